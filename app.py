@@ -1,4 +1,4 @@
-"""The web app: what `streamlit run` and `twenty-watts app` start."""
+"""Web app, started by `streamlit run` and `twenty-watts app`."""
 
 from estimator.web.shared import site
 from estimator.web.site_map import PAGES

@@ -1,7 +1,6 @@
-"""Time, energy, money and CO2e of training and running networks, with intervals.
+"""Time, energy, cost and CO2e of training and running networks, with intervals.
 
-The public names; each is imported when it is first used, so that importing the package stays
-instant.
+Public names are imported on first use, so that importing the package is instant.
 """
 
 from importlib import import_module
@@ -74,7 +73,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name from its module when it is first asked for."""
+    """Import a public name from its module on first use."""
     if name == "measure":
         return import_module("estimator.measure")
     if name not in _HOME:

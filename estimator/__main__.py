@@ -1,4 +1,4 @@
-"""python -m estimator: see that the packages are there, then run the command line."""
+"""python -m estimator: ensure that the packages are installed, then run the command line."""
 
 import sys
 from importlib import import_module
@@ -7,11 +7,11 @@ from types import ModuleType
 OLDEST_PYTHON = (3, 11)
 
 INTERRUPTED = 130
-"""Exit code of what Ctrl-C ended, as shells have it."""
+"""Exit code after Ctrl-C, as in shells."""
 
 
 class _Later(ModuleType):
-    """A module that is imported when something of it is asked for."""
+    """Module imported on first attribute access."""
 
     def __getattr__(self, name: str) -> object:
         sys.modules.pop(self.__name__, None)
@@ -19,7 +19,7 @@ class _Later(ModuleType):
 
 
 def main() -> int:
-    """Run the command that was typed and return its exit code; Ctrl-C ends it in one line."""
+    """Run the command and return its exit code; Ctrl-C ends it in one line."""
     if sys.version_info < OLDEST_PYTHON:
         version = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write(f"error: Python 3.11 or newer is needed, and this is {version}\n")
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def _ran(words: list[str]) -> int:
-    """Run a command; help needs no packages, so that it is there at once on a bare Python."""
+    """Run a command; help works without packages, so also on a bare Python."""
     ours = words[: words.index("--")] if "--" in words else words
     if {"-h", "--help", "--version"} & set(ours):
         # `dataclasses` imports it for classes without a docstring: a tenth of the time of help.
@@ -50,7 +50,7 @@ def _ran(words: list[str]) -> int:
 
 
 def _entered(*, measures: bool) -> bool:
-    """Go on where the packages are, set up if need be; else say why not."""
+    """Return whether the packages are available, after a setup if needed."""
     from estimator.system import environment
     from estimator.system.pip_install import SetupError
 

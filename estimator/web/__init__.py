@@ -1,1 +1,1 @@
-"""The web front end: pages are functions, all their state is in the URL."""
+"""Web front end: pages are functions, with all state in the URL."""

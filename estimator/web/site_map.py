@@ -1,4 +1,4 @@
-"""The pages of the site, in the order and the groups of the navigation."""
+"""Pages of the site, in navigation order and groups."""
 
 from estimator.web.accuracy import page as accuracy
 from estimator.web.brain import page as brain

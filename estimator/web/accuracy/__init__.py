@@ -1,1 +1,1 @@
-"""The page "Accuracy"."""
+"""Page "Accuracy"."""

@@ -1,4 +1,4 @@
-"""Charts of the page "Accuracy": specifications built once per look, then fed."""
+"""Charts of the page "Accuracy": specifications built once per look."""
 
 import math
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from estimator.web.shared.language import N_, _
 HEIGHT_PX, SLIDE_PX = 430, 285
 COLUMNS = "width < 500 ? 2 : 5"
 TWO = "width < 420 ? 1 : 2"
-"""Columns of a legend: on a phone, and elsewhere."""
+"""Legend columns: one on a phone, otherwise two."""
 
 DECADES = 4
-"""Over more decades than this, a tick a decade is enough."""
+"""Decades above which one tick per decade is enough."""
 
 HOURS = "datum.value < 1000 ? format(datum.value, '~f') : format(datum.value, '~s')"
-"""Vega expression that writes a tick of hours."""
+"""Vega expression that formats a tick of hours."""
 
 TOOLTIP = {
     "run": N_("run"),
@@ -30,11 +30,11 @@ TOOLTIP = {
     "class": N_("kind of work"),
     "source": N_("source"),
 }
-"""Column -> what the tooltip calls it."""
+"""Column -> name in the tooltip."""
 
 
 def draw_runs(table: pd.DataFrame, look: Look, alt: str) -> None:
-    """Draw predicted against reported device-hours; lower on a slide, to leave nothing below."""
+    """Draw predicted against reported device-hours, lower on a slide."""
     height = SLIDE_PX if look.slide else HEIGHT_PX
     figures.draw(_runs, table, look, key="chart_runs", alt=alt, height=height, of=(_ticks(table),))
 
@@ -46,7 +46,7 @@ def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
 
 
 def _runs(look: Look, values: tuple[float, ...]) -> Spec:
-    """Specification of the scatter: diagonal, factor-2 band, a mark a run."""
+    """Specification of the scatter: diagonal, factor-2 band, a mark per run."""
     colours = look.colours
     x = _hours("reported_h", _("reported device-hours (logarithmic)"), values)
     y = _hours("predicted_h", _("predicted device-hours"), values)
@@ -70,7 +70,7 @@ def _runs(look: Look, values: tuple[float, ...]) -> Spec:
 
 
 def _errors(look: Look) -> Spec:
-    """Specification of the errors: ours and a constant's on one row, joined."""
+    """Specification of the errors: ours joined to a constant's, a row per group."""
     colours = look.colours
     y = charts.rows("group")
     axis = ticks.linear("share") | {"grid": False}
@@ -94,7 +94,7 @@ def _errors(look: Look) -> Spec:
 
 
 def _ticks(table: pd.DataFrame) -> tuple[float, ...]:
-    """Ticks for the hours of a table: powers of ten, and 2 and 5 times these where they are few."""
+    """Ticks for a table's hours: powers of ten, with 2 and 5 times if there are few."""
     low = math.floor(math.log10(table["half_h"].min()))
     high = math.ceil(math.log10(table["double_h"].max()))
     steps = (1.0,) if high - low > DECADES else (1.0, 2.0, 5.0)
@@ -119,7 +119,7 @@ def _hours(field: str, title: str, values: Sequence[float]) -> Spec:
 
 
 def _tooltip() -> list[Spec]:
-    """Return what the tooltip of a run shows."""
+    """Return the tooltip of a run."""
     return [
         {"field": field, "title": title}
         | ({"type": "quantitative", "format": ".2~f"} if field == "ratio" else {"type": "nominal"})

@@ -35,7 +35,7 @@ Chosen = npt.NDArray[np.bool_]
 
 LARGE, SMALL = N_("language, large"), N_("language, small")
 CLASSES = (LARGE, SMALL, N_("vision"), N_("multimodal"), N_("other"))
-"""Kinds of work that the scatter tells apart: as many as there are colours."""
+"""Workload types with separate colours in the scatter."""
 
 GENERATIONS: Mapping[str, tuple[str, ...]] = {
     "P100": ("p100",),
@@ -45,7 +45,7 @@ GENERATIONS: Mapping[str, tuple[str, ...]] = {
     "Blackwell": ("b200", "b300", "gb200", "gb300"),
     "TPU": ("tpu",),
 }
-"""Generation -> beginnings of the ids of its devices."""
+"""Generation -> prefixes of its device ids."""
 
 OTHER_DEVICES = N_("other devices")
 ALL = "all"
@@ -85,7 +85,7 @@ def years_chosen(filters: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def works_of(report: HeldOut) -> npt.NDArray[np.str_]:
-    """Kind of work of each run."""
+    """Workload type of each run."""
     domains = [row["domain"] for row in report.published.rows]
     kinds = {domain: kind_of_domain(domain) for domain in dict.fromkeys(domains)}
     return np.array([kinds[domain] for domain in domains])
@@ -102,7 +102,7 @@ def years_of(report: HeldOut) -> npt.NDArray[np.int_]:
 
 
 def generation(device: str) -> str:
-    """Generation of a device by its id.
+    """Generation of a device, from its id.
 
     >>> generation("gb200"), generation("a800-sxm-80"), generation("gtx-580")
     ('Blackwell', 'A100, A800', 'other devices')
@@ -112,7 +112,7 @@ def generation(device: str) -> str:
 
 
 def classes_of(report: HeldOut) -> npt.NDArray[np.str_]:
-    """Kind of work of each run, as the scatter shows it."""
+    """Workload type of each run, as in the scatter."""
     return _classes_of(report, works_of(report))
 
 
@@ -123,7 +123,7 @@ def _classes_of(report: HeldOut, works: npt.NDArray[np.str_]) -> npt.NDArray[np.
 
 
 def groups_of(report: HeldOut) -> dict[str, dict[str, Chosen]]:
-    """Dimension -> group -> its runs, groups in the order to show them."""
+    """Dimension -> group -> its runs, in display order."""
     works, years = works_of(report), years_of(report)
     classes = _classes_of(report, works)
     generations = generations_of(report)
@@ -143,10 +143,10 @@ def groups_of(report: HeldOut) -> dict[str, dict[str, Chosen]]:
 def groups_table(report: HeldOut, *, ranges: bool = False) -> pd.DataFrame:
     """One row per group, all runs first; shares and errors in [1].
 
-    Groups of fewer than `FEWEST` runs, and those of all runs again, are left out.
+    Groups of fewer than `FEWEST` runs, and repetitions of all runs, are left out.
 
     Columns: dimension, group, those of `Points`, or with `ranges` of `Score`, and for each baseline
-    its median error with one vote a run and, ending in `_family`, with one vote a family.
+    its median error with a vote per run and, with suffix `_family`, per family.
     """
     runs = report.published.runs
     constant = {
@@ -170,7 +170,7 @@ def groups_table(report: HeldOut, *, ranges: bool = False) -> pd.DataFrame:
 
 
 def errors_table(groups: pd.DataFrame, dimension: str) -> pd.DataFrame:
-    """Median errors of the groups of one dimension, ours and a constant's, a row each.
+    """Median errors of one dimension's groups, a row each for ours and a constant's.
 
     Columns: group, who, error, other (the constant's, in our rows), label (in our rows).
     """
@@ -198,7 +198,7 @@ OURS, CONSTANT = N_("ours, family unseen"), N_("constant utilization 0.30")
 
 
 def group_name(name: str) -> str:
-    """Name of a group in the language of the page.
+    """Translated name of a group.
 
     >>> group_name("2012 to 2018"), group_name("vision")
     ('2012 to 2018', 'vision')
@@ -208,10 +208,10 @@ def group_name(name: str) -> str:
 
 
 def runs_table(report: HeldOut, catalog: Catalog) -> pd.DataFrame:
-    """One row per run for the scatter: reported and predicted device-hours, and what it was.
+    """One row per run for the scatter: reported and predicted device-hours.
 
-    Columns: class, reported_h, predicted_h, half_h and double_h (the reported over and times 2),
-    ratio, and for the tooltip run, device, text, interval, source.
+    Columns: class, reported_h, predicted_h, half_h and double_h (reported over and times 2), ratio,
+    and for the tooltip run, device, text, interval, source.
     """
     shown, places = report.run_rows(), worst_first(report)
     classes, rows = classes_of(report)[places], report.published.rows
@@ -239,12 +239,12 @@ def runs_table(report: HeldOut, catalog: Catalog) -> pd.DataFrame:
 
 
 def worst_first(report: HeldOut) -> npt.NDArray[np.intp]:
-    """Places of the runs in the order of `runs_table`."""
+    """Run indices in the order of `runs_table`."""
     return np.argsort(-np.abs(report.blind.log_ratio))
 
 
 def devices_text(row: Mapping[str, str], name: str) -> str:
-    """Return count and name of a row's devices, if it states them.
+    """Return count and name of a row's devices, if stated.
 
     >>> devices_text({"accelerator_count": "8.0"}, "TPU v3"), devices_text(
     ...     {"accelerator_count": ""}, "TPU v3"
@@ -256,7 +256,7 @@ def devices_text(row: Mapping[str, str], name: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share for people.
+    """Format a share.
 
     >>> percent(0.254)
     '25%'
@@ -265,7 +265,6 @@ def percent(share: float) -> str:
 
 
 def _row(ours: Points | Score, others: Mapping[str, tuple[float, float]]) -> dict[str, float]:
-    """Our score, and both medians of each baseline."""
     row: dict[str, float] = vars(ours).copy()
     for baseline, (median_error, family_median_error) in others.items():
         row[baseline] = median_error

@@ -1,4 +1,4 @@
-"""The second page: how right are we, scored on published runs that the model has not seen."""
+"""Page Accuracy: predictions scored on held-out published runs."""
 
 from collections.abc import Callable, Mapping
 
@@ -25,12 +25,12 @@ WAITING = (
 
 
 SLIDE_ROWS, SLIDE_GROUPS = 2, 6
-"""So many misses, and so many groups, fit a slide."""
+"""Misses, and groups, that fit on a slide."""
 
 
 @st.cache_resource(show_spinner=WAITING)
 def open_report() -> HeldOut:
-    """Return the blind score, computed once per server."""
+    """Return the held-out score, computed once per server."""
     return validation_report(open_catalog())
 
 
@@ -79,12 +79,12 @@ def _runs(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -
 
 @kept
 def _every_run(spoken: str) -> pd.DataFrame:
-    """Every run as the scatter shows it in a language; filters only choose among them."""
+    """Every run as in the scatter, cached by language; filters only select."""
     return groups.runs_table(open_report(), open_catalog())
 
 
 def _errors(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
-    """Draw the median error of groups, beside that of a constant."""
+    """Draw the median error of groups next to a constant's."""
     st.subheader(_("Where we are further off"), anchor=False)
     widgets.switch(PARAMETERS, "by", _("Group by"), groups.DIMENSIONS)
     shown = _largest(table, filters["by"]) if frame.slide else table
@@ -94,7 +94,7 @@ def _errors(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame)
 
 
 def _largest(table: pd.DataFrame, dimension: str) -> pd.DataFrame:
-    """All runs and the groups of a dimension that have the most, as many as a slide holds."""
+    """All runs, and the largest groups of a dimension, as many as fit on a slide."""
     chosen = table[table["dimension"].isin(["", dimension])]
     return chosen.loc[chosen["count"].nlargest(SLIDE_GROUPS).index.sort_values()]
 
@@ -126,7 +126,7 @@ def _worst(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) 
 
 
 def _change(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
-    """Draw the earlier model and the present one side by side, on all runs."""
+    """Draw the scores of the previous and current model side by side, on all runs."""
     st.subheader(_("Changes, and what is held out"), anchor=False)
     score_tables.draw_change(open_report(), open_catalog(), slide=frame.slide)
     if not frame.slide:
@@ -136,7 +136,7 @@ def _change(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame)
 
 @kept
 def _metered() -> Mapping[str, Score]:
-    """Return the score of the energy, computed once per server."""
+    """Return the energy score, computed once per server."""
     return score_tables.energy_table(open_catalog(), open_report())
 
 
@@ -144,7 +144,7 @@ Section = Callable[[HeldOut, pd.DataFrame, Values, Frame], None]
 
 
 def _scores(title: str, draw: Callable[[bool], None], caption: str) -> Section:
-    """Section of a score of its own, whatever the filters say; `draw` takes whether on a slide."""
+    """Section of an unfiltered score; `draw` takes whether it is on a slide."""
 
     def section(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
         st.subheader(_(title), anchor=False)
@@ -180,7 +180,7 @@ SECTIONS: Mapping[str, Section] = {
 
 
 def _fit_sees() -> None:
-    """Draw what the model knows of a run, and which rows could not be scored."""
+    """Draw the features of a run that the model sees, and the rows left out."""
     st.subheader(_("Features that the fit sees, and others"), anchor=False)
     style.assumptions([_(words.SEES)])
     st.subheader(_("Rows left out"), anchor=False)

@@ -1,4 +1,4 @@
-"""Scores beside each other: the earlier model and the present one, memory, and serving."""
+"""Score tables: previous and current model, energy, memory, and serving."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -34,7 +34,7 @@ GROUPS = {
     "tier A": N_("tier A, time stated"),
     "tier B": N_("tier B, time derived"),
 }
-"""Group of runs -> what it is called here."""
+"""Group of runs -> its name here."""
 
 FROM_WORK = "from the work alone"
 METERS = {
@@ -45,7 +45,7 @@ METERS = {
     "node": N_("hours given, meters at the node"),
     FROM_WORK: N_("hours predicted from the work"),
 }
-"""Group of metered runs -> what it is called here."""
+"""Group of metered runs -> its name here."""
 
 TASKS = {
     "all": N_("all peaks"),
@@ -58,7 +58,7 @@ TASKS = {
     "counted: reserved": N_("reserved by its allocator"),
     "counted: not stated": N_("counter not stated"),
 }
-"""Group of memory peaks -> what it is called here."""
+"""Group of memory peaks -> its name here."""
 
 QUANTITIES = {
     "time_to_first_token_s": N_("time to the first token"),
@@ -69,7 +69,7 @@ QUANTITIES = {
     "device_power_w": N_("power of the boards"),
     "device_energy_per_output_token_j": N_("energy per token"),
 }
-"""Quantity of serving -> what it is called here."""
+"""Quantity of serving -> its name here."""
 
 PROGRAMS = {
     "server GPUs": N_("server GPUs"),
@@ -84,18 +84,18 @@ PROGRAMS = {
     "local-board": N_("llama.cpp on a card of a single-board computer"),
     "local-cpu": N_("llama.cpp on processors"),
 }
-"""Group of serving -> what it is called here."""
+"""Group of serving -> its name here."""
 
 ON_A_SLIDE = 8
-"""Rows of a table that fit a slide."""
+"""Rows of a table that fit on a slide."""
 
 Head = Sequence[tuple[str, Sequence[str]]]
 ALONE = ("",)
-"""Columns under a heading that is that of one column."""
+"""Heading of a single column."""
 
 
 def draw_change(report: HeldOut, catalog: Catalog, *, slide: bool) -> None:
-    """Draw the earlier model and the present one, by both ways of holding out."""
+    """Draw the scores of the previous and current model, held out by family and stack."""
     earlier = earlier_scores(catalog)
     head: Head = (
         (_("Median error [%]"), (_("before"), _("by family"), _("by stack"))),
@@ -114,13 +114,13 @@ def draw_change(report: HeldOut, catalog: Catalog, *, slide: bool) -> None:
 
 
 def energy_table(catalog: Catalog, report: HeldOut) -> dict[str, Score]:
-    """Score of the energy of metered runs by group, those whose hours are predicted last."""
+    """Energy score of metered runs by group, those with predicted hours last."""
     scores = energy_scores(measured_power(catalog))
     return scores | {FROM_WORK: whole_chain_scores(catalog, report)["energy"]}
 
 
 def draw_energy(scores: Mapping[str, Score], *, slide: bool) -> None:
-    """Draw how far the energy is off what meters read."""
+    """Draw the errors of energy against meters."""
     head: Head = (
         (_("Median error [%]"), (_("by run"), _("by family"))),
         (_("Inside the 80% interval [%]"), ALONE),
@@ -142,7 +142,7 @@ def draw_energy(scores: Mapping[str, Score], *, slide: bool) -> None:
 
 
 def draw_memory(catalog: Catalog, *, slide: bool) -> None:
-    """Draw how far the memory need is off measured peaks."""
+    """Draw the errors of memory against measured peaks."""
     head: Head = (
         (_("Held out [%]"), (_("median error"), _("bias"), _("15% too low"))),
         (_("Inside the 80% interval [%]"), ALONE),
@@ -159,7 +159,7 @@ def draw_memory(catalog: Catalog, *, slide: bool) -> None:
 
 
 def draw_serving(catalog: Catalog, *, slide: bool) -> None:
-    """Draw how far serving is off what was measured, by quantity, hardware and program."""
+    """Draw the errors of inference by quantity, hardware and program."""
     head: Head = (
         (_("Median error [%]"), (_("ours"), _("weights only"))),
         (_("Share of predictions [%]"), (_("within 1.5×"), _("in 80%"))),
@@ -187,7 +187,7 @@ def _share(share: float) -> str:
 
 
 def _draw(count: str, head: Head, rows: Iterable[Sequence[str]], *, slide: bool) -> None:
-    """Draw a table of groups: name, count, and columns under their headings."""
+    """Draw a table of groups: name, count, and columns under headings."""
     whole = head_html(((_("Group"), ALONE), (count, ALONE), *head))
     chosen = list(rows)[: ON_A_SLIDE if slide else None]
     body = "".join(_row(name, cells) for name, *cells in chosen)
@@ -195,7 +195,7 @@ def _draw(count: str, head: Head, rows: Iterable[Sequence[str]], *, slide: bool)
 
 
 def head_html(head: Head) -> str:
-    """Head of two lines: headings over their columns, or over both lines where they stand alone."""
+    """Two-line table head: headings over their columns, spanning both lines if single."""
     first = "".join(
         f'<th colspan="{len(columns)}" scope="colgroup">{escape(title)}</th>'
         if columns != ALONE
@@ -212,7 +212,7 @@ def head_html(head: Head) -> str:
 
 
 def draw_scrolled(table: str) -> None:
-    """Draw a table that is scrolled sideways where it is too wide."""
+    """Draw a table that scrolls horizontally."""
     st.html(f'<div class="tw-scroll" tabindex="0">{table}</div>')
 
 

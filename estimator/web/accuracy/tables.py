@@ -1,4 +1,4 @@
-"""Tables of the page "Accuracy", as HTML that can be read aloud and scrolled sideways."""
+"""Tables of the page "Accuracy", as accessible, scrollable HTML."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
@@ -58,18 +58,18 @@ REASONS = (
     N_("no FLOPs, and nothing to work them out from"),
     N_("more than 0.8 of the peak: a wrong label"),
 )
-"""Why rows are left out, for the catalogues."""
+"""Reasons why rows are left out, for the catalogues."""
 FAMILY_MEDIANS = ("family_median_error", "constant_0.30_family", "constant_0.375_family")
 SHARES = ("within_125", "within_2", "coverage")
 
 
 def write_stylesheet(look: Look) -> None:
-    """Dress the tables."""
+    """Write the style of the tables."""
     st.html(f"<style>{CSS % {'paper': look.colours['paper']}}</style>")
 
 
 def draw_groups(table: pd.DataFrame) -> None:
-    """Draw the score of each group beside the baselines; the least error is bold."""
+    """Draw the score of each group next to the baselines, the least error in bold."""
     errors = (_("ours"), localised("0.30"), localised("0.375"))
     shares = (_("within 1.25×"), _("within 2×"), _("in 80%"))
     head = (
@@ -85,7 +85,7 @@ def draw_groups(table: pd.DataFrame) -> None:
 
 
 def draw_worst(report: HeldOut, chosen: Chosen, catalog: Catalog, most: int) -> None:
-    """Draw the runs chosen that were missed by most, each with what its row tells about it."""
+    """Draw the selected runs with the largest errors, each with notes from its row."""
     order = np.argsort(-np.abs(report.blind.log_ratio))
     places = order[chosen[order]][:most]
     header = (_("Run"), _("Ratio"), _("Device-hours"), _("Reasons in its row"))
@@ -93,7 +93,7 @@ def draw_worst(report: HeldOut, chosen: Chosen, catalog: Catalog, most: int) -> 
 
 
 def draw_left_out(left_out: Mapping[str, int]) -> None:
-    """Draw how many rows could not be scored, by reason."""
+    """Draw the numbers of unscored rows, by reason."""
     counts = sorted(left_out.items(), key=lambda item: -item[1])
     rows = [(heading(_(reason)), str(count)) for reason, count in counts]
     draw_table((_("Why"), _("Rows")), rows)
@@ -127,12 +127,12 @@ def _least_bold(errors: Iterable[float]) -> list[str]:
 
 
 def _percent(share: float) -> str:
-    """Write a share in a column of percent."""
+    """Format a share for a percent column."""
     return percent(share).rstrip(" %")
 
 
 def _miss(report: HeldOut, place: int, catalog: Catalog) -> tuple[Html, ...]:
-    """Cells of one of the worst: what it was, how far off, and what its row tells."""
+    """Table cells of one of the worst misses."""
     row, runs = report.published.rows[place], report.published.runs
     reported = float(runs.device_hours[place])
     ratio = float(np.exp(report.blind.log_ratio[place]))
@@ -153,7 +153,7 @@ def _miss(report: HeldOut, place: int, catalog: Catalog) -> tuple[Html, ...]:
 
 
 def _times(ratio: float) -> str:
-    """Write how far off a prediction is.
+    """Format the error of a prediction as a factor.
 
     >>> _times(4.9), _times(0.25)
     ('4.9 × too long', '4 × too short')

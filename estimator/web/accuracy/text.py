@@ -1,4 +1,4 @@
-"""The blind score in words: the sentence, the reasons for the worst misses, the alt texts."""
+"""Held-out score in words: sentence, reasons for the worst misses, alt texts."""
 
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -22,7 +22,7 @@ from estimator.web.shared.amounts import localised, unbroken
 from estimator.web.shared.language import N_, _, ngettext
 
 FEW = 8
-"""Runs or families of fewer tell little of the next [1]."""
+"""Runs or families below which a group is called small [1]."""
 
 SEES = N_(
     "The model sees a run’s FLOPs, the number and kind of devices with their peak and memory "
@@ -33,7 +33,7 @@ SEES = N_(
     " ours; and blind are the parameters of the model, not its form, which was chosen with "
     "published runs in view."
 )
-"""Note on the facts that the fit sees and does not see."""
+"""Note on the features that the fit sees."""
 
 CHANGE = N_(
     "Before: the model of 2026-11-21 on the same runs, a third of which it was fitted to. By "
@@ -59,10 +59,10 @@ SERVING = N_(
 """Legend of the score tables."""
 
 SHORT_S = 60.0
-"""A run of less wall time is a short one [s]."""
+"""Wall time below which a run is short [s]."""
 
 SMALL_PARAMS = 2e7
-"""A network of fewer parameters may leave a device of a data center idle [1]."""
+"""Parameters below which a network may leave a data-center device idle [1]."""
 
 WORK_FIELDS: Mapping[str, str] = {
     "train_flops_reported": N_("training FLOPs"),
@@ -70,7 +70,7 @@ WORK_FIELDS: Mapping[str, str] = {
     "samples_processed": N_("samples seen"),
     "tokens_processed": N_("tokens seen"),
 }
-"""Columns of the amount of work, where the table marks them as not seen in a source."""
+"""Work columns that the table may mark as not seen in a source."""
 
 FLAGS: Mapping[str, str] = {
     "pruning+distillation": N_(
@@ -79,14 +79,14 @@ FLAGS: Mapping[str, str] = {
     "MFU_VERY_LOW": N_("flagged in the table: so low a utilization is rare"),
     "implied MFU": N_("flagged in the table: an unusual utilization"),
 }
-"""Beginnings of flags of the table that bear on the time -> what they say."""
+"""Prefix of a flag that affects the time -> explanation."""
 
 REMARKS = ("CHECK:", "FLAG:")
-"""Beginnings of what the collectors of the table wrote to each other in its notes."""
+"""Prefixes of collectors' remarks in the notes."""
 
 
 def sentence(report: HeldOut, filters: Mapping[str, Any], all_years: tuple[int, int]) -> str:
-    """Tell the score in one sentence, as HTML; `all_years` are those without a filter."""
+    """Score in one sentence, as HTML; `all_years` are the unfiltered ones."""
     ours, baselines = report.overall
     runs = ngettext("{count} published run", "{count} published runs", ours.count)
     return _(
@@ -103,7 +103,7 @@ def sentence(report: HeldOut, filters: Mapping[str, Any], all_years: tuple[int, 
 
 
 def strict(report: HeldOut) -> str:
-    """Tell the stricter score with its range, and the one that does not depend on the mix."""
+    """Score by stack with its range, and the score independent of the mix."""
     ours = report.stack_scores["all"]
     by_family, by_stack = report.mean_over_kinds
     return _(
@@ -151,7 +151,7 @@ def cards(groups: pd.DataFrame) -> Iterator[tuple[str, str, str, str, tuple[str,
 
 
 def better(groups: pd.DataFrame) -> str:
-    """Say for which groups a constant would have done better."""
+    """Sentence on groups that a constant predicts better."""
     by_run = groups[groups["constant_0.30"] < groups["median_error"]]["group"]
     by_family = groups[groups["constant_0.30_family"] < groups["family_median_error"]]["group"]
     votes = (
@@ -168,7 +168,7 @@ def better(groups: pd.DataFrame) -> str:
 
 
 def reasons(report: HeldOut, place: int) -> Iterator[str]:
-    """Yield the reasons for a row's error; the report covers all runs."""
+    """Yield the reasons for a run's error; the report covers all runs."""
     row, runs = report.published.rows[place], report.published.runs
     longer = report.blind.log_ratio[place] > 0
     others = runs.family != runs.family[place]
@@ -202,7 +202,7 @@ def reasons(report: HeldOut, place: int) -> Iterator[str]:
 
 
 def note(row: Mapping[str, str]) -> str:
-    """Return the note on a run, without remarks among its collectors."""
+    """Return the note on a run, without collectors' remarks."""
     text = row["notes"]
     for remark in REMARKS:
         text = text.partition(remark)[0]
@@ -210,7 +210,7 @@ def note(row: Mapping[str, str]) -> str:
 
 
 def alt_of_runs(report: HeldOut) -> str:
-    """Say the scatter in words."""
+    """Alt text of the scatter."""
     ours, _baselines = report.overall
     hours = report.published.runs.device_hours
     text = _(
@@ -226,13 +226,13 @@ def alt_of_runs(report: HeldOut) -> str:
 
 
 def alt_of_errors(table: pd.DataFrame, by: str) -> str:
-    """Say the chart of errors in words."""
+    """Alt text of the error chart."""
     shown = "; ".join(label for label in table["label"] if label)
     return _("Median error: {by}: {parts}").format(by=_(DIMENSIONS[by]), parts=shown)
 
 
 def few() -> str:
-    """Say what the names of groups mean, and why one may be missing."""
+    """Explanation of group names, and why one may be missing."""
     text = _(
         "A large language run takes {flop} FLOP or more. Groups of fewer than {fewest} runs are "
         "not split further."
@@ -241,7 +241,7 @@ def few() -> str:
 
 
 def _power(value: float) -> str:
-    """Exponent of a power of ten, raised."""
+    """Exponent of a power of ten, as superscript."""
     return f"{np.log10(value):.0f}".translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 

@@ -1,1 +1,1 @@
-"""The page "Brain and machine"."""
+"""Page "Brain and machine"."""

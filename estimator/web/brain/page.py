@@ -1,4 +1,4 @@
-"""Brain: twenty watts beside a machine, in power, energy, samples and operations per joule."""
+"""Page Brain: 20 W next to a machine, in power, energy, samples and operations per joule."""
 
 from html import escape
 
@@ -51,7 +51,7 @@ def known_presets() -> tuple[str, ...]:
 
 @kept
 def known_hardware() -> tuple[str, ...]:
-    """Devices with a power and a peak, the V100 first."""
+    """Devices with known power and peak, the V100 first."""
     catalog = open_catalog()
     found = [name for name in devices_with("tdp_w") if catalog.device(name).kind != "brain"]
     return led_by(catalog.device("v100").id, found)
@@ -87,7 +87,7 @@ PARAMETERS = LinkParameters(
 
 
 def _draw(values: Values, found: dict[str, Picture], frame: Frame) -> None:
-    """Draw the contrast in a sentence, then one picture for each way to measure it."""
+    """Draw the contrast in a sentence, then a chart for each measure."""
     style.sentence(escape(found["energy"].headline))
     for show, picture in found.items():
         if frame.shows(show):
@@ -95,7 +95,7 @@ def _draw(values: Values, found: dict[str, Picture], frame: Frame) -> None:
 
 
 def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
-    """Return every way to set a brain and a machine, by the name of its slide."""
+    """Return the charts that compare a brain and a machine, by slide name."""
     name = _(open_catalog().preset(preset).name)
     energy = training_energy(preset, hardware)
     rows = {
@@ -116,7 +116,7 @@ def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
 
 
 def training_energy(preset: str, hardware: str) -> Uncertain | None:
-    """Energy of a training on a device, none where it cannot be had [kWh]."""
+    """Training energy on a device, or None if unavailable [kWh]."""
     scenario = Scenario(preset=preset, hardware=hardware, devices=1.0)
     try:
         return answer_scenario(scenario, open_catalog()).estimate["energy_kwh"]
@@ -159,7 +159,7 @@ def power_rows(hardware: str) -> list[Row]:
 
 
 def energy_rows(title: str, energy: Uncertain | None, years: float) -> list[Row]:
-    """Energy from a thought to a city; the training asked for is where the reader is [kWh]."""
+    """Energy from a thought to a city, with the selected training marked [kWh]."""
     catalog = open_catalog()
     game = {figure.name: figure.value for figure in checked("alphago-lee").finding.figures}
     alike = {name: record.value for name, record in catalog.equivalents().items()}
@@ -193,14 +193,14 @@ def _mid(value: Uncertain) -> float:
 
 @kept
 def question_kwh() -> Uncertain:
-    """Energy of a short question to a closed model, worked out once per server [kWh]."""
+    """Energy of a short question to a closed model, computed once per server [kWh]."""
     return (
         answer_prompt(PromptQuestion(model="gpt", task="question"), open_catalog()).energy_wh / 1e3
     )
 
 
 def sample_rows() -> list[Row]:
-    """Time of play before a level is reached [h]."""
+    """Playing time until a level is reached [h]."""
     catalog = open_catalog()
     facts = catalog.claims()["dqn-atari"].facts
     play = catalog.claims()["alphastar"].facts["play_years"].value * H_PER_YEAR
@@ -213,7 +213,7 @@ def sample_rows() -> list[Row]:
 
 
 def operation_rows(hardware: str) -> list[Row]:
-    """Operations per joule: the brain's as a range only, a device's at its peak, bits erased."""
+    """Operations per joule: the brain's range, a device's at its peak, bits erased."""
     catalog = open_catalog()
     brain = {figure.name: figure.value for figure in checked("brain-20w").finding.figures}
     device = catalog.device(hardware)
@@ -227,7 +227,7 @@ def operation_rows(hardware: str) -> list[Row]:
 
 
 def row(label: str, value: Uncertain, unit: str, kind: str) -> Row:
-    """One row of a picture: its bounds, its figure in words, and no point for a mere range."""
+    """Chart row with bounds and text; a mere range has no point."""
     low, high = (float(np.asarray(bound)) for bound in value.interval())
     mid = float(np.asarray(value.mid))
     range_alone = unit == "FLOP/J" and high > low
@@ -242,7 +242,7 @@ def _claimed(name: str) -> Uncertain:
 
 @kept
 def checked(name: str) -> Claim:
-    """Claim of a lecture, recomputed once per server."""
+    """Recomputed claim, cached per server."""
     return claim(name, open_catalog())
 
 

@@ -1,1 +1,1 @@
-"""The page Calibrate."""
+"""Page Calibrate."""

@@ -1,4 +1,4 @@
-"""Choice of device and number format on the page Calibrate, in the URL and the widgets."""
+"""Device and number format selected on the page Calibrate, in the URL and widgets."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from estimator.web.shared.language import _
 from estimator.web.shared.url_state import Query, State
 
 KEYS = {"device": "calibrate_device", "precision": "calibrate_precision"}
-"""Widgets, by the name in the URL."""
+"""URL name -> widget key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class DeviceChoice:
 
 
 def measured_devices(known: Known) -> list[str]:
-    """Ids of the devices that have a profile and were measured: here first, shipped ones last."""
+    """Ids of measured devices with a profile, local ones first, shipped ones last."""
     shipped = {one.run.id for one in known.catalog.calibrations()}
     runs = sorted(known.measured.runs, key=lambda run: run.started, reverse=True)
     own = sorted(runs, key=lambda run: (run.id in shipped, run.host.id != known.measured.host))
@@ -43,12 +43,12 @@ def measured_devices(known: Known) -> list[str]:
 
 
 def usual_precision(known: Known, device: str) -> str:
-    """Return the number format that was measured most, else the one to train in."""
+    """Return the most measured number format, or the default for training."""
     return measured_precisions(known, known.catalog.device(device))[0]
 
 
 def usual(known: Known, state: State) -> DeviceChoice:
-    """Device measured last here; else the one of the Estimate page."""
+    """Device last measured here, or that of the Estimate page."""
     open_one = state["_scenario"].hardware if "_scenario" in state else DEFAULT.hardware
     found = known.catalog.find_device(open_one or "")
     measured = measured_devices(known)
@@ -57,7 +57,7 @@ def usual(known: Known, state: State) -> DeviceChoice:
 
 
 def read(query: Mapping[str, str], known: Known, state: State) -> tuple[DeviceChoice, list[str]]:
-    """Choice that a URL asks for, and what of it could not be used."""
+    """Selection in a URL, with notices on unusable parts."""
     notices: list[str] = []
     default = usual(known, state)
     device = default.device
@@ -82,12 +82,12 @@ def read(query: Mapping[str, str], known: Known, state: State) -> tuple[DeviceCh
 
 @dataclass(frozen=True)
 class ChoiceCodec:
-    """Codec of the choice for links and widgets."""
+    """Codec of the selection for links and widgets."""
 
     known: Callable[[], Known]
 
     def names(self) -> Collection[str]:
-        """Names that a link may have."""
+        """Names in a link."""
         return KEYS
 
     def widget_keys(self) -> Collection[str]:
@@ -95,15 +95,15 @@ class ChoiceCodec:
         return KEYS.values()
 
     def read(self, query: Query) -> tuple[DeviceChoice, list[str]]:
-        """Choice that a link asks for, and what of it could not be used."""
+        """Selection in a link, with notices on unusable parts."""
         return read(query, self.known(), st.session_state)
 
     def shown(self, value: DeviceChoice) -> Mapping[str, str]:
-        """Widget -> what it holds for a choice."""
+        """Widget values for a selection."""
         return {key: getattr(value, name) for name, key in KEYS.items()}
 
     def gather(self, state: State, last: DeviceChoice) -> DeviceChoice:
-        """Return the choice of the widgets; an unsupported format is replaced by the usual one."""
+        """Return the selection of the widgets; an unsupported format becomes the default."""
         known, device = self.known(), state.get(KEYS["device"], last.device)
         formats = measured_precisions(known, known.catalog.device(device))
         precision = state.get(KEYS["precision"], last.precision)

@@ -1,4 +1,4 @@
-"""Charts of the page "Calibrate": specifications built once per look, then fed."""
+"""Charts of the page "Calibrate": specifications built once per look."""
 
 import json
 
@@ -11,10 +11,10 @@ from estimator.web.shared.language import N_, _
 
 HEIGHT_PX, SLIDE_PX, LIVE_PX = 380, 320, 190
 ROWS_OVER_USUAL = 1.75
-"""Height of a row of the picture over that of other charts: a label and two marks [1]."""
+"""Row height over that of other charts, for a label and two marks [1]."""
 
 COLUMNS = "width < 500 ? 1 : 3"
-"""Columns of a legend: on a phone or in half a page, and elsewhere."""
+"""Legend columns: one on a phone or in half a page, otherwise three."""
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Ticks of a logarithmic axis of shares [1]."""
@@ -26,13 +26,13 @@ TOOLTIP = {
     "disturbed": N_("disturbed by"),
     "run": N_("run"),
 }
-"""Column -> what the tooltip of a timing calls it."""
+"""Column -> name in a timing's tooltip."""
 
 
 def draw_cells(table: pd.DataFrame, look: Look, alt: str, *, of: str = "share") -> None:
-    """Draw what was expected before and is now, a row for each kind of network.
+    """Draw the expectation before and after calibration, a row per network kind.
 
-    `of` says whether it is a share of the peak, or a power.
+    `of` selects utilization or power.
     """
     height = float(table["row"].nunique() * look.row_px * ROWS_OVER_USUAL)
     height = min(height, SLIDE_PX) if look.slide else height
@@ -40,7 +40,7 @@ def draw_cells(table: pd.DataFrame, look: Look, alt: str, *, of: str = "share") 
 
 
 def draw_residuals(table: pd.DataFrame, look: Look, alt: str) -> None:
-    """Draw measured against predicted by the other timings."""
+    """Draw measured timings against their leave-one-out predictions."""
     every = [_(name) for name in GROUP_NAMES.values()]
     groups = tuple(name for name in every if name in set(table["group"]))
     height = SLIDE_PX if look.slide else HEIGHT_PX
@@ -50,7 +50,7 @@ def draw_residuals(table: pd.DataFrame, look: Look, alt: str) -> None:
 
 
 def draw_courses(table: pd.DataFrame, look: Look, alt: str, key: str) -> None:
-    """Draw the power of the last minutes, a line for each component."""
+    """Draw the power of the last minutes, a line per component."""
     names = tuple(dict.fromkeys(table["component"]))
     figures.draw(_courses, table, look, key=key, alt=alt, height=LIVE_PX, of=(names,))
 
@@ -86,7 +86,7 @@ def _cells(look: Look, of: str) -> Spec:
 
 
 def _residuals(look: Look, groups: tuple[str, ...]) -> Spec:
-    """Specification of the scatter: diagonal, intervals, a mark for each timing."""
+    """Specification of the scatter: diagonal, intervals, a mark per timing."""
     colours = look.colours
     x = _share("predicted", _("predicted by the other timings (logarithmic)"), LOG, log=True)
     y = _share("reached", _("measured (logarithmic)"), LOG, log=True)
@@ -112,7 +112,7 @@ def _residuals(look: Look, groups: tuple[str, ...]) -> Spec:
 
 
 def _courses(look: Look, names: tuple[str, ...]) -> Spec:
-    """Specification of the lines of power."""
+    """Specification of the power lines."""
     series = look.colours["series"]
     dashes = [DASHES[place // len(series) % len(DASHES)] for place in range(len(names))]
     columns = COLUMNS if len(names) > 1 else 0
@@ -142,7 +142,7 @@ LOG = {"type": "log", "nice": False, "padding": 14}
 
 
 def _share(field: str, title: str, scale: Spec, *, log: bool = False) -> Spec:
-    """Return an axis of shares of the peak, in percent."""
+    """Return an axis of utilization, in percent."""
     shown = {"values": list(SHARES)} if log else {"tickCount": 5}
     return {
         "field": field,
@@ -154,7 +154,7 @@ def _share(field: str, title: str, scale: Spec, *, log: bool = False) -> Spec:
 
 
 def _axis(of: str) -> Spec:
-    """Return the axis of before and now, of a share or of a power."""
+    """Return the axis of utilization or power before and after calibration."""
     if of == "share":
         found = _share("mid", _("share of the peak"), {"domain": [0, 1], "nice": False})
         found["axis"]["grid"] = False

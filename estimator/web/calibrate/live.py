@@ -1,4 +1,4 @@
-"""Live power of the machine, for visitors who may see it."""
+"""Live power of the machine, for authorised visitors."""
 
 import ipaddress
 import os
@@ -17,27 +17,27 @@ from estimator.web.shared import visitors
 from estimator.web.shared.profiles import kept
 
 TOKEN = "TWENTY_WATTS_LIVE"
-"""Environment variable with the token that live readings need; unset: nobody sees any."""
+"""Environment variable with the token for live readings; if unset, they are off."""
 
 EVERY_S = 2.0
 """Time between updates of the page [s]."""
 
 LONG_RUN_S, SELDOM_S = 1800.0, 20.0
-"""The samples of a run of more than this are read again only so often, for they are many [s]."""
+"""Run time above which samples are read less often, and that interval [s]."""
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""Headers of a request that came through another server."""
+"""Headers of a proxied request."""
 
 
 def allowed() -> bool:
-    """Return whether the visitor opened the link with the server's token, without a proxy."""
+    """Return whether the visitor has the server's token and no proxy."""
     token, given = os.environ.get(TOKEN, ""), visitors.live_token()
     same = secrets.compare_digest(token.encode(), given.encode())
     return bool(token) and same and not any(name in _headers() for name in FORWARDED)
 
 
 def at_the_machine() -> bool:
-    """Return whether the visitor is at the machine that the server runs on."""
+    """Return whether the visitor is on the server's machine."""
     return is_here(st.context.ip_address, _headers())
 
 
@@ -46,9 +46,9 @@ def _headers() -> dict[str, str]:
 
 
 def is_here(visitor: str | None, headers: Mapping[str, str]) -> bool:
-    """Return whether a visitor is on this machine, by the socket and the host asked for.
+    """Return whether a visitor is local, by socket and requested host.
 
-    The address that a page says of itself is not asked: a visitor can make it up.
+    The address stated by the page is not used, as a visitor can forge it.
 
     Parameters
     ----------
@@ -87,23 +87,23 @@ def is_loopback(host: str) -> bool:
 
 @kept
 def watch() -> LiveMeters:
-    """Meters of this machine, one set for all visitors; nothing modelled."""
+    """Meters of this machine, shared by all visitors, without modelled ones."""
     return LiveMeters(*open_meters(modelled=False))
 
 
 def running(runs: list[MeasuredRun]) -> list[MeasuredRun]:
-    """Runs that go on just now, the newest first."""
+    """Runs in progress, the newest first."""
     return [run for run in reversed(runs) if run.state == "running"]
 
 
 def so_far(run: MeasuredRun, elapsed_s: float) -> tuple[Course, ...]:
-    """Return the readings of a run in progress; read again at most every few seconds."""
+    """Return the readings of a run in progress, cached for a few seconds."""
     period_s = SELDOM_S if elapsed_s > LONG_RUN_S else EVERY_S
     return _read(run, int(time.time() / period_s))
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, hash_funcs={MeasuredRun: lambda run: run.id})
 def _read(run: MeasuredRun, turn: int) -> tuple[Course, ...]:
-    """Read the samples of a run, once a turn for all visitors."""
+    """Read the samples of a run, once per turn for all visitors."""
     with open_store() as store:
         return courses(run, store.samples(run.id), store.meters(run.id))

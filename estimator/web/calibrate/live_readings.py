@@ -20,7 +20,7 @@ A_SCRIPT = N_("A script")
 
 
 def draw_now(look: Look) -> None:
-    """Draw it again and again; only a line where the visitor may not see it."""
+    """Draw live readings repeatedly, or a line if not authorised."""
     if not live.allowed():
         style.caption(
             _(
@@ -33,7 +33,7 @@ def draw_now(look: Look) -> None:
 
 
 def _now(look: Look, spoken: str) -> None:
-    """Draw the runs that go on, or the meters where none does."""
+    """Draw the runs in progress, or the meters if there are none."""
     language.use(spoken)
     runs = live.running(look_up()[0])
     for run in runs:
@@ -58,7 +58,7 @@ def _now(look: Look, spoken: str) -> None:
 
 
 def _note(line: str) -> str:
-    """Say in the language of the page why a meter cannot be read."""
+    """Translated reason why a meter cannot be read."""
     component, _colon, reason = line.partition(": ")
     return f"{component}: {_(reason)}"
 

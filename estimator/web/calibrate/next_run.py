@@ -1,4 +1,4 @@
-"""Suggested next measurements of a device on the page Calibrate, with their commands."""
+"""Suggested next measurements of a device on the page Calibrate, with commands."""
 
 import streamlit as st
 
@@ -12,14 +12,14 @@ from estimator.web.shared import style
 from estimator.web.shared.language import _
 
 FEW, FEW_ON_SLIDE = 4, 1
-"""So many runs of each kind are proposed."""
+"""Suggestions of each kind on the page and on a slide."""
 
 MOST_ON_SLIDE = 2
-"""So many proposals, each with its command, fit on a slide."""
+"""Suggestions with commands that fit on a slide."""
 
 
 def draw_next(known: Known, device: Device, precision: str, *, slide: bool) -> None:
-    """Draw what would teach most, with the command to type."""
+    """Draw the most informative measurements, with commands."""
     answer = _open_answer(device, known)
     target = precision if answer is None else answer.target
     few = FEW_ON_SLIDE if slide else FEW
@@ -54,12 +54,12 @@ def draw_next(known: Known, device: Device, precision: str, *, slide: bool) -> N
     },
 )
 def _worths(known: Known, device: Device, target: Target | str) -> list[Worth]:
-    """Return what to measure next, worked out once for all visitors until a run is added."""
+    """Return suggested measurements, cached until a run is added."""
     return next_runs(known, device, target)
 
 
 def _open_answer(device: Device, known: Known) -> Answer | None:
-    """Answer to the scenario of the Estimate page, if it is one for this device."""
+    """Answer of the Estimate page, if it is for this device."""
     scenario = st.session_state.get("_scenario")
     if scenario is None or scenario.utilization is not None or scenario.device_hours is not None:
         return None

@@ -1,4 +1,4 @@
-"""The third page: what was measured, what it changed, and what to measure next."""
+"""Page Calibrate: measurements, their effect, and what to measure next."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -66,12 +66,12 @@ class Seen:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Kinds of network in the format chosen, before and after measuring."""
+        """Network kinds in the selected format, before and after calibration."""
         return cells(self.known, self.device, self.choice.precision)
 
 
 def draw(frame: Frame) -> None:
-    """Draw the page: what the measured runs of a device say, and what goes on just now."""
+    """Draw the measured runs of a device, and runs in progress."""
     own, notes = look_up()
     known = known_runs(open_catalog())
     choice = STATE.arrive()
@@ -97,16 +97,16 @@ def draw(frame: Frame) -> None:
 
 
 def _order(own: list[MeasuredRun]) -> list[str]:
-    """Sections of the page: what measuring changed, a forecast, what to do next, then the rest.
+    """Section order: effect, forecast, next steps, then the rest.
 
-    While a run goes on, it comes first.
+    Live readings come first during a run.
     """
     going = any(run.state == "running" for run in own)
     return sorted(SECTIONS, key=lambda name: name != "live") if going else list(SECTIONS)
 
 
 def _notices(notes: list[str]) -> None:
-    """Show which parts of the link could not be used, and what is wrong with the store."""
+    """Draw notices on unusable parts of the link, and on the store."""
     kept = st.session_state.setdefault("_calibrate_store", [])
     kept += [note for note in notes if note not in kept]
     hidden = kept and not live.at_the_machine()
@@ -115,7 +115,7 @@ def _notices(notes: list[str]) -> None:
 
 
 def _head(seen: Seen) -> None:
-    """Draw the sentence, the figures, and how to measure where nothing was."""
+    """Draw the sentence and figures, or how to measure if nothing was."""
     if seen.frame.show in ("live", "whole", "runs"):
         return
     if not seen.own and not seen.frame.slide:
@@ -168,13 +168,13 @@ def _figures(seen: Seen) -> DeviceFigures | None:
     hash_funcs={MeasuredRun: lambda run: (run.id, run.state, len(run.timings))},
 )
 def _figures_of(runs: list[MeasuredRun], device: str) -> DeviceFigures | None:
-    """Return the figures of a device, worked out once until a run is added."""
+    """Return the figures of a device, cached until a run is added."""
     found = device_figures(runs, open_catalog())
     return next((one for one in found if one.hardware == device), None)
 
 
 def _teach() -> None:
-    """Say in three lines how to measure."""
+    """Draw three lines on how to measure."""
     st.subheader(_("Nothing measured here yet"), anchor=False)
     lines = [f"# {_(line)}\n{command}" for line, command in words.COMMANDS]
     st.code("\n".join(lines), language=None, wrap_lines=True)
@@ -188,13 +188,13 @@ def _teach() -> None:
 
 
 def _live(seen: Seen) -> None:
-    """Draw what goes on just now."""
+    """Draw live readings."""
     st.subheader(_("Just now"), anchor=False)
     draw_now(seen.frame.look)
 
 
 def _picture(seen: Seen) -> None:
-    """Draw what was expected before and is now."""
+    """Draw expected utilization before and after calibration."""
     st.subheader(_("Before and after measuring"), anchor=False)
     found = seen.cells
     if not found:
@@ -220,7 +220,7 @@ def _picture(seen: Seen) -> None:
 
 
 def _power(seen: Seen) -> None:
-    """Draw what power was expected before and is now."""
+    """Draw expected power before and after calibration."""
     st.subheader(_("Power before and after measuring"), anchor=False)
     found = power_cells(seen.known, seen.device, seen.choice.precision)
     if not found:
@@ -240,7 +240,7 @@ def _power(seen: Seen) -> None:
 
 
 def _residuals(seen: Seen) -> None:
-    """Draw each timing against what the others alone predict."""
+    """Draw each timing against its leave-one-out prediction."""
     st.subheader(_("Each timing, predicted by the others"), anchor=False)
     found = residuals(seen.known, seen.device)
     if not found:
@@ -264,7 +264,7 @@ def _residuals(seen: Seen) -> None:
 
 
 def _next(seen: Seen) -> None:
-    """Say what to measure next, with the command to type; on the page, once it is opened."""
+    """Draw suggested measurements with commands, folded on the page."""
     title, slide = _("Suggested next measurements"), bool(seen.frame.slide)
     if slide:
         st.subheader(title, anchor=False)
@@ -276,7 +276,7 @@ def _next(seen: Seen) -> None:
 
 
 def _whole(seen: Seen) -> None:
-    """Draw what the whole run of a program takes; only who sits here is shown its name."""
+    """Draw the whole run of a program, named only for local visitors."""
     st.subheader(_("The whole run of your program"), anchor=False)
     if not live.at_the_machine():
         style.caption(_("Programs are shown only at the machine that the server runs on."))
@@ -344,14 +344,14 @@ SECTIONS: Mapping[str, Callable[[Seen], None]] = {
 
 
 def _share(seen: Seen) -> None:
-    """Draw the link, the snippets, and how to hand the runs on."""
+    """Draw the link, the snippets, and how to share the runs."""
     share.draw(SLIDES, asdict(seen.choice), title=seen.device.name)
     st.markdown(_("The runs themselves, as a file for colleagues:"))
     st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
 
 
 def _controls(choice: DeviceChoice) -> None:
-    """Draw the choice of the device."""
+    """Draw the device selection."""
     st.subheader(_("Which device"), anchor=False)
     known = hardware_names()
     offered = _offered(choice.device)
@@ -363,7 +363,7 @@ def _controls(choice: DeviceChoice) -> None:
 
 
 def _offered(chosen: str) -> list[str]:
-    """Ids of devices to choose from: the measured ones, then all that train."""
+    """Ids of devices to choose from: measured ones first, then all that train."""
     known = known_runs(open_catalog())
     first = address.measured_devices(known)
     return list(dict.fromkeys([*first, chosen, *_trained()]))

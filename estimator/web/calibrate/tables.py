@@ -1,4 +1,4 @@
-"""Tables of the page "Calibrate": what charts and lists show, a row each."""
+"""Tables behind the charts and lists of the page "Calibrate"."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -30,7 +30,7 @@ GROUP_NAMES = {
 }
 
 POWER_NAMES = {**GROUP_NAMES, "other": N_("other or not given")}
-"""The same for power, which also runs of unknown work measure."""
+"""Group names for power, which runs of unknown work also measure."""
 
 HERE, ELSEWHERE, SHIPPED = N_("here"), N_("elsewhere"), N_("shipped example")
 CellRow = tuple[str, str, str, float, float, float, str, str]
@@ -40,14 +40,14 @@ STATES = (N_("finished"), N_("running"), N_("failed"), N_("interrupted"))
 """States of a run, for the catalogues."""
 
 POINTS = 150
-"""Points of a line: enough for its width."""
+"""Points of a line, enough for its width."""
 
 
 def cells_table(cells: Sequence[Cell] | Sequence[PowerCell], of: str = "share") -> pd.DataFrame:
-    """Before, now and every observation of each kind of network.
+    """Expectations before and after, and every observation, by network kind.
 
-    Columns: row, what (one of `BEFORE`, `NOW`, `MEASURED`), slot (where in the row), low, mid,
-    high (shares of the peak [1], or powers [W]), label (at the first entry of a row), text.
+    Columns: row, what (one of `BEFORE`, `NOW`, `MEASURED`), slot (position in the row), low, mid,
+    high (utilization [1] or power [W]), label (at the first entry of a row), text.
     """
     names, written, reached = SHOWN[of]
     rows: list[CellRow] = []
@@ -68,7 +68,7 @@ def cells_table(cells: Sequence[Cell] | Sequence[PowerCell], of: str = "share") 
 
 
 def cell_label(cell: Cell | PowerCell, of: str = "share") -> str:
-    """Say a row of the picture in words."""
+    """Label of a chart row."""
     names, written, _reached = SHOWN[of]
     count = len(cell.observations)
     counted = ngettext("{n} timing", "{n} timings", count)
@@ -80,15 +80,14 @@ def cell_label(cell: Cell | PowerCell, of: str = "share") -> str:
 
 
 def watts(power_w: float) -> str:
-    """Write a power for people."""
+    """Format a power."""
     return localised(human(power_w, "W"))
 
 
 def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
-    """Each timing: predicted by the others (low, mid, high), reached, and what it was.
+    """Each timing with its leave-one-out prediction and description.
 
-    Columns: predicted, low, high, reached (shares of the peak [1]), group, timing, run, text,
-    disturbed.
+    Columns: predicted, low, high, reached (utilization [1]), group, timing, run, text, disturbed.
     """
     return pd.DataFrame(
         [
@@ -116,8 +115,8 @@ def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
 def program_rows(residuals: Iterable[Residual]) -> list[list[str]]:
     """Each program in one format, the worst predicted first.
 
-    Columns: program, what its timings reached, the median error of what the other timings and of
-    what published runs alone predict, and how many timings the interval holds.
+    Columns: program, range of its timings, median errors predicted from other timings and from
+    published runs only, and how many timings the interval covers.
     """
     programs: dict[tuple[str, str], list[Residual]] = {}
     for one in residuals:
@@ -141,7 +140,7 @@ def program_rows(residuals: Iterable[Residual]) -> list[list[str]]:
 
 
 def median_errors(residuals: Sequence[Residual]) -> tuple[float, float]:
-    """Median error of what the other timings predict, and published runs alone [1]."""
+    """Median error predicted from other timings, and from published runs only [1]."""
     reached = np.array([one.observation.reached for one in residuals])
     others = np.array([one.mid for one in residuals])
     published = np.array([float(one.observation.expected.mid) for one in residuals])
@@ -150,7 +149,7 @@ def median_errors(residuals: Sequence[Residual]) -> tuple[float, float]:
 
 
 def group_of(residual: Residual) -> str:
-    """Kind of network of a timing."""
+    """Network group of a timing."""
     return network_group(residual.observation.timing.kind, residual.observation.timing.arch)
 
 
@@ -186,9 +185,9 @@ def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd
 
 
 def work_text(run: MeasuredRun) -> str:
-    """Kinds of work of a run with their number formats.
+    """Workload types of a run with their number formats.
 
-    A run of unknown work is labelled by its origin only.
+    A run of unknown work shows its origin only.
     """
     found: dict[str, list[str]] = {}
     for one in run.timings:
@@ -200,7 +199,7 @@ def work_text(run: MeasuredRun) -> str:
 
 
 def meters_text(energy: Iterable[Energy]) -> str:
-    """Return the meter of each component, and how far it can be trusted."""
+    """Return the meter of each component, and its trust."""
     return "; ".join(
         f"{one.component} {localised(human(one.energy_kwh * 1e3, 'Wh'))}: "
         f"{_(HOW_METERED[one.trust])} ({one.meter})"
@@ -209,7 +208,7 @@ def meters_text(energy: Iterable[Energy]) -> str:
 
 
 def disturbances(run: MeasuredRun) -> list[str]:
-    """Return the reasons why a run counts less, each once."""
+    """Return the distinct reasons why a run counts less."""
     timings = run.timings or tuple(
         Timing(what="training", component=one.key, time_s=run.wall_s, repetitions=1)
         for one in run.devices
@@ -231,7 +230,7 @@ def courses_table(courses: Iterable[Course]) -> pd.DataFrame:
 
 
 def percent(share: float) -> str:
-    """Write a share for people.
+    """Format a share.
 
     >>> percent(0.254), percent(0.0123)
     ('25%', '1.2%')
@@ -240,7 +239,7 @@ def percent(share: float) -> str:
 
 
 def span(quantity: Uncertain, written: Callable[[float], str] = percent) -> str:
-    """Write the interval of a share, or of a power.
+    """Format the interval of a share or power.
 
     >>> span(Uncertain(0.5, {"load": 0.2})), span(Uncertain(500.0, {"load": 0.1}), watts)
     ('39 – 65%', '440 – 568 W')
@@ -252,11 +251,11 @@ SHOWN: Mapping[str, tuple[Mapping[str, str], Callable[[float], str], str]] = {
     "share": (GROUP_NAMES, percent, "reached"),
     "power": (POWER_NAMES, watts, "power_w"),
 }
-"""Kind of chart -> names of its rows, format of its numbers, and field of an observation."""
+"""Chart type -> row names, number format, and field of an observation."""
 
 
 def _energy_wh(energy: Sequence[Energy]) -> float | None:
-    """Sum over the components that a meter measured [Wh]; None where none did."""
+    """Sum over metered components [Wh], or None."""
     measured = [one for one in energy if one.trust != "modelled"]
     whole = [one for one in measured if one.component == "host"] or measured
     return sum(one.energy_kwh for one in whole) * 1e3 if whole else None

@@ -45,14 +45,14 @@ COMMANDS = (
     ),
     (N_("Then look at this page again, or at:"), "twenty-watts calibrate show"),
 )
-"""Three commands for a measurement."""
+"""Three measurement commands with descriptions."""
 
 Card = tuple[str, str, str, str, tuple[str, ...]]
 """Name, label, value, range and notes of a headline figure."""
 
 
 def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
-    """State in one sentence what is known of a device, as HTML."""
+    """Sentence on the measurements of a device, as HTML."""
     name = f"<b>{escape(device.name)}</b>"
     if cell is None:
         return _("{device} has no utilization to measure.").format(device=name)
@@ -79,7 +79,7 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
 
 
 def power_sentence(device: Device, cell: PowerCell) -> str:
-    """State in one sentence what is known of the power of a device, as HTML."""
+    """Sentence on the measured power of a device, as HTML."""
     count = len(cell.observations)
     before, now = (
         unbroken(localised(human(float(one.mid), "W"))) for one in (cell.before, cell.now)
@@ -134,7 +134,7 @@ def _span(span: Span) -> str:
 
 
 def misses(residuals: Sequence[Residual]) -> str:
-    """Say how far off the prior and the other timings are."""
+    """Sentence on the errors of the prior and of other timings."""
     inside = sum(one.inside for one in residuals)
     now, before = map(percent, median_errors(residuals))
     text = _(
@@ -146,7 +146,7 @@ def misses(residuals: Sequence[Residual]) -> str:
 
 
 def courses(found: Sequence[Course]) -> Iterator[Card]:
-    """Live figures, a component each."""
+    """Live figures, one per component."""
     for one in found:
         value = watts(one.power_w[-1]) if one.power_w else "– W"
         energy = _("energy not known yet")
@@ -167,19 +167,19 @@ def courses(found: Sequence[Course]) -> Iterator[Card]:
 
 
 def alt_of_courses(found: Sequence[Course]) -> str:
-    """Say the lines of power in words."""
+    """Alt text of the power lines."""
     lines = [f"{one.component} {watts(one.power_w[-1])}" for one in found if one.power_w]
     return _("Power of the last minutes, now {parts}").format(parts="; ".join(lines))
 
 
 def alt_of_cells(cells: Sequence[Cell]) -> str:
-    """Say the picture in words."""
+    """Alt text of the utilization chart."""
     lines = [f"{cell_label(one)}, {_before(percent(float(one.before.mid)))}" for one in cells]
     return _("Share of the peak expected now: {parts}").format(parts="; ".join(lines))
 
 
 def alt_of_power(cells: Sequence[PowerCell]) -> str:
-    """Say the picture of power in words."""
+    """Alt text of the power chart."""
     before = [f"{watts(float(one.before.mid))} ({span(one.before, watts)})" for one in cells]
     lines = [
         f"{cell_label(one, 'power')}, {_before(was)}"
@@ -194,7 +194,7 @@ def _before(amount: str) -> str:
 
 
 def alt_of_residuals(table: pd.DataFrame) -> str:
-    """Say the scatter in words."""
+    """Alt text of the scatter."""
     ratio = table["predicted"] / table["reached"]
     text = _(
         "{count} timings against what the others predict: predicted over measured from {low} to "
@@ -205,7 +205,7 @@ def alt_of_residuals(table: pd.DataFrame) -> str:
 
 
 def worth(one: Worth) -> str:
-    """Say what a plan would leave of the interval."""
+    """Sentence on the interval that a plan would leave."""
     plan = spoken(one.plan.text)
     text = _("{plan}: the interval goes from {now} to {left}, {share}% narrower.")
     return text.format(

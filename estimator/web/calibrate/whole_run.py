@@ -31,15 +31,15 @@ from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.tables import COMPARED, between
 
 STEPS, USUAL_STEPS, FEWEST_STEPS, MOST_STEPS = "calibrate_steps", 10_000, 2, 1_000_000_000
-"""Widget of the number of steps, what it shows at first, and its limits."""
+"""Widget of the step count, its default, and its limits."""
 
 PROGRAM = "calibrate_program"
-"""Widget of the program."""
+"""Key of the program widget."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """Steps of a program as last measured, undisturbed where they ever were.
+    """Last measured steps of a program, undisturbed if possible.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Program:
 
     @property
     def title(self) -> str:
-        """Name of the program for people."""
+        """Display name of the program."""
         one, label = self.timing, self.run.label
         named = (one.style, one.label, "" if label == FORECAST else label)
         network = ", ".join(filter(None, (one.kind, one.arch)))
@@ -72,10 +72,10 @@ def _plain(name: str | None) -> str:
 
 
 def programs_on(device: Device, runs: Iterable[MeasuredRun]) -> dict[str, Program]:
-    """Programs of the user whose steps were measured on a device, each once, the newest first.
+    """Programs of the user measured on a device, the newest first.
 
-    Runs of a benchmark and of a stub are none, nor are steps of unknown work. By a key that stays
-    when further runs are added: steps of other work, or on more devices, are of another program.
+    Excludes benchmarks, simulated runs and steps of unknown work. Keys are stable as runs are
+    added: steps of other work, or on more devices, are another program.
     """
     found: dict[str, Program] = {}
     for run in sorted(runs, key=lambda run: run.started, reverse=True):
@@ -96,7 +96,7 @@ def programs_on(device: Device, runs: Iterable[MeasuredRun]) -> dict[str, Progra
 
 
 def whole_run(program: Program, steps: int, device: Device) -> Scenario:
-    """The run of so many steps, as a question with all that was measured of one."""
+    """Run of some steps as a scenario with its measurements."""
     one = program.timing
     on_processor = one.component == "cpu"
     return Scenario(
@@ -115,7 +115,7 @@ def whole_run(program: Program, steps: int, device: Device) -> Scenario:
 
 
 def at_its_pace(program: Program, question: Scenario) -> Answer:
-    """Answer for the device measured, at the utilization that its steps reached there.
+    """Answer for the measured device, at its measured utilization.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def at_its_pace(program: Program, question: Scenario) -> Answer:
 
 
 def command_line(scenario: Scenario) -> str:
-    """Ask the same at the command line, where the name of a program is known.
+    """Format the equivalent command, if the program has a name.
 
     >>> command_line(Scenario(flop=1e18, program="my gpt", hardware="h100-sxm"))
     "twenty-watts estimate --flop=1e+18 --hardware=h100-sxm --program='my gpt'"
@@ -143,7 +143,7 @@ def command_line(scenario: Scenario) -> str:
 
 
 def draw_whole(device: Device, runs: Iterable[MeasuredRun], *, slide: bool) -> None:
-    """Draw what the whole run of a program takes, on this device and on other hardware."""
+    """Draw the whole run of a program, on this device and on other hardware."""
     found = programs_on(device, runs)
     if not found:
         text = _(
@@ -169,7 +169,7 @@ def draw_whole(device: Device, runs: Iterable[MeasuredRun], *, slide: bool) -> N
 
 
 def _step_sentences(program: Program, steps: int, device: Device) -> Iterator[str]:
-    """Sentences that say of which steps it is."""
+    """Sentences on the steps used."""
     text = _(
         "{title}: {steps} steps, each of which took {step} on {device}; its row goes on at that "
         "pace, the others are expected. Intervals cover 80%."
@@ -185,7 +185,7 @@ def _step_sentences(program: Program, steps: int, device: Device) -> Iterator[st
 
 
 def _chosen(found: Mapping[str, Program], *, slide: bool) -> tuple[Program, int]:
-    """Return the program and the number of steps; the newest program by default."""
+    """Return the selected program, by default the newest, and the number of steps."""
     state = st.session_state
     if state.get(PROGRAM) not in found:
         state[PROGRAM] = next(iter(found))
@@ -203,7 +203,7 @@ def _chosen(found: Mapping[str, Program], *, slide: bool) -> tuple[Program, int]
 
 
 def _described(program: Program) -> str:
-    """Tell a program from others of its name: its format, work and devices, and the day."""
+    """Distinguish programs of one name by format, work, devices and day."""
     one = program.timing
     work = _("{work} a step").format(work=localised(human(one.flop or 0.0, "FLOP")))
     many = "" if one.devices == 1 else _("{n} devices").format(n=one.devices)
@@ -214,9 +214,9 @@ def _described(program: Program) -> str:
 def _rows(
     program: Program, question: Scenario, steps: int
 ) -> tuple[list[list[str]], list[str], list[str]]:
-    """A row for each hardware that can run it, what is to be said, and what was assumed.
+    """One row per hardware that can run it, with notes and assumptions.
 
-    The device measured comes first, at the pace of its steps.
+    The measured device comes first, at its measured pace.
     """
     catalog, here = open_catalog(), str(question.hardware)
     others = [name for name in OTHERS if name != here]
@@ -246,13 +246,13 @@ def _rows(
 
 
 def _too_small(answer: Answer) -> list[Notice]:
-    """Return the notices that the program does not fit in memory; empty if unknown."""
+    """Return the notices that the program does not fit in memory, empty if unknown."""
     fits_not = [one for one in answer.notices if one.code == DOES_NOT_FIT]
     return [*fits_not, *memory_too_small(answer, open_catalog())]
 
 
 def _own(program: Program, question: Scenario) -> Answer | ValueError:
-    """Answer for the device measured, or why there is none."""
+    """Answer for the measured device, or the reason for its absence."""
     try:
         return at_its_pace(program, question)
     except ValueError as error:
@@ -260,7 +260,7 @@ def _own(program: Program, question: Scenario) -> Answer | ValueError:
 
 
 def _spans(answer: Answer, pace: Uncertain) -> Iterator[str]:
-    """Results with their intervals; a dash for what is unknown."""
+    """Results with their intervals, a dash for unknown ones."""
     for name in COMPARED:
         if name not in answer.estimate.quantities:
             yield f"– {_('unknown')}"

@@ -1,1 +1,1 @@
-"""The page "Capacity"."""
+"""Page "Capacity"."""

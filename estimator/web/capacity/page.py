@@ -1,4 +1,4 @@
-"""Capacity: the devices that serve some users, within latency goals and caps."""
+"""Page Capacity: devices that serve a request rate within latency goals and limits."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -90,7 +90,7 @@ PERCENT = {"90": N_("90% of requests"), "50": N_("half of requests"), "99": N_("
 """Percentile -> the requests that stay within a goal."""
 
 LOADED = Limited(quantity=LOAD, label=N_("load"), unit="share")
-"""Requests that arrive over those that can be served, always below one."""
+"""Arriving over possible requests, always below one."""
 
 OPTIONS = {
     "model": "--preset",
@@ -108,7 +108,7 @@ OPTIONS = {
     "confidence": "--confidence",
     "pue": "--pue",
 }
-"""Control -> option of `plan --task serving` that takes its value as it is."""
+"""Control -> option of `plan --task serving` with the same value."""
 
 GOALS = {"latency": "--latency-goal", "first": "--first-token-goal"}
 """Control in milliseconds -> option in seconds."""
@@ -238,7 +238,7 @@ def limited(values: Row) -> dict[str, Limited]:
 
 
 def request_of(values: Row) -> ServingRequest:
-    """Request that the controls ask."""
+    """Request from the controls."""
     by_users = _by_users(values)
     question = ServingQuestion(
         preset=values["model"],
@@ -267,7 +267,7 @@ def request_of(values: Row) -> ServingRequest:
 
 @lru_cache(maxsize=64)
 def answered(values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]) -> Plans:
-    """Plans by aim; the same question of the same store is answered once."""
+    """Plan, cached by question and store."""
     given, catalog = dict(values), open_catalog()
     calibration = known_loads(catalog).corrected if given["calibration"] == "use" else None
     return serving_plans_by_aim(request_of(given), catalog, tuple(AIMS), calibration=calibration)
@@ -312,7 +312,7 @@ def columns(answers: Plans) -> list[Column]:
 
 
 def _draw(values: Row, answers: Plans, frame: Frame) -> None:
-    """Draw the sentence, the plans side by side, and what they rest on."""
+    """Draw the sentence, the chart, the table, and the binding limits."""
     every = columns(answers)
     style.sentence(escape(_sentence(values, every[0])))
     linked = not (frame.slide or frame.embedded)
@@ -341,13 +341,13 @@ def _load(values: Row) -> str:
 
 
 def _question(values: Row) -> str:
-    """Say what is planned, in a few words."""
+    """Short description of the plan's purpose."""
     model = open_catalog().preset(values["model"]).name
     return _("{model} for {load}").format(model=model, load=_load(values))
 
 
 def _sentence(values: Row, best: Column) -> str:
-    """Say the cheapest plan, or the nearest one, and the goals of a request that it keeps."""
+    """Sentence on the best or closest plan; a slide's title states its purpose."""
     taken, shown = best.plan.quantities, limited(values)
     percent = _(PERCENT[values["percentile"]])
     goals = [
@@ -447,7 +447,7 @@ def _binding(values: Row, column: Column) -> str:
 
 
 def _serve_query(values: Row, plan: ServingPlan) -> str:
-    """Link of the page Inference to a plan, at the requests that arrive there."""
+    """Query of the page Inference for a plan."""
     return urlencode(
         {
             "model": values["model"],
@@ -465,7 +465,7 @@ def _serve_query(values: Row, plan: ServingPlan) -> str:
 
 
 def command(values: Row) -> str:
-    """Return the command that asks the same."""
+    """Return the equivalent command."""
     query = PARAMETERS.query(values)
     if not _by_users(values):
         query |= {"users": "", "think": ""}
@@ -498,11 +498,11 @@ def _as_json(answers: Plans) -> Row:
 
 
 LABELS = labels(PARAMETERS) | {"devices": N_("Devices at most")}
-"""Input of a question -> label of the control that sets it."""
+"""Input of a question -> label of its control."""
 
 
 label_of = partial(label_of_control, LABELS, "plan")
-"""Name of an input on this page; what has no control is set on the command line."""
+"""Label of an input on this page, or its command-line option."""
 
 
 SLIDES = {"plans": N_("the cheapest, the fastest and the cleanest plan")}

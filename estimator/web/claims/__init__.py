@@ -1,1 +1,1 @@
-"""The page "Fact checks"."""
+"""Page "Fact checks"."""

@@ -1,4 +1,4 @@
-"""Claims, checked: what lectures say of the limits of deep learning, and what the figures say."""
+"""Page Claims: claims from lectures on the limits of deep learning, recomputed."""
 
 import math
 from dataclasses import replace
@@ -34,7 +34,7 @@ GROWING = (
     N_("memory of a device"),
     N_("bandwidth of the memory"),
 )
-"""Quantities whose growth is a figure each."""
+"""Quantities with a growth figure each."""
 GROWTH = N_("growth in two years")
 
 RELATIONS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
@@ -63,7 +63,7 @@ PARAMETERS = LinkParameters(
 
 @kept
 def recomputed() -> dict[str, Claim]:
-    """Every claim, recomputed once per server."""
+    """All claims, recomputed once per server."""
     return {one.record.id: one for one in claims(open_catalog())}
 
 
@@ -80,7 +80,7 @@ def _draw(values: Values, found: dict[str, Claim], frame: Frame) -> None:
 
 
 def _summary(found: list[Claim]) -> str:
-    """Say how many claims hold."""
+    """Sentence on how many claims hold."""
     counts = {name: sum(one.verdict == name for one in found) for name in VERDICTS}
     text = _(
         "Of {all} claims {holds} hold, {holds_if} hold under an assumption, {off} are off and "
@@ -96,7 +96,7 @@ def _summary(found: list[Claim]) -> str:
 
 
 def factors_picture(found: list[Claim], most: int | None = None) -> Picture:
-    """By which factor each figure differs from the one claimed, the farthest first."""
+    """Ratio of each recomputed number to the claimed one, the largest first."""
     exact = [one for one in found if one.record.relation == "equal"]
     exact.sort(key=lambda one: abs(math.log(one.factor)), reverse=True)
     rows = []
@@ -111,7 +111,7 @@ def factors_picture(found: list[Claim], most: int | None = None) -> Picture:
 
 
 def _factors(found: list[Claim], frame: Frame) -> None:
-    """Draw by which factor each figure differs from the one claimed."""
+    """Draw the ratios of recomputed to claimed numbers."""
     st.subheader(_("Recomputed over claimed"), anchor=False)
     picture = factors_picture(found, SLIDE_ROWS if frame.slide else None)
     figures.draw_picture(picture, frame.look, key="claims_factors", most=445)
@@ -149,7 +149,7 @@ def _one(chosen: Claim, frame: Frame) -> None:
 
 
 def verdict(chosen: Claim) -> str:
-    """Say the verdict, with the factor where it is off."""
+    """Verdict as text, with the factor if it is off."""
     if chosen.verdict != "off":
         return _(VERDICTS[chosen.verdict])
     apart = max(chosen.factor, 1 / chosen.factor)
@@ -171,13 +171,13 @@ def _further(chosen: Claim) -> None:
 
 
 def _figure_name(name: str) -> str:
-    """Name of a figure, or of one of several quantities of a figure."""
+    """Name of a figure, or of one of its quantities."""
     of_all, _colon, one = name.partition(": ")
     return f"{_(of_all)}: {_(one)}" if of_all == GROWTH else _(name)
 
 
 def _sources(chosen: Claim) -> None:
-    """Draw the primary sources, and the link that opens the same case."""
+    """Draw the primary sources, and the link to the same case."""
     lines = [
         f'<a href="{escape(source.url)}">{escape(source.title)}</a>'
         if source.url

@@ -1,4 +1,4 @@
-"""Compare: two to four scenarios as columns, what differs between them, and by how much."""
+"""Page Compare: two to four scenarios as columns, their differences and ratios."""
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -56,27 +56,27 @@ JUDGED = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 """Quantities of the headline."""
 
 ALWAYS = ("site",)
-"""Inputs that are shown even where they are the same."""
+"""Inputs shown even if equal."""
 
 IN_WORK = ("preset", "params", "active_params", "tokens", "flop", "device_hours", "hardware")
-"""Inputs that the rows for the work and the hardware name."""
+"""Inputs named in the rows for work and hardware."""
 
 FILES = ("config", "carbon_profile")
-"""Inputs whose text is too long for a cell."""
+"""Inputs with texts too long for a cell."""
 
 SLIDE_ROWS = 9
-"""So many inputs fit a slide."""
+"""Inputs that fit on a slide."""
 
 
 class Places(LinkParameters):
-    """The places of a link; one made before `fourth` named its fourth scenario `d`."""
+    """Scenario slots of a link; older links name the fourth `d`."""
 
     def names(self) -> list[str]:
-        """Names of the places, and the quantity of the chart that older links chose."""
+        """Names of the slots, and the chart quantity of older links."""
         return [*super().names(), "view"]
 
     def read(self, query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-        """Links that a link says, and what is wrong with it; what is pinned where it says none."""
+        """Links in a query, with notices; pinned scenarios by default."""
         fourth = query.get("d", "")
         said = {"fourth": fourth, **query} if "=" in fourth else query
         if not any(name in said for name in PLACES):
@@ -106,7 +106,7 @@ PARAMETERS = Places(
 
 @dataclass(frozen=True, kw_only=True)
 class Pinned:
-    """One scenario of the page.
+    """Scenario of the page.
 
     Parameters
     ----------
@@ -129,13 +129,13 @@ class Pinned:
 
     @property
     def title(self) -> str:
-        """Scenario in words."""
+        """Scenario as text."""
         return words.title(self.answer, open_catalog())
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedResult:
-    """One quantity of one scenario: its bounds, and those of its ratio to the first if any."""
+    """Quantity of one scenario: its bounds, and those of its ratio to the first."""
 
     scenario: str
     quantity: str
@@ -143,26 +143,26 @@ class ComparedResult:
     times: Mapping[str, float]
 
     def row(self) -> Row:
-        """Return it as a row of a table."""
+        """Return it as a table row."""
         times = {f"times_{end}": ratio for end, ratio in self.times.items()}
         return {"quantity": self.quantity, "scenario": self.scenario, **self.value, **times}
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputRow:
-    """One input of all scenarios, in words."""
+    """Input of all scenarios, as text."""
 
     label: str
     cells: tuple[str, ...]
 
     @property
     def differs(self) -> bool:
-        """Whether it is not the same in all."""
+        """Return whether it differs between scenarios."""
         return len(set(self.cells)) > 1
 
 
 def _answered(values: Values) -> list[Pinned]:
-    """Answer the scenarios that the links say, as near as they can be answered.
+    """Answer the scenarios in the links, adjusted where needed.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def _answered(values: Values) -> list[Pinned]:
 
 @lru_cache(maxsize=64)
 def _pinned(letter: str, link: str, _language: str, _runs: State) -> Pinned:
-    """One scenario; that of an unchanged link is answered once."""
+    """One scenario, cached by link."""
     catalog = open_catalog()
     answer, notices = answer_link(query_of(link), catalog)
     fit = fit_of(answer, catalog)
@@ -198,7 +198,7 @@ def _pinned(letter: str, link: str, _language: str, _runs: State) -> Pinned:
 
 
 def query_of(link: str) -> dict[str, str]:
-    """Read the query of a whole link, or of its part after the question mark.
+    """Parse the query of a link, or of its part after the question mark.
 
     >>> query_of("http://localhost:8501/estimate?hardware=h100&devices=8")
     {'hardware': 'h100', 'devices': '8'}
@@ -210,7 +210,7 @@ def query_of(link: str) -> dict[str, str]:
 
 
 def cells(found: Sequence[Pinned]) -> list[ComparedResult]:
-    """Return every quantity of every scenario that has it, by quantity."""
+    """Return every known quantity of every scenario, by quantity."""
     first, every = found[0].answer, list[ComparedResult]()
     for name in QUANTITIES:
         for one in found:
@@ -227,7 +227,7 @@ def cells(found: Sequence[Pinned]) -> list[ComparedResult]:
 
 
 def facts(found: Sequence[Pinned]) -> list[InputRow]:
-    """Whether each fits in memory, and the offers and dates behind its price."""
+    """Memory fit of each, and the offers and dates behind its price."""
     offers = tuple(_offers_cell(offers_of(one.answer, open_catalog())) for one in found)
     return [
         InputRow(label=_("Memory"), cells=tuple(one.memory for one in found)),
@@ -236,7 +236,7 @@ def facts(found: Sequence[Pinned]) -> list[InputRow]:
 
 
 def of_one_precision(first: str, last: str) -> tuple[str, str]:
-    """Write two dates as exactly as the less exact one is known.
+    """Format two dates with the precision of the less precise one.
 
     >>> of_one_precision("2026", "2026-09-17"), of_one_precision("2025-03-07", "2026-09-17")
     (('2026', '2026'), ('2025-03-07', '2026-09-17'))
@@ -255,7 +255,7 @@ def _offers_cell(offers: Offers | None) -> str:
 
 
 def inputs(found: Sequence[Pinned]) -> list[InputRow]:
-    """Work, hardware and place of each, and whatever else is asked of them and differs."""
+    """Work, hardware and site of each, and further inputs that differ."""
     catalog, asked = open_catalog(), [one.answer.scenario.given() for one in found]
     rows = [
         InputRow(label=_("Work"), cells=tuple(words.work(one.answer, catalog) for one in found)),
@@ -272,7 +272,7 @@ def inputs(found: Sequence[Pinned]) -> list[InputRow]:
 
 
 def _input_cell(name: str, value: float | str | None) -> str:
-    """Write what is asked of a scenario."""
+    """Format an input of a scenario."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -281,7 +281,7 @@ def _input_cell(name: str, value: float | str | None) -> str:
 
 
 def differences(found: Sequence[Pinned]) -> list[InputRow]:
-    """Numbers behind the answers that are not the same in all scenarios."""
+    """Numbers behind the answers that differ between scenarios."""
     asked = [one.answer.scenario.given() for one in found]
     keys = dict.fromkeys(key for one in found for key in one.answer.inputs)
     rows = []
@@ -328,7 +328,7 @@ def _draw(values: Values, found: list[Pinned], frame: Frame) -> None:
 
 
 def _verdict(found: Sequence[Pinned], every: Sequence[ComparedResult]) -> str:
-    """Say which scenario takes the least of what, as HTML."""
+    """Sentence on which scenario needs least, as HTML."""
     least: dict[str, list[str]] = {}
     for name in JUDGED:
         row = [one for one in every if one.quantity == name]
@@ -349,7 +349,7 @@ def _verdict(found: Sequence[Pinned], every: Sequence[ComparedResult]) -> str:
 
 
 def _columns(found: Sequence[Pinned], rows: Iterable[str], *, linked: bool) -> None:
-    """Draw rows under the letter and the machines of each scenario, which opens there."""
+    """Draw rows under each scenario's letter and devices, with a link to it."""
     heads = []
     for one in found:
         name = words.machines(one.answer)
@@ -359,7 +359,7 @@ def _columns(found: Sequence[Pinned], rows: Iterable[str], *, linked: bool) -> N
 
 
 def _row(row: InputRow, *, marked: bool = True) -> str:
-    """Write an input of each scenario, marked where it is not the one of the first."""
+    """Format an input of each scenario, marked if it differs from the first."""
     shown = ""
     for cell in row.cells:
         mark = ' class="tw-differs"' if marked and cell != row.cells[0] else ""
@@ -370,7 +370,7 @@ def _row(row: InputRow, *, marked: bool = True) -> str:
 def _results(
     found: Sequence[Pinned], every: Sequence[ComparedResult], quantities: Iterable[str]
 ) -> Iterator[str]:
-    """Write each quantity with its intervals on one scale, and its ratio to the first."""
+    """Format each quantity with intervals on one scale, and its ratio to the first."""
     for name in quantities:
         row = {one.scenario: one for one in every if one.quantity == name}
         if row:
@@ -382,7 +382,7 @@ def _results(
 
 
 def _result(cell: ComparedResult, row: Collection[ComparedResult]) -> Html:
-    """Write a median, its interval, the bar of that, and the ratio to the first scenario."""
+    """Format a median with interval bar and ratio to the first scenario."""
     ends = [cell.value[end] for end in ("low", "mid", "high")]
     span = between(cell.quantity, ends[0], ends[2])
     said = f"<b>{escape(result(cell.quantity, ends[1]))}</b><small>{escape(span)}</small>"
@@ -397,7 +397,7 @@ def _result(cell: ComparedResult, row: Collection[ComparedResult]) -> Html:
 
 
 def _times(cell: ComparedResult) -> str:
-    """Write the ratio to the first scenario, bold where its interval is on one side of 1."""
+    """Format the ratio to the first scenario, bold if its interval excludes 1."""
     if not cell.times:
         return ""
     low, high = (localised(digits(cell.times[end])) for end in ("low", "high"))
@@ -408,12 +408,12 @@ def _times(cell: ComparedResult) -> str:
 
 
 def _times_first(cell: ComparedResult) -> str:
-    """Write the median of a ratio, whose line does not break."""
+    """Format the median of a ratio without line breaks."""
     return f"{localised(digits(cell.times['mid']))}\u00a0×\u00a0A"
 
 
 def _controls(values: Values, problems: Mapping[str, str], _found: list[Pinned] | None) -> None:
-    """Draw a place for the link of each scenario, and what takes the pins."""
+    """Draw a field for each scenario's link, and the button that loads the pins."""
     widgets.draw_all(PARAMETERS, problems)
     if pinned_links():
         tooltip = _("Puts the scenarios that you pinned in the place of these.")
@@ -423,14 +423,14 @@ def _controls(values: Values, problems: Mapping[str, str], _found: list[Pinned] 
 
 
 def _take_pins(asked: Values) -> None:
-    """Put the scenarios pinned last into the places; beside a single one the others stay."""
+    """Load the last pinned scenarios into the slots; a single one keeps the others."""
     links = pinned_links()
     empty = dict.fromkeys(PLACES, "") if len(links) > 1 else {}
     QUESTION.state.choose({**asked, **empty, **dict(zip(PLACES, links, strict=False))})
 
 
 def _query(asked: Values) -> dict[str, str]:
-    """Query of the link; a place that is empty by itself is left out."""
+    """Query of the link, without empty slots."""
     query = PARAMETERS.query(asked)
     return {name: text for name, text in query.items() if text or name in USUAL}
 

@@ -1,1 +1,1 @@
-"""The page "Depth"."""
+"""Page "Depth"."""

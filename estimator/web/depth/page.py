@@ -1,4 +1,4 @@
-"""Depth: what another layer costs in parameters, paths, gradients and activations."""
+"""Page Depth: cost of another layer in parameters, paths, gradients and activations."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -72,7 +72,7 @@ def _view(values: Values, frame: Frame) -> str:
 
 
 def _draw(values: Values, found: dict[str, list[Values]], frame: Frame) -> None:
-    """Draw the view asked for, over the depth."""
+    """Draw the selected view over depth."""
     view = _view(values, frame)
     if not frame.slide:
         widgets.view(PARAMETERS, frame, view, VIEW_NAMES)
@@ -122,7 +122,7 @@ ACTIVATIONS = (
 
 
 def _paths(values: Values, rows: list[Values], frame: Frame) -> None:
-    """Parameters and paths over depth."""
+    """Draw parameters and paths over depth."""
     layers, width = float(values["layers"]), float(values["width"])
     here = PlainNetwork(layers=layers, width=width)
     text = _(
@@ -154,7 +154,7 @@ def _paths(values: Values, rows: list[Values], frame: Frame) -> None:
 
 
 def _gradient(values: Values, rows: list[Values], frame: Frame) -> None:
-    """Bound of the gradient over depth, with and without residual connections."""
+    """Draw the gradient bound over depth, with and without residual connections."""
     layers, norm = float(values["layers"]), float(values["norm"])
     slope = SLOPES[values["activation"]]
     ends = [
@@ -183,7 +183,7 @@ def _gradient(values: Values, rows: list[Values], frame: Frame) -> None:
 
 
 def _activations(values: Values, rows: list[Values], frame: Frame) -> None:
-    """Activations stored over depth, and what computing them again costs."""
+    """Draw stored activations over depth, and the cost of recomputation."""
     layers, width = float(values["layers"]), float(values["width"])
     ways = [way(layers) for way in WAYS]
     text = _(
@@ -202,7 +202,7 @@ def _activations(values: Values, rows: list[Values], frame: Frame) -> None:
 
 
 def _prices(ways: list[Storage], names: tuple[str, ...], layers: float, width: float) -> None:
-    """Draw memory, compute, time and energy of a million examples by each way."""
+    """Draw memory, compute, time and energy of a million examples by each method."""
     layer_bytes = width * BYTES_PER_VALUE
     work = 3 * float(PlainNetwork(layers=layers, width=width).forward_flop()) * EXAMPLES_PER_STEP
     flops = [max(work * float(way.compute_factor()), 1.0) for way in ways]
@@ -233,7 +233,7 @@ def _mark(x: float, power: float, text: str) -> Values:
 
 
 POWER = "power of ten"
-"""Unit of an axis whose values are exponents."""
+"""Unit of an axis of exponents."""
 
 
 def _chart(

@@ -1,1 +1,1 @@
-"""The page Estimate."""
+"""Page Estimate."""

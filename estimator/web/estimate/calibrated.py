@@ -1,4 +1,4 @@
-"""Effect of measured runs on an answer: the runs, their age, and the figures without them."""
+"""Effect of measured runs on an answer: runs, age, and figures without them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ from estimator.web.shared.tables import between
 
 USE, IGNORE = "use", "ignore"
 OTHERWISE = {USE: N_("published runs alone"), IGNORE: N_("with the measured runs")}
-"""Use of measured runs in the scenario -> name of the other answer."""
+"""Use of measured runs in the scenario -> name of the alternative answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppliedRuns:
-    """An answer without measured runs beside the one that uses them, or the other way round.
+    """Answer with and without measured runs.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class AppliedRuns:
 
 
 def applied_runs(answer: Answer, catalog: Catalog) -> AppliedRuns | None:
-    """Compare with and without the measured runs; None where these say nothing of the answer."""
+    """Compare with and without measured runs, or return None if they are irrelevant."""
     known, device = known_runs(catalog), answer.device
     if not (known.of(device)[0] or known.power_of(device)[0]):
         return None
@@ -76,14 +76,14 @@ def applied_runs(answer: Answer, catalog: Catalog) -> AppliedRuns | None:
 
 
 def note(found: AppliedRuns | None, quantity: str) -> Iterator[str]:
-    """Yield the headline figure without the choice made for measured runs."""
+    """Yield the headline figure for the alternative use of measured runs."""
     if found is not None and quantity in found.other.estimate:
         name = _(OTHERWISE[IGNORE if found.ignored else USE])
         yield f"{name}: {_value_text(found.other, quantity)}"
 
 
 def draw(found: AppliedRuns, *, linked: bool) -> None:
-    """Say which runs were applied or ignored, how old they are, and where to look at them."""
+    """Draw a note on the applied or ignored runs, their age, and a link to them."""
     text = f"<p>{escape(summary(found, datetime.now(UTC).date()))}"
     if linked:
         device, precision = found.calibrated.device.id, found.calibrated.precision
@@ -93,7 +93,7 @@ def draw(found: AppliedRuns, *, linked: bool) -> None:
 
 
 def summary(found: AppliedRuns, today: date) -> str:
-    """Say it in words."""
+    """Note on the runs as text."""
     name = found.calibrated.device.name
     text = ngettext("{n} measured run on {name}", "{n} measured runs on {name}", found.runs)
     runs = text.format(n=found.runs, name=name)
@@ -113,7 +113,7 @@ def summary(found: AppliedRuns, today: date) -> str:
 
 
 def _utilizations(found: AppliedRuns) -> str:
-    """Say the utilization after and before, where the runs changed it."""
+    """Sentence on the utilization with and without runs, if they change it."""
     if found.calibrated.inputs.get("utilization.prior") is None:
         return ""
     plain = found.other if not found.ignored else None

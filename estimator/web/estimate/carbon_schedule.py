@@ -1,4 +1,4 @@
-"""Start time of a run in a visitor's hourly profile of the grid."""
+"""Start time of a run in a visitor's hourly grid profile."""
 
 from io import BytesIO, TextIOWrapper
 from math import cos, pi
@@ -17,11 +17,11 @@ from estimator.web.shared.language import _
 
 HOURS = 24
 MAX_PROFILE_MB = 2
-"""A year of hours is half a MB; what is larger is something else [MB]."""
+"""Largest profile [MB]; a year of hours is half a MB."""
 
 
 def draw_schedule(answer: Answer) -> None:
-    """Draw the upload of a profile, and what the start of the run changes."""
+    """Draw the upload of a profile, and the effect of the start time."""
     st.subheader(_("When to start"), anchor=False)
     left, right = st.columns([3, 1])
     upload = left.file_uploader(
@@ -64,7 +64,7 @@ def draw_schedule(answer: Answer) -> None:
 
 
 def sample() -> str:
-    """Return a made-up day of hourly intensities, to be overwritten.
+    """Return a sample day of hourly intensities, to be overwritten.
 
     >>> sample().splitlines()[:2]
     ['hour,co2e_kg_per_kwh', '0,0.42']
@@ -75,12 +75,12 @@ def sample() -> str:
 
 
 def profile_of_upload(name: str, content: bytes) -> Floats:
-    """Hourly carbon intensities of an uploaded CSV file [kgCO2e/kWh]; refused like on disk."""
+    """Parse an uploaded CSV file of hourly intensities [kgCO2e/kWh]; errors as for a file."""
     return profile_of(name, TextIOWrapper(BytesIO(content), encoding="utf-8-sig", newline=""))
 
 
 def _tell(timed: Answer) -> None:
-    """Say what the run emits by the hours that it covers, and what the best start saves."""
+    """Draw the emissions for the covered hours, and the savings of the best start."""
     if timed.plan is None:
         return
     if "operational_co2e_kg" in timed.estimate:

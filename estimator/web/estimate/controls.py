@@ -1,4 +1,4 @@
-"""The controls of a scenario, as drawn: one widget per field, its key the field's name."""
+"""Controls of a scenario, one widget per field, keyed by field."""
 
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
@@ -35,10 +35,10 @@ def draw(
     measured: bool,
     without: Collection[str] = (),
 ) -> None:
-    """Draw the controls, with what was taken where nothing was given.
+    """Draw the controls, with assumed values as placeholders.
 
-    Eight at most are in sight; that of the measured runs of the device is, where there are any.
-    Those that stand on a slide are left out.
+    At most eight are visible, and the one for measured runs if there are any. Controls on a slide
+    are left out.
     """
     _work(answer, asked, problems)
     in_sight = ("hardware", "devices", "site", *(("calibration",) if measured else ()))
@@ -85,17 +85,17 @@ HELP = {
     ),
     "interval": N_("Chance that the true value is inside the intervals shown."),
 }
-"""Input -> its tooltip, where the help of the command line names options."""
+"""Input -> tooltip, where the help of the command line names options."""
 
 
 def tooltip(name: str) -> str:
-    """Tooltip of the control of an input, which begins with a capital."""
+    """Tooltip of an input's control, capitalised."""
     text = _(HELP.get(name, INPUTS[name].help))
     return text[:1].upper() + text[1:]
 
 
 def draw_one(name: str, answer: Answer, problems: Problems) -> None:
-    """Draw the control of one input, and what is wrong with it."""
+    """Draw the control of one input."""
     described = INPUTS[name]
     if name == "hardware":
         _select(name, hardware_names())
@@ -129,10 +129,10 @@ _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hardware": (N_("Hardware and parallelism"), ("hardware", "parallelism")),
     "place": (N_("Place, money, interval"), ("place", "money", "answer")),
 }
-"""Sections of inputs that are one click away: their titles, and the groups of the inputs."""
+"""Collapsed sections of inputs: titles and input groups."""
 
 _ALWAYS = ("calibration", "price_kind", "pay")
-"""Choices that are never left open."""
+"""Choices without an unspecified option."""
 
 _WORDS = {
     "selective": N_("selective: the attention scores"),
@@ -156,7 +156,7 @@ _METHODS = {
 
 
 def _work(answer: Answer, asked: Asked, problems: Problems) -> None:
-    """Draw the way into the page and what gives the work."""
+    """Draw the entry, and the inputs of the work."""
     entry, way = asked.held["entry"], asked.held["way"]
     st.segmented_control(
         _("What is it about?"),
@@ -199,7 +199,7 @@ _REST_OF_WORK = {
     "samples": ("params", "active_params", "tokens"),
     "config": ("samples",),
 }
-"""Way -> what else may be known of the work."""
+"""Way -> further inputs of the work."""
 
 
 def _names_of_more_work(asked: Asked) -> list[str]:
@@ -215,14 +215,14 @@ _PLACEHOLDERS = {
     "samples": {"samples": "100M", "sample_flop": "4.1e9"},
     "hours": {"device_hours": "1.08M"},
 }
-"""Way to give the work -> its numbers, and what stands in their boxes."""
+"""Way to give the work -> its numbers, with placeholders."""
 
 _SIDE_BY_SIDE = ("size", "samples")
-"""Ways whose numbers stand in one line."""
+"""Ways with their numbers in one line."""
 
 
 def _amounts(way: str, answer: Answer, problems: Problems) -> None:
-    """Draw what gives the work in numbers, or by a known run."""
+    """Draw the numeric work inputs, or the preset."""
     if way == "preset":
         _select("preset", preset_names())
     with st.container(horizontal=True) if way in _SIDE_BY_SIDE else nullcontext():
@@ -231,7 +231,7 @@ def _amounts(way: str, answer: Answer, problems: Problems) -> None:
 
 
 def _config(problems: Problems) -> None:
-    """Draw what gives the work by a config.json."""
+    """Draw the config.json input of the work."""
     st.text_area(
         _("config.json of a Hugging Face model"),
         height=120,
@@ -263,7 +263,7 @@ def _select(
     *,
     placeholder: str | None = None,
 ) -> None:
-    """One choice; with a placeholder it may be left open."""
+    """Draw a choice, optional if there is a placeholder."""
     every, open_index = list(options), None if placeholder else 0
     begun = STATE.beginning(
         name, "index", lambda held: every.index(held) if held in every else open_index
@@ -279,7 +279,7 @@ def _select(
 
 
 def _number(name: str, answer: Answer, problems: Problems, *, placeholder: str = "") -> None:
-    """One number as text, with what is taken if nothing is typed."""
+    """Draw a number input, with the assumed value as placeholder."""
     st.text_input(
         _(INPUTS[name].label),
         placeholder=placeholder or _assumed_value(name, answer),
@@ -295,7 +295,7 @@ def _problem(name: str, problems: Problems) -> None:
 
 
 def _assumed_value(name: str, answer: Answer) -> str:
-    """Return the value that the answer used for a number left open."""
+    """Return the value that the answer assumed for an unspecified number."""
     item = answer.inputs.get(INPUTS[name].resolved or name)
     if item is None:
         return _("unspecified")
@@ -303,7 +303,7 @@ def _assumed_value(name: str, answer: Answer) -> str:
 
 
 def _changed_file() -> None:
-    """Put an uploaded file into the text box."""
+    """Copy an uploaded file to the text box."""
     upload = st.session_state["config_file"]
     if upload is not None:
         st.session_state["config_text"] = upload.getvalue().decode("utf-8", errors="replace")

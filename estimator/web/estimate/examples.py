@@ -1,4 +1,4 @@
-"""Ten questions for a first visit, each one click away, as the links that they are."""
+"""Ten example questions for a first visit, as links."""
 
 from estimator.web.shared.language import N_
 

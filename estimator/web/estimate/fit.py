@@ -1,4 +1,4 @@
-"""Does the run fit in memory, and if it does not, what is the cheapest that makes it fit?"""
+"""Memory fit of the run, and the cheapest change that makes it fit."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
 
 MOST_USED = 1.0
-"""Share of the memory of a device that a run may need [1]."""
+"""Largest share of device memory for a run [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +41,14 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """Whether it fits."""
+        """Return whether it fits."""
         return self.share <= MOST_USED
 
 
 def fit_of(answer: Answer, catalog: Catalog) -> Fit | None:
-    """Return the memory fit of an answer's run; None if the model or the memory is unknown.
+    """Return the memory fit of an answer's run, or None if model or memory is unknown.
 
-    One sequence at a time on each device, weights and optimizer shared out over all of them.
+    Assumes one sequence at a time per device, with weights and optimizer fully sharded.
     """
     question = memory_question(answer)
     memory = memory_of_run(answer, catalog, least=False)
@@ -61,13 +61,13 @@ def fit_of(answer: Answer, catalog: Catalog) -> Fit | None:
 
 
 MOST_BATCH = 1024
-"""Sequences at a time beyond which no batch is tried [1]; assumed."""
+"""Largest batch tried [1]; assumed."""
 
 
 def batches(answer: Answer, catalog: Catalog) -> list[tuple[int, float]]:
-    """Sequences at a time on each device -> share of its memory, up to the first that is too many.
+    """Sequences at a time per device -> share of its memory, up to the first that does not fit.
 
-    Empty where the model or the memory is unknown.
+    Empty if model or memory is unknown.
     """
     question = memory_question(answer)
     found: list[tuple[int, float]] = []
@@ -84,7 +84,7 @@ def batches(answer: Answer, catalog: Catalog) -> list[tuple[int, float]]:
 
 
 def remedies(question: MemoryQuestion, memory: MemoryAnswer, catalog: Catalog) -> Iterator[str]:
-    """Say what makes it fit, the cheapest first: time, then adapters, then more devices."""
+    """Yield what makes it fit, the cheapest first: time, then adapters, then more devices."""
     saving = cheapest_saving(question, catalog)
     if saving is not None:
         yield _(SAVING_NAMES[saving])
@@ -103,13 +103,13 @@ SAVING_NAMES: Mapping[str, str] = {
     "qlora": N_("QLoRA: train adapters over 4-bit weights"),
     "qlora, recompute": N_("QLoRA, and recompute all activations"),
 }
-"""Saving -> what the page calls it."""
+"""Saving -> its name on the page."""
 
 
 def badge(fit: Fit) -> str:
-    """Verdict in a few words.
+    """Short verdict.
 
-    The share is that of the memory of each device.
+    The share is that of each device's memory.
     """
     if not fit.memory.without_activations:
         return _compared(fit)
@@ -119,7 +119,7 @@ def badge(fit: Fit) -> str:
 
 
 def _compared(fit: Fit) -> str:
-    """The need against what a device holds."""
+    """Need relative to a device's memory."""
     held = localised(capacity(fit.memory.capacity_bytes or 0.0))
     if fit.fits:
         return _("fits in memory: {share}% of {held} per device").format(
@@ -131,11 +131,11 @@ def _compared(fit: Fit) -> str:
 
 
 GIB = 2.0**30
-"""Bytes that makers call a gigabyte of memory [B]."""
+"""Bytes of a vendor's gigabyte of memory [B]."""
 
 
 def capacity(memory_bytes: float) -> str:
-    """Memory of a device as its maker states it, if that is whole.
+    """Memory of a device in its vendor's units, if whole.
 
     >>> capacity(17179869184.0), capacity(17.3e9)
     ('16 GB', '17.3 GB')
@@ -145,7 +145,7 @@ def capacity(memory_bytes: float) -> str:
 
 
 def _memory(question: MemoryQuestion, catalog: Catalog) -> MemoryAnswer | None:
-    """Memory of a changed run; None where it cannot be changed so."""
+    """Memory of a changed run, or None if it cannot be changed that way."""
     try:
         return answer_memory(question, catalog)
     except ValueError:

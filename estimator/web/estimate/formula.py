@@ -1,4 +1,4 @@
-"""The formula with the user's own numbers, step by step."""
+"""Formula with the user's own numbers, step by step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from estimator.web.shared.language import _
 
 @dataclass(frozen=True, kw_only=True)
 class FormulaStep:
-    """One line of the model: what is computed, in words, in numbers, and what comes out.
+    """Step of the model: quantity, formula in words and numbers, and result.
 
     `part` names the module whose equations the page How it works shows.
     """
@@ -27,7 +27,7 @@ class FormulaStep:
 
 
 def steps(answer: Answer) -> list[FormulaStep]:
-    """All lines that this answer rests on, in the order of the model."""
+    """All steps behind this answer, in model order."""
     return [
         *_work(answer),
         *_time(answer),
@@ -198,6 +198,6 @@ def _words_of_attempts(answer: Answer) -> str:
 
 
 def _attempts(answer: Answer) -> str:
-    """The factor of failed runs, where there is one."""
+    """Development overhead factor, if any."""
     attempts = float(answer.workload.attempts.mid)
     return "" if attempts == 1 else f" × {_digits(attempts)}"

@@ -15,11 +15,11 @@ LIMITED = {
     "days": ("wall_hours", 1 / 24.0),
     "carbon": ("co2e_kg", 1.0),
 }
-"""Limit of the page Plan -> quantity, and its unit in that of the limit."""
+"""Limit of the page Plan -> quantity, and unit conversion."""
 
 
 def further_links(answer: Answer) -> list[Html]:
-    """Links to Explore and Plan with a run that both can name: a dense model by its size."""
+    """Links to Explore and Plan for runs they support: a dense model by size."""
     scenario = answer.scenario
     if scenario.params is None or scenario.tokens is None:
         return []

@@ -1,8 +1,7 @@
-"""Widgets to scenario and back: what each widget holds is kept, and read before it is drawn.
+"""Widgets to scenario and back, read before they are drawn.
 
-Every widget is keyed by the field of `Scenario` that it asks for; text is read like on the command
-line. So a page can answer first and draw the widgets afterwards, with the numbers that the answer
-took where nothing was given.
+Every widget is keyed by its field of `Scenario`; text is parsed as on the command line. A page can
+thus answer first and draw the widgets afterwards, with the answer's assumptions.
 """
 
 from collections.abc import Collection
@@ -51,14 +50,14 @@ FINETUNE = replace(
     pue=1.0,
     recomputation="full",
 )
-"""Opening scenario of fine-tuning: 50,000 examples of 1,000 tokens on a card at home."""
+"""Opening fine-tuning scenario: 50,000 examples of 1,000 tokens on a consumer GPU."""
 
 ENTRIES = {
     "train": N_("Train"),
     "finetune": N_("Fine-tune"),
     "timed": N_("Already timed"),
 }
-"""Ways into the page."""
+"""Entries of the page."""
 
 WAYS = {
     "size": N_("Size"),
@@ -68,14 +67,14 @@ WAYS = {
     "hours": N_("Device-hours"),
     "config": "config.json",
 }
-"""Ways to give how much work it is."""
+"""Ways to give the amount of work."""
 
 OF_ENTRY = {
     "train": ("size", "preset", "flop", "samples", "config"),
     "finetune": ("preset", "size", "samples", "config"),
     "timed": ("hours",),
 }
-"""Entry -> the ways that it offers."""
+"""Entry -> its ways."""
 
 OF_WAY = {
     "size": ("params", "tokens", "active_params", "device_hours"),
@@ -90,15 +89,15 @@ OF_WAY = {
 WORK = frozenset(
     ("preset", "params", "tokens", "active_params", "flop", "config", "samples", "sample_flop")
 ) | {"device_hours", "finetune"}
-"""Fields that belong to a way or an entry."""
+"""Fields of a way or an entry."""
 
 OF_ALL = tuple(
     name for name, described in INPUTS.items() if name not in WORK and not described.local
 )
-"""Fields that every way has."""
+"""Fields of every way."""
 
 TYPED = NUMBERS - {"devices", "interval"}
-"""Numbers that are typed as text, such as 7B."""
+"""Numbers typed as text, such as 7B."""
 
 OF_FILE = ("config", "tokens", "seq_len")
 OF_CONFIG = ("config_text", "config_tokens", "config_seq_len")
@@ -109,7 +108,7 @@ WIDGETS = (
     *("entry", "way", "finetune", *OF_CONFIG, *OF_PAGE),
     *dict.fromkeys((*OF_ALL, *(field for fields in OF_WAY.values() for field in fields))),
 )
-"""Keys of the widgets of the page."""
+"""Widget keys of the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,17 +131,17 @@ class Asked:
 
     @property
     def view(self) -> str:
-        """Quantity that devices are compared by."""
+        """Quantity of the device comparison."""
         return str(self.held["view"])
 
     @property
     def picture(self) -> str:
-        """The one picture of the page."""
+        """Selected chart of the page."""
         return str(self.held["picture"])
 
 
 def asked_for(scenario: Scenario, picture: str = "devices", view: str = "energy_kwh") -> Asked:
-    """Return what the widgets hold for a scenario."""
+    """Return the widget values for a scenario."""
     held: dict[str, Any] = {name: shown(name, getattr(scenario, name, None)) for name in WIDGETS}
     held |= {"entry": entry_of(scenario), "way": way_of(scenario)}
     held |= {"finetune": scenario.finetune or "full", "picture": picture, "view": view}
@@ -167,7 +166,7 @@ def way_of(scenario: Scenario) -> str:
 
 
 def entry_of(scenario: Scenario) -> str:
-    """Way into the page that a scenario belongs to.
+    """Return the entry of a scenario.
 
     >>> entry_of(DEFAULT), entry_of(FINETUNE), entry_of(Scenario(device_hours=8.0))
     ('train', 'finetune', 'timed')
@@ -178,9 +177,9 @@ def entry_of(scenario: Scenario) -> str:
 
 
 def complete(scenario: Scenario, catalog: Catalog) -> Scenario:
-    """Say everything that a widget shows, so that a copied link leaves nothing to defaults.
+    """Set every field shown by a widget, so that a copied link depends on no defaults.
 
-    What the answer would take another interval for where it is said stays unsaid.
+    Fields whose explicit value would change the interval stay unset.
 
     Raises
     ------
@@ -219,16 +218,16 @@ def shown(name: str, value: float | str | None) -> float | str | None:
 
 
 def unread(name: str, text: str) -> str:
-    """Say that a text is no number for an input."""
+    """Message that a text is not a number for an input."""
     label = _(INPUTS[name].label).partition(" [")[0]
     notice = _("“{name}” is not a number: {given}; write it like 7e9 or 7B")
     return notice.format(name=label, given=shortened(text))
 
 
 def gather(state: State, last: Asked, answered: Answer, catalog: Catalog) -> Asked:
-    """Read the widgets; one that is not drawn holds what it held.
+    """Read the widgets; one that is not drawn keeps its value.
 
-    Where one widget decides what others hold, those are set in `state`.
+    Dependent widgets are set in `state`.
 
     Parameters
     ----------
@@ -252,7 +251,7 @@ def gather(state: State, last: Asked, answered: Answer, catalog: Catalog) -> Ask
 
 
 def _read(held: dict[str, Any], last: Asked) -> Asked:
-    """Scenario of what the widgets hold; where a text cannot be read, the last good value."""
+    """Scenario of widget values, with the last valid value for unreadable text."""
     said: dict[str, Any] = {}
     problems: dict[str, str] = {}
     way = held["way"]
@@ -285,7 +284,7 @@ def _read(held: dict[str, Any], last: Asked) -> Asked:
 def _settled(
     held: dict[str, Any], moved: Collection[str], answered: Answer, catalog: Catalog
 ) -> dict[str, Any]:
-    """Return all widget values after a change: an entry, workload, run or device sets others."""
+    """Return all widget values after a change; an entry, way, run or device sets others."""
     entry, page = held["entry"], {name: held[name] for name in OF_PAGE}
     if "entry" in moved:
         scenario = usual_in(entry, answered.scenario)
@@ -305,7 +304,7 @@ def _settled(
 
 
 def _said_another_way(held: dict[str, Any], answered: Answer, catalog: Catalog) -> dict[str, Any]:
-    """Keep the work while the way of giving it changes."""
+    """Keep the work when its way changes."""
     entry, way = held["entry"], held["way"]
     if way == "config" or (entry == "finetune" and way == "samples"):
         return held
@@ -320,7 +319,7 @@ def _said_another_way(held: dict[str, Any], answered: Answer, catalog: Catalog) 
 def scenario_of_config(
     text: str, tokens: str, seq_len: str, *, sampled: bool = False
 ) -> dict[str, float | str | None]:
-    """Fields of the scenario that train the model of a config on so many tokens, or samples.
+    """Fields of a scenario that trains a config on tokens or samples.
 
     Raises
     ------
@@ -339,7 +338,7 @@ def scenario_of_config(
 
 
 def usual_in(entry: str, last: Scenario) -> Scenario:
-    """Return the opening scenario of an entry, with the chosen location and config."""
+    """Return the opening scenario of an entry, with the selected site and config."""
     usual = replace(FINETUNE if entry == "finetune" else DEFAULT, site=last.site)
     if last.config is None:
         return usual
@@ -349,13 +348,13 @@ def usual_in(entry: str, last: Scenario) -> Scenario:
 
 
 USUAL_SAMPLE_FLOP = 4.1e9
-"""Forward FLOPs of an image in a ResNet-50, to begin with [FLOP]."""
+"""Initial forward FLOPs per sample, an image in a ResNet-50 [FLOP]."""
 
 _NO_WORK: dict[str, None] = dict.fromkeys(WORK)
 
 
 def convert(answer: Answer, way: str) -> Scenario:
-    """Say the same work in another way, as far as it can be."""
+    """Convert the work to another way, as far as possible."""
     plain = replace(answer.scenario, **_NO_WORK)
     inputs, known = answer.inputs, answer.estimate.quantities
     if way == "hours":
@@ -373,7 +372,7 @@ def convert(answer: Answer, way: str) -> Scenario:
 
 
 def of_preset(name: str, catalog: Catalog) -> dict[str, Any]:
-    """Device, count and precision that a preset ran on, where they are known."""
+    """Device, count and precision of a preset's run, where known."""
     preset = catalog.preset(name)
     held: dict[str, Any] = {"preset": name, "tokens": "", "device_hours": "", "utilization": ""}
     if preset.hardware is None:
@@ -384,13 +383,13 @@ def of_preset(name: str, catalog: Catalog) -> dict[str, Any]:
 
 
 def of_hardware(name: str, catalog: Catalog, preset: Preset | None = None) -> dict[str, Any]:
-    """Precision that a new device has as usual; the price of the old one is forgotten."""
+    """Default precision of a new device; clears the old one's price."""
     precision = usual_precision(catalog.device(name), preset)
     return {"precision": precision, "price": "", "device_price": ""}
 
 
 def _usual_devices(preset: Preset | None, device: Device) -> float | None:
-    """Count that a preset ran on, if this is its device; else none."""
+    """Device count of a preset's run, if this is its device."""
     if preset is None or not preset.ran_on(device) or "devices" not in preset.as_run:
         return None
     return float(int(preset.as_run["devices"].value))

@@ -1,4 +1,4 @@
-"""The state of the page Estimate: a scenario and the quantity devices are compared by."""
+"""State of the page Estimate: a scenario and the quantity of the device comparison."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
@@ -31,17 +31,17 @@ from estimator.web.shared.url_state import Query, State, UrlState, asked_of
 DEFAULT_VIEW = "energy_kwh"
 
 QLORA = "qlora"
-"""Said LoRA over weights of 4 bits in older links, as `qlora=1` beside `finetune=lora`."""
+"""Older link parameter for LoRA over 4-bit weights, `qlora=1` with `finetune=lora`."""
 
 NOT_OF_SCENARIO = (*OF_PAGE, QLORA)
-"""Names in a link that are of the page, and not of the scenario."""
+"""Link parameters of the page rather than the scenario."""
 
 PICTURES = {
     "devices": N_("Other devices"),
     "parts": N_("Energy by part"),
     "doubts": N_("Sources of uncertainty"),
 }
-"""The pictures of the page, one of which is shown."""
+"""Charts of the page, one of which is shown."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ScenarioCodec:
     page: str = "estimate"
 
     def names(self) -> Collection[str]:
-        """Fields of the scenario, and the quantity compared."""
+        """Fields of the scenario, and the compared quantity."""
         return {*NOT_OF_SCENARIO, *(item.name for item in fields(Scenario))}
 
     def widget_keys(self) -> Collection[str]:
@@ -59,7 +59,7 @@ class ScenarioCodec:
         return WIDGETS
 
     def read(self, query: Query) -> tuple[Asked, list[str]]:
-        """Scenario that a link says, as near as it can be answered."""
+        """Scenario of a link, adjusted where needed."""
         said, found = from_link(query)
         notices = [
             unread(one.field, query[one.field]) if one.code == "unread" else shown(one)
@@ -89,31 +89,31 @@ class ScenarioCodec:
         return found.problems
 
     def shown(self, value: Asked) -> Mapping[str, Any]:
-        """Widget -> what it holds for a scenario."""
+        """Widget values for a scenario."""
         return value.held
 
     def gather(self, state: State, last: Asked) -> Asked:
-        """Scenario that the widgets ask for."""
+        """Scenario from the widgets."""
         catalog = open_catalog()
         answered = answer_scenario(st.session_state.get(ANSWERED, DEFAULT), catalog)
         return gather(state, last, answered, catalog)
 
 
 ANSWERED = "_scenario"
-"""Scenario that the page answered last, in the session."""
+"""Session key of the last answered scenario."""
 
 STATE = UrlState(ScenarioCodec.page, ScenarioCodec())
 
 
 def as_query(asked: Asked) -> dict[str, str]:
-    """State of the page as a link writes it: the scenario that was answered last, and the look."""
+    """Query parameters of the page: scenario, chart and compared quantity."""
     scenario = st.session_state.get(ANSWERED, DEFAULT)
     look = {"picture": asked.picture, "view": asked.view}
     return {**dict(parse_qsl(link(scenario)[1:])), **look}
 
 
 def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:
-    """Answer what a link says, as near as it can be had, and say what of it was adjusted."""
+    """Answer a link, with notices on adjustments."""
     said, found = from_link(query)
     if said == Scenario():
         return answer_scenario(DEFAULT, catalog), [*map(shown, found)]
@@ -122,7 +122,7 @@ def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:
 
 
 def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
-    """Answer a scenario, or the nearest one that can be, and say why some of it was left out."""
+    """Answer a scenario, or the closest valid one with notices."""
     found = completed(scenario, catalog)
     if isinstance(found, Answer):
         return found, []
@@ -140,13 +140,13 @@ def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
 
 
 def refusal(scenario: Scenario, catalog: Catalog) -> str | None:
-    """Why a scenario cannot be answered, in one line; None if it can."""
+    """Reason why a scenario cannot be answered, in one line, or None."""
     found = completed(scenario, catalog)
     return found if isinstance(found, str) else None
 
 
 def completed(scenario: Scenario, catalog: Catalog) -> Answer | str:
-    """Answer a scenario with all that a widget shows, or say in one line why it cannot be."""
+    """Answer a scenario with all widget fields, or return the reason in one line."""
     try:
         return answer_scenario(complete(scenario, catalog), catalog)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The first page: one scenario, and what it takes."""
+"""Page Estimate: one scenario and its results."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -52,13 +52,14 @@ from estimator.web.shared.tables import (
 from estimator.web.shared.url_state import short_number
 
 LONGEST_H = 100 * 8766.0
-"""Wall time from which on a run cannot be meant [h]."""
+"""Wall time above which a run is implausible [h]."""
 
 FEW = 2
-"""So many assumptions stand in sight."""
+"""Assumptions shown without a click."""
 DEVICES_PX = 310
-"""Height of the other devices on a slide at most: their labels stay clear of the marks;
-lower where a link puts controls on it. [px]"""
+"""Largest height of the device chart on a slide, so that labels stay clear of marks; lower with
+controls. [px]
+"""
 
 LABELS = {
     "wall_hours": N_("Wall time"),
@@ -82,15 +83,15 @@ DETAILS = {
     "examples": N_("Ten examples to start from"),
     "share": N_("Share and export"),
 }
-"""Sections that are one click away."""
+"""Collapsed sections."""
 
 NOTHING = N_("Nothing: every number was given, and is taken as exact.")
-"""Said of assumptions and of uncertainty where there are none."""
+"""Text for no assumptions or no uncertainty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """The answer on the page.
+    """Answer on the page.
 
     Parameters
     ----------
@@ -107,12 +108,15 @@ class Drawn:
 
 
 def draw(frame: Frame) -> None:
-    """Draw the answer to what the URL or the widgets ask, then the controls."""
+    """Draw the answer for the URL or widgets, then the controls."""
     replace(QUESTION, controls=partial(_controls, frame)).draw(frame)
 
 
 def _answered(asked: Asked) -> Drawn:
-    """Answer what is asked; where the picture is of other devices, these with it."""
+    """Answer the inputs, or the last valid ones with the reason.
+
+    With the device chart, the other devices are answered in the same call.
+    """
     catalog = open_catalog()
     if asked.picture == "devices":
         answer, others = answer_beside(asked.scenario, catalog)
@@ -158,7 +162,7 @@ def _implied(drawn: Drawn) -> dict[str, str]:
 
 
 def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
-    """Draw the answer in one sentence, or what a slide of something else is about."""
+    """Draw the answer in one sentence, or the title of another slide."""
     if not frame.slide or frame.show == "figures":
         style.sentence(words.sentence(answer, catalog))
     else:
@@ -166,7 +170,7 @@ def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
 
 
 def _slide(asked: Asked, drawn: Drawn, frame: Frame) -> None:
-    """Draw the controls that the link puts on the slide, then the one section it asks for."""
+    """Draw a slide's controls, then its section."""
     chosen = _on_slide(frame)
     if chosen:
         for name, column in zip(chosen, st.columns(len(chosen)), strict=True):
@@ -183,17 +187,17 @@ def _slide(asked: Asked, drawn: Drawn, frame: Frame) -> None:
 
 
 def _on_slide(frame: Frame) -> list[str]:
-    """Controls that the link puts on the slide itself."""
+    """Controls on the slide itself."""
     return [*frame.controls] if frame.slide else []
 
 
 def _view() -> None:
-    """Draw the choice of what devices are compared by."""
+    """Draw the choice of the compared quantity."""
     _switch("view", _("Compare by"), {name: SHORT[name] for name in COMPARED})
 
 
 def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
-    """Draw options side by side, of which one changes the answer alone; the label is hidden."""
+    """Draw options side by side, one of them selected; the label is hidden."""
     st.segmented_control(
         label,
         list(names),
@@ -206,7 +210,7 @@ def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
 
 
 def _details(asked: Asked, answer: Answer, catalog: Catalog) -> None:
-    """Draw what is one click away; nothing of it is worked out before."""
+    """Draw the collapsed sections, computed when opened."""
     query = as_query(asked)
     pins.draw(words.title(answer, catalog), query, lambda link: _open_link(link, asked))
     for name in style.opened(_("More about it"), DETAILS, "open_details"):
@@ -232,7 +236,7 @@ def _details(asked: Asked, answer: Answer, catalog: Catalog) -> None:
 
 
 def _batches(answer: Answer, catalog: Catalog) -> None:
-    """Draw how full the memory is with more and more sequences at a time."""
+    """Draw memory use by batch size."""
     found = batches(answer, catalog)
     if not found:
         style.caption(_("The memory of this run is not modelled: name its model and its device."))
@@ -270,18 +274,18 @@ def _share(answer: Answer, query: Mapping[str, str]) -> None:
 
 
 CITED = {"LaTeX": ".tex", "BibTeX": ".bib"}
-"""Markup for a paper -> suffix of its file."""
+"""Citation markup -> file suffix."""
 
 
 def _written(answer: Answer, suffix: str) -> str:
-    """Return a text for a paper, as the command line writes it into a file."""
+    """Return a text for a paper, as the command line writes it."""
     from estimator.web.offline.export import Wish, content_of
 
     return content_of(suffix, Wish(name="scenario"), answer, open_catalog()).decode()
 
 
 def _figure(answer: Answer, spoken: str) -> bytes:
-    """Figure whose sliders work without a server, in the language of the page."""
+    """Offline figure with sliders, in the language of the page."""
     from estimator.web.offline.export import Wish, content_of
 
     language.use(spoken)
@@ -289,14 +293,14 @@ def _figure(answer: Answer, spoken: str) -> bytes:
 
 
 def _examples(asked: Asked) -> None:
-    """Draw ten scenarios to start from."""
+    """Draw ten example scenarios."""
     for number, (text, link) in enumerate(EXAMPLES):
         tooltip = _("Opens this scenario in place of yours; going back undoes it.")
         widgets.button(_(text), f"example_{number}", _open_link, link, asked, tooltip=tooltip)
 
 
 def _open_link(link: str, asked: Asked) -> None:
-    """Ask for the scenario of a link, with the chart that is shown."""
+    """Load the scenario of a link, keeping the chart."""
     found = STATE.codec.read(dict(parse_qsl(link)))[0]
     STATE.choose(asked_for(found.scenario, asked.picture, asked.view))
 
@@ -307,7 +311,7 @@ def _figures(answer: Answer, applied_runs: AppliedRuns | None) -> None:
 
 
 def _notes(drawn: Drawn, frame: Frame) -> None:
-    """Draw under the figures whether it fits, what measured runs changed, what was assumed."""
+    """Draw memory fit, effect of measured runs, and assumptions under the figures."""
     answer = drawn.answer
     style.badges(_badges(answer))
     alike = "; ".join(map(sentence, as_much(equivalents(answer, open_catalog()))))
@@ -330,7 +334,7 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
 
 
 def _reported(answer: Answer) -> Iterator[str]:
-    """Say what was reported of the run, with its source, as HTML."""
+    """Yield sentences on the reported run with its source, as HTML."""
     catalog = open_catalog()
     found = published_run(answer, catalog)
     if not found:
@@ -346,7 +350,7 @@ def _reported(answer: Answer) -> Iterator[str]:
 
 
 def _in_sight(lines: list[str]) -> list[str]:
-    """First assumptions, and where the others stand."""
+    """First assumptions, and where to find the others."""
     rest = len(lines) - FEW
     if rest < 2:
         return lines
@@ -355,14 +359,14 @@ def _in_sight(lines: list[str]) -> list[str]:
 
 
 def _assumed(answer: Answer) -> list[str]:
-    """Return the assumptions, except those on the cards of figures."""
+    """Return the assumptions, except those on the figure cards."""
     on_cards = {text for name in LABELS for text in words.absent(answer, name)}
     lines = words.assumed(answer, open_catalog(), DEFAULT)
     return [text for text in lines if text not in on_cards]
 
 
 def _badges(answer: Answer) -> Iterator[str]:
-    """Yield the badges: whether it fits, and whether it is plausible."""
+    """Yield the badges: fit and plausibility."""
     fit = fit_of(answer, open_catalog())
     if fit is not None:
         yield badge(fit)
@@ -375,7 +379,7 @@ def _badges(answer: Answer) -> Iterator[str]:
 
 
 def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
-    """One headline figure with its interval; a dash where it is not known."""
+    """Headline figure with its interval, a dash if unknown."""
     notes = list(words.notes(answer, name))
     notes += measured.note(applied_runs, name)
     if name not in answer.estimate:
@@ -388,7 +392,7 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
 
 
 def _parts(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
-    """Draw where the energy goes."""
+    """Draw the energy by part."""
     answer = drawn.answer
     rows = parts_rows(answer)
     if not rows:
@@ -406,7 +410,7 @@ def _parts(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
 
 
 def _uncertainty(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
-    """Draw what makes the interval wide."""
+    """Draw the sources of uncertainty."""
     answer = drawn.answer
     rows = uncertainty_rows(answer)
     if not rows:
@@ -466,7 +470,7 @@ def _devices(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None
 
 
 def _level(answer: Answer) -> str:
-    """Probability inside the intervals [%]."""
+    """Probability covered by the intervals [%]."""
     return localised(f"{answer.level * 100:.3g}")
 
 

@@ -1,4 +1,4 @@
-"""Pinned scenarios: kept in the session, shown as chips, and what the page Compare opens with."""
+"""Pinned scenarios: kept in the session, shown as chips, and opened by Compare."""
 
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
@@ -10,13 +10,13 @@ from estimator.web.shared.html_table import anchor
 from estimator.web.shared.language import _
 
 PINS = "_pins"
-"""Links of the pinned scenarios with their titles, in the session."""
+"""Session key of the pinned links and titles."""
 
 MOST = 4
-"""Scenarios that are compared at most [1]."""
+"""Most scenarios compared [1]."""
 
 LETTERS = ("a", "b", "c", "fourth")
-"""Names of the scenarios in a link of the page Compare."""
+"""Names of the scenarios in a Compare link."""
 
 
 def pinned() -> dict[str, str]:
@@ -26,19 +26,19 @@ def pinned() -> dict[str, str]:
 
 
 def pin(query: Mapping[str, str], title: str) -> None:
-    """Keep a scenario; the oldest gives way to a fifth."""
+    """Pin a scenario, dropping the oldest if full."""
     link = urlencode(query)
     others = {one: text for one, text in pinned().items() if one != link}
     st.session_state[PINS] = dict([*others.items(), (link, title)][-MOST:])
 
 
 def unpin() -> None:
-    """Forget all pinned scenarios."""
+    """Remove all pins."""
     st.session_state[PINS] = {}
 
 
 def draw(title: str, query: Mapping[str, str], opened: Callable[[str], None]) -> None:
-    """Draw the button that pins a scenario, and each pinned one as a chip that opens it."""
+    """Draw the pin button, and each pinned scenario as a chip that opens it."""
     pins = pinned()
     with st.container(horizontal=True):
         tooltip = _("Keeps this scenario to compare it with others.")

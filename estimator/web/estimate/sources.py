@@ -1,4 +1,4 @@
-"""The formula with the numbers of a run, and the source behind each of them."""
+"""Formula with the numbers of a run, and the source of each."""
 
 import re
 from html import escape
@@ -16,16 +16,16 @@ from estimator.web.shared.tables import author, inputs_rows
 
 
 def draw_formula(answer: Answer, *, linked: bool) -> None:
-    """Draw each line of the model: in words, in numbers, and its result.
+    """Draw each step of the model: in words, in numbers, and its result.
 
-    With `linked`, each name leads to its equations on the page How it works.
+    With `linked`, names link to their equations on the page How it works.
     """
     lines = "".join(_step(step, linked=linked) for step in steps(answer))
     st.html(f'<div class="tw tw-formula">{lines}</div>')
 
 
 def draw_sources(answer: Answer, catalog: Catalog) -> None:
-    """Draw every input with its range, basis and source as a table that can be searched."""
+    """Draw every input with range, basis and source as a searchable table."""
     columns: dict[Any, Any] = {
         "input": _("Number"),
         "said": _("Value"),
@@ -49,7 +49,7 @@ def draw_sources(answer: Answer, catalog: Catalog) -> None:
 
 
 def compared_by(catalog: Catalog) -> str:
-    """Publishers or authors of what energy and CO2e are put beside, and years."""
+    """Publishers or authors, and years, behind the everyday equivalents."""
     found = [catalog.source(record.source) for record in catalog.equivalents().values()]
     return "; ".join(
         f"{author(source)}, {source.date[:4]}" for source in found if not source.is_absent
@@ -72,5 +72,5 @@ def _step(step: FormulaStep, *, linked: bool) -> str:
 
 
 def _raised(text: str) -> str:
-    """Write powers as powers."""
+    """Format powers as superscripts."""
     return re.sub(r"\^(\d+(?:[.,]\d+)*)", r"<sup>\1</sup>", escape(text))

@@ -1,4 +1,4 @@
-"""The answer in words: the sentence above the figures, the notes under them, the alt texts."""
+"""Answer in words: sentence, notes, alt texts."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from estimator.web.shared.notices import shown, shown_all
 
 
 def sentence(answer: Answer, catalog: Catalog) -> str:
-    """Tell the answer in one sentence, as HTML."""
+    """Answer in one sentence, as HTML."""
     said = {
         "work": _subject(answer, catalog),
         "machines": escape(machines(answer)),
@@ -39,7 +39,7 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
 
 
 def title(answer: Answer, catalog: Catalog) -> str:
-    """Say which run it is, without its figures: the title of a slide or a frame.
+    """Title of a run for a slide or frame, without its figures.
 
     The sentence without its answer, as plain text.
     """
@@ -47,7 +47,7 @@ def title(answer: Answer, catalog: Catalog) -> str:
 
 
 def work(answer: Answer, catalog: Catalog) -> str:
-    """Say what is trained, as plain text."""
+    """Trained model, as plain text."""
     return unescape(re.sub(r"<[^>]+>", "", _subject(answer, catalog)))
 
 
@@ -114,7 +114,7 @@ def notes(answer: Answer, quantity: str) -> Iterator[str]:
 
 
 def absent(answer: Answer, quantity: str) -> Iterator[str]:
-    """Why a quantity cannot be had, if it cannot."""
+    """Yield the reason for a missing quantity."""
     if quantity in answer.estimate.absent:
         yield shown(answer.estimate.absent[quantity])
 
@@ -122,7 +122,7 @@ def absent(answer: Answer, quantity: str) -> Iterator[str]:
 def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
     """Yield facts about a known run, assumptions and omissions.
 
-    That a choice has no effect is left out where it is the usual one, which the page makes.
+    A notice on an ineffective choice is left out if the page made the choice.
     """
     if answer.scenario.preset is not None:
         preset = catalog.preset(answer.scenario.preset)
@@ -140,7 +140,7 @@ def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
 
 
 def alt_of_parts(rows: Sequence[Row], answer: Answer) -> str:
-    """Say the chart of parts in words."""
+    """Alt text of the parts chart."""
     whole = _result_text(answer, "energy_kwh")
     return _("Of {whole}: {parts}").format(
         whole=whole, parts="; ".join(row["label"] for row in rows)
@@ -148,13 +148,13 @@ def alt_of_parts(rows: Sequence[Row], answer: Answer) -> str:
 
 
 def alt_of_uncertainty(rows: Sequence[Row]) -> str:
-    """Say the tornado in words."""
+    """Alt text of the tornado chart."""
     text = _("Each source of uncertainty on its own, largest first: {parts}")
     return text.format(parts="; ".join(row["label"] for row in rows))
 
 
 def alt_of_devices(rows: Sequence[Row]) -> str:
-    """Say the comparison in words, with the intervals."""
+    """Alt text of the device comparison, with intervals."""
     return _("From least to most: {parts}").format(parts="; ".join(row["text"] for row in rows))
 
 
@@ -164,7 +164,7 @@ def _price(answer: Answer) -> str:
 
 
 def _result_text(answer: Answer, name: str) -> str:
-    """A result as the page writes it."""
+    """Format a result for the page."""
     return result(name, _mid(answer, name))
 
 

@@ -1,1 +1,1 @@
-"""The page "Exercises"."""
+"""Page "Exercises"."""

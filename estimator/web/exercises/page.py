@@ -1,4 +1,4 @@
-"""Exercises: questions whose answers the product computes, hidden until asked, and a glossary."""
+"""Page Exercises: questions with computed answers, hidden until requested, and a glossary."""
 
 import math
 import re
@@ -24,7 +24,7 @@ from estimator.web.shared.url_state import LinkParameters, Number, address_of
 
 COUNT = 12
 SLIDE_PX = 520
-"""Room for the glossary on a slide at fs=1.4 [px]."""
+"""Height of the glossary on a slide at fs=1.4 [px]."""
 
 PARAMETERS = LinkParameters(
     "exercises",
@@ -60,12 +60,12 @@ PARAMETERS = LinkParameters(
 
 @lru_cache(maxsize=512)
 def computed(seed: int) -> tuple[Exercise, ...]:
-    """Return the exercises of a sheet, answered once."""
+    """Return the exercises of a sheet, computed once."""
     return exercises(open_catalog(), seed)
 
 
 def _draw(values: Values, found: tuple[Exercise, ...], frame: Frame) -> None:
-    """Draw every exercise with its answer folded, or one of them on a slide; then the glossary."""
+    """Draw every exercise with a folded answer, or one on a slide; then the glossary."""
     if frame.show == "one":
         _exercise(values["seed"], values["number"], found[values["number"] - 1])
         return
@@ -82,13 +82,13 @@ def _draw(values: Values, found: tuple[Exercise, ...], frame: Frame) -> None:
 
 
 TOLERANCE = 0.05
-"""An answer this far from the computed one is right: rounding on the way [1]."""
+"""Relative tolerance of a right answer, for intermediate rounding [1]."""
 
 EXPONENT = re.compile(r"\s*[·×*]\s*10\s*\^?\s*")
 
 
 def _exercise(seed: int, number: int, one: Exercise) -> None:
-    """Draw a question, a field for its answer, the answer folded, and where the app shows it."""
+    """Draw a question, its answer field, the folded answer, and a link into the app."""
     style.sentence(escape(sentence(one.question)))
     left, right = st.columns([1, 2])
     with left:
@@ -109,7 +109,7 @@ def _exercise(seed: int, number: int, one: Exercise) -> None:
 
 
 def verdict(text: str, answer: float) -> str:
-    """Judge the answer of a reader, marked for translation.
+    """Verdict on a reader's answer, marked for translation.
 
     >>> verdict("355", 355.4), verdict("3.1 · 10^5", 3.114e6), verdict("many", 1.0)
     ('Right.', 'Right but for a power of ten.', 'Not a number: write 3.6e5.')
@@ -128,7 +128,7 @@ def verdict(text: str, answer: float) -> str:
 
 
 def printable(seed: int, sheets: int) -> str:
-    """Return sheets to print on A4, each of its own numbers with room for the answers."""
+    """Return A4 sheets, each with its own numbers and space for answers."""
     rule = f"<p>{escape(_('Answer:'))} ____________________________</p>"
     sections = []
     for number in range(seed, seed + sheets):
@@ -144,7 +144,7 @@ def printable(seed: int, sheets: int) -> str:
 
 
 def _foot(seed: int) -> str:
-    """Return where a sheet can be checked, from which data it is, and when."""
+    """Footer of a sheet: where to check it, data version, and date."""
     spoken = {} if current() == ENGLISH else {"lang": current()}
     address = address_of(PARAMETERS.query(PARAMETERS.read({"seed": str(seed)})[0]) | spoken)
     code = "" if share.is_local(address) else share.qr_code(address)
@@ -157,7 +157,7 @@ def _foot(seed: int) -> str:
 
 
 def key(seed: int, sheets: int) -> str:
-    """Return the answers to the same sheets, with the steps of the first."""
+    """Return the answers to the same sheets, with steps for the first."""
     steps = "".join(
         f"<li>{unbroken(escape(sentence(one.question)))} "
         f"<b>{unbroken(escape(amount(one.answer, one.unit)))}</b><br>"
@@ -178,7 +178,7 @@ def key(seed: int, sheets: int) -> str:
 
 
 def _glossary() -> None:
-    """Draw the words of the field in plain language."""
+    """Draw the glossary."""
     st.subheader(_("Glossary"), anchor=False)
     rows = [(_(term), sentence(meaning)) for term, meaning in GLOSSARY.items()]
     draw_table((_("Term"), _("Meaning")), rows)

@@ -1,1 +1,1 @@
-"""The page "Sensitivity"."""
+"""Page "Sensitivity"."""

@@ -1,14 +1,14 @@
-"""The pictures of the page Explore: a band, a map, and designs with their front."""
+"""Charts of the page Explore: a band, a heat map, and a Pareto front."""
 
 from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look, Spec, axis
 
 SLIDE_PX, PAGE_PX = 385.0, 380.0
-"""Height of a picture on a slide and on a page [px]."""
+"""Height of a chart on a slide and on a page [px]."""
 
 
 def band(look: Look, titles: tuple[str, str], log: bool, unit: str) -> Spec:
-    """Draw a median with its interval over an input: columns x, low, mid, high, text."""
+    """Median with interval over an input: columns x, low, mid, high, text."""
     colour = look.colours["series"][0]
     x = axis("x", "x", titles[0], log=log)
     y = axis("y", "mid", titles[1], log=True, unit=unit)
@@ -29,7 +29,7 @@ def heat(
     orders: tuple[tuple[str, ...], tuple[str, ...]],
     unit: str,
 ) -> Spec:
-    """Colour by a quantity over two inputs: columns x, y, value."""
+    """Heat map of a quantity over two inputs: columns x, y, value."""
     axes = {
         axis: {
             "field": axis,
@@ -61,9 +61,9 @@ def heat(
 
 
 def front(look: Look, titles: tuple[str, str, str]) -> Spec:
-    """Draw designs, those on the front large: columns hours, usd, kg, pareto, text.
+    """Designs, with the front enlarged: columns hours, usd, kg, pareto, text.
 
-    Rows are drawn in their order, so those on the front come last.
+    Rows are drawn in order, so those on the front come last.
     """
     x = axis("x", "hours", titles[0], log=True, unit="hour")
     y = axis("y", "usd", titles[1], log=True, unit="USD")
@@ -92,7 +92,7 @@ def front(look: Look, titles: tuple[str, str, str]) -> Spec:
 
 
 def _on_front(there: float, elsewhere: float) -> Spec:
-    """A value for designs on the front and another for the rest."""
+    """Value for designs on the front, and another for the rest."""
     return {"condition": {"test": "datum.pareto", "value": there}, "value": elsewhere}
 
 

@@ -1,4 +1,4 @@
-"""Explore: what moves the answer, one and two inputs swept, and time against cost against CO2e."""
+"""Page Explore: sensitivities, sweeps of one and two inputs, and time, cost and CO2e."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -47,13 +47,13 @@ QUANTITIES = {
 """Quantity -> name, unit."""
 
 STEPS_ALONE, STEPS_EACH = 40, 16
-"""Values of a number where one input is swept, and where two are [1]."""
+"""Values per number in a sweep of one input, and of two [1]."""
 
 LEAST_MOVED = 1.005
-"""An input that moves the answer by less than this factor is not drawn [1]."""
+"""Least factor of an effect that is drawn [1]."""
 
 ON_SLIDE, ROWS_PX = 5, 345.0
-"""Rows of a picture on a slide, and their height [px]."""
+"""Rows of a chart on a slide, and their height [px]."""
 
 LOGARITHMIC = ("devices", "params", "tokens")
 
@@ -114,11 +114,11 @@ PARAMETERS = LinkParameters(
 
 
 Swings = tuple[float, tuple[Swing, ...]]
-"""Median of a quantity, and how far each input alone moves it."""
+"""Median of a quantity, and the effect of each input by itself."""
 
 
 def base_of(values: Row) -> Scenario:
-    """Scenario that the controls name."""
+    """Scenario from the controls."""
     return Scenario(
         params=values["params"],
         tokens=values["tokens"],
@@ -132,7 +132,7 @@ def base_of(values: Row) -> Scenario:
 def explored(
     base: Scenario, names: tuple[str, str], places: tuple[str, ...], _runs: State
 ) -> Exploration:
-    """All that the pictures show; answered once, until a measured run changes."""
+    """Data of all charts, cached until a measured run changes."""
     sweeps = [names[:1], names] if names[0] != names[1] else [names[:1]]
     return Exploration(
         base, sweeps, (STEPS_ALONE, STEPS_EACH)[: len(sweeps)], places, open_catalog()
@@ -140,7 +140,7 @@ def explored(
 
 
 def _answered(values: Row) -> tuple[Exploration, Swings]:
-    """Answer all of the page, and what moves its quantity."""
+    """Answer the page, and the sensitivities of its quantity."""
     names, runs = (values["x"], values["y"]), store_state(data_directory())
     found = explored(base_of(values), names, _places(values), runs)
     try:
@@ -152,19 +152,19 @@ def _answered(values: Row) -> tuple[Exploration, Swings]:
 
 
 def _at_command(field: str) -> str:
-    """Option of an input for which the page has no control."""
+    """Command-line option of an input without a control."""
     return f"twenty-watts estimate {option_of(field)}"
 
 
 def _places(values: Row) -> tuple[str, ...]:
-    """Places of the designs."""
+    """Sites of the designs."""
     return PLACES if values["places"] == ANY else (values["site"],)
 
 
 def _answer(
     answered: Exploration, swings: Swings, base: Scenario, values: Row, frame: Frame
 ) -> None:
-    """Draw the pictures asked for."""
+    """Draw the selected charts."""
     if frame.shows("tornado"):
         middle, found = swings
         ends = answered.interval(values["quantity"])
@@ -215,7 +215,7 @@ def _sentence(
 
 
 def _value_text(name: str, value: float | str) -> str:
-    """Write a value of an input."""
+    """Format a value of an input."""
     if isinstance(value, str):
         return hardware_names().get(value) or place_names().get(value) or _(value)
     if name == "utilization":
@@ -233,7 +233,7 @@ def _label(name: str) -> str:
 
 
 def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame) -> None:
-    """Draw how far each input alone moves the quantity."""
+    """Draw the effect of each input on the quantity."""
     name, unit = QUANTITIES[values["quantity"]]
     kind = _("moved alone")
     wide = [one for one in found if one.high > LEAST_MOVED * one.low]
@@ -285,13 +285,13 @@ def _sweep(answered: Exploration, values: Row, frame: Frame) -> None:
 
 
 def _point(name: str, unit: str, *row: float) -> str:
-    """Write one point of a sweep."""
+    """Format one point of a sweep."""
     at, low, mid, high = row
     return f"{_label(name)} {_value_text(name, at)}: {amount(mid, unit)} ({span(low, high, unit)})"
 
 
 def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
-    """Draw one row for each word, the smallest first."""
+    """Draw one row per word, in ascending order."""
     quantity, swept_input = values["quantity"], values["x"]
     name, unit = QUANTITIES[quantity]
     kind = _label(swept_input)
@@ -332,7 +332,7 @@ def _map(answered: Exploration, values: Row, frame: Frame) -> None:
 
 
 def _front(answered: Exploration, values: Row, frame: Frame) -> None:
-    """Draw time against cost, coloured by CO2e, with the designs that none beats."""
+    """Draw time against cost, coloured by CO2e, with the Pareto front."""
     table = answered.designs()
     hours, usd, on_front = (table[name] for name in ("wall_hours_mid", "cost_usd_mid", "pareto"))
     known = np.flatnonzero(~np.isnan(hours) & ~np.isnan(usd))
@@ -379,7 +379,7 @@ DESIGN = ("devices", "hardware", "site")
 
 
 def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:
-    """Names of designs, such as "64 × NVIDIA H100, France"; each word is written once."""
+    """Names of designs, such as "64 × NVIDIA H100, France"."""
     written = {name: {one: _value_text(name, one) for one in set(designs[name])} for name in DESIGN}
     counts, hardware, sites = ([written[name][one] for one in designs[name]] for name in DESIGN)
     return [

@@ -1,1 +1,1 @@
-"""The page Hardware and data."""
+"""Page Hardware and data."""

@@ -1,4 +1,4 @@
-"""Hardware and data: every device with its source, and how efficient they became."""
+"""Page Hardware: every device with its source, and efficiency over time."""
 
 from html import escape
 from typing import Any
@@ -45,7 +45,7 @@ KINDS = {
     "supercomputer": N_("supercomputer"),
     "brain": N_("brain"),
 }
-"""Kind of a device -> what the page calls it."""
+"""Device type -> its name on the page."""
 
 PARAMETERS = LinkParameters(
     "hardware",
@@ -65,7 +65,7 @@ RECORDS = {
     "tdp_w": ("power_limit_w", 1.0),
     "launch_price_usd": ("launch_price_usd", 1.0),
 }
-"""Record -> column of the table, and the unit of the column in that of the record."""
+"""Record -> table column, and unit conversion."""
 NUMBERS = {
     PEAK: N_("peak [TFLOP/s]"),
     "memory_gb": N_("memory [GB]"),
@@ -73,7 +73,7 @@ NUMBERS = {
     "power_limit_w": N_("power limit [W]"),
     "launch_price_usd": N_("launch price [USD]"),
 }
-"""Column with numbers -> its heading."""
+"""Numeric column -> its heading."""
 
 COLUMNS = {
     "name": N_("name"),
@@ -91,11 +91,11 @@ SOURCE_COLUMNS = {name: COLUMNS[name] for name in ("publisher", "date")} | {
     "title": N_("title"),
     "licence": N_("licence"),
 }
-"""Column of a table -> its heading."""
+"""Table column -> its heading."""
 
 
 def _table(values: Values) -> pd.DataFrame:
-    """Devices of the kind that is asked for."""
+    """Devices of the selected type."""
     whole = devices()
     return whole if values["kind"] == EVERY else whole[whole["kind"] == values["kind"]]
 
@@ -124,7 +124,7 @@ def devices() -> pd.DataFrame:
 
 @kept
 def sources() -> pd.DataFrame:
-    """Every source that a number may name."""
+    """All sources of numbers."""
     catalog = open_catalog()
     names = sorted({record.source for device in catalog.devices() for record in _records(device)})
     found = [catalog.source(name) for name in names if name]
@@ -144,7 +144,7 @@ def _records(device: Device) -> list[Any]:
 
 
 def _row(device: Device) -> dict[str, Any]:
-    """One device: what it is, does, draws and holds, and where its peak is from."""
+    """Table row of a device, with the source of its peak."""
     power = device.records.get("tdp_w")
     peak: Record | None = None
     row: dict[str, Any] = {
@@ -165,12 +165,12 @@ def _row(device: Device) -> dict[str, Any]:
 
 
 def _in_unit(record: Record | None, unit: float) -> float | None:
-    """Number of a record in the unit of its column, with three digits; none where it is unknown."""
+    """Number in its column's unit with three digits, or None."""
     return None if record is None else significant(record.value / unit)
 
 
 def _origin(peak: Record | None) -> dict[str, str]:
-    """Return the source of a peak; empty if there is none."""
+    """Return the source of a peak, empty if there is none."""
     if peak is None:
         return dict.fromkeys(("basis", "source", "publisher", "date", "url"), "")
     source = open_catalog().source(peak.source)
@@ -213,7 +213,7 @@ def _efficiency(table: pd.DataFrame, frame: Frame) -> None:
 
 
 def efficiency(look: Look) -> dict[str, Any]:
-    """Dots: efficiency on a logarithmic axis against the date."""
+    """Specification: efficiency on a logarithmic axis against the date."""
     efficient = {"field": "flop_per_j", "type": "quantitative"}
     encoding = {
         "x": {
@@ -239,7 +239,7 @@ def efficiency(look: Look) -> dict[str, Any]:
 
 
 def _devices(table: pd.DataFrame, frame: Frame) -> None:
-    """Draw the table, which can be searched and sorted."""
+    """Draw the searchable, sortable table."""
     columns: dict[Any, Any] = {
         **{name: widgets.heading(_(text)) for name, text in COLUMNS.items()},
         **{name: widgets.number_column(_(text)) for name, text in NUMBERS.items()},
@@ -262,7 +262,7 @@ def _devices(table: pd.DataFrame, frame: Frame) -> None:
 
 
 def _sources() -> None:
-    """Draw every source behind the devices, one click away."""
+    """Draw every source behind the devices, folded."""
     with style.folded(_("Every source"), key="fold_hardware_sources") as fold:
         if fold.open:
             columns: dict[Any, Any] = {

@@ -1,1 +1,1 @@
-"""The front door: the questions that people come with."""
+"""Home page: common questions."""

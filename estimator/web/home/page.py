@@ -1,4 +1,4 @@
-"""The front door: the questions that people come with, each answered before anything is typed."""
+"""Home page: common questions, each answered at first sight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from estimator.web.shared.site import Page
 from estimator.web.shared.tables import author, between
 
 FLAGSHIP_CLAIM = "gpt3-v100"
-"""Claim of the 355 years that many know."""
+"""Claim of the well-known 355 years."""
 
 MORE = {
     "plan": N_("plan under a budget"),
@@ -38,12 +38,12 @@ MORE = {
     "models": N_("count a model"),
     "calibrate": N_("measure this machine"),
 }
-"""Page -> what people come to it for."""
+"""Page -> its purpose."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A question with its answer, and the link that opens it.
+    """Question with its answer, and a link to it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Card:
 
 
 def draw(frame: Frame) -> None:
-    """Draw the questions with their answers, and where else to go."""
+    """Draw the questions with their answers, and links to other pages."""
     items = "".join(map(_card, cards(current(), store_state(data_directory()))))
     title = _("What does it take to train or use a neural network?")
     motto = _(
@@ -81,7 +81,7 @@ def draw(frame: Frame) -> None:
 
 @lru_cache(maxsize=8)
 def cards(_language: str, _runs: State) -> Sequence[Card]:
-    """Answer the questions, by the calls that their pages make."""
+    """Answer the questions as their pages do."""
     return (_chatbot(), _gpt3(), _finetuning(), _report())
 
 
@@ -103,7 +103,7 @@ def _chatbot() -> Card:
 
 
 def _gpt3() -> Card:
-    """The flagship run, as reported and as predicted."""
+    """Flagship run, as reported and as predicted."""
     catalog = open_catalog()
     preset = catalog.preset("gpt-3")
     devices = preset.as_run["devices"].value
@@ -128,7 +128,7 @@ def _gpt3() -> Card:
 
 
 def _finetuning() -> Card:
-    """Fine-tuning on a card at home."""
+    """Fine-tuning on a consumer GPU."""
     catalog = open_catalog()
     answer = answer_scenario(FINETUNE, catalog)
     low, high = (float(bound) for bound in answer.estimate["wall_hours"].interval())
@@ -151,7 +151,7 @@ def _finetuning() -> Card:
 
 
 def _report() -> Card:
-    """The documents that others ask for, of the run that the page Report opens with."""
+    """Report documents for the default run of the page Report."""
     facts = answered_report(REPORT.read({})[0]).facts.facts
     here, bought = facts["co2e_kg"], facts["scope2_market_kg"]
     notes = (
@@ -172,7 +172,7 @@ def _report() -> Card:
 
 
 def _card(card: Card) -> str:
-    """Card as HTML: all of it is a link."""
+    """Card as HTML, all of it a link."""
     notes = " · ".join(unbroken(escape(note)) for note in card.notes)
     return anchor(card.address, "").replace(
         "</a>",

@@ -1,1 +1,1 @@
-"""The page "Compression"."""
+"""Page "Compression"."""

@@ -1,4 +1,4 @@
-"""Shrink it: every lever on the user's own case, with what it costs and where it gains nothing."""
+"""Page Compression: every lever on the user's case, its cost, and its limits."""
 
 import math
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ LOSSY = [lever for lever in LEVERS.values() if lever.id != "pattern"]
 
 @kept
 def known_presets() -> tuple[str, ...]:
-    """Decoders with their architecture on record, Llama 2 first."""
+    """Decoders with known architecture, Llama 2 first."""
     catalog = open_catalog()
     found = [
         one.id
@@ -55,7 +55,7 @@ def known_presets() -> tuple[str, ...]:
 
 @kept
 def known_devices() -> tuple[str, ...]:
-    """Devices with memory, bandwidth, power and peak on record, the H100 first."""
+    """Devices with known memory, bandwidth, power and peak, the H100 first."""
     return led_by("h100-sxm", devices_with("memory_bytes", "memory_bytes_per_s", "tdp_w"))
 
 
@@ -125,7 +125,7 @@ PARAMETERS = LinkParameters(
 
 
 def pulled_levers(values: Values) -> dict[str, float]:
-    """Return the levers that are not at rest."""
+    """Return the active levers."""
     settings = {
         lever.id: float(values[lever.id]) for lever in LOSSY if values[lever.id] < lever.most
     }
@@ -200,7 +200,7 @@ def _headline(case: Case, found: LeverComparison, settings: dict[str, float]) ->
 
 
 def _ratios(found: LeverComparison, frame: Frame) -> None:
-    """Draw each quantity after over before as a card, with what was measured near the setting."""
+    """Draw each ratio of after to before as a card, with measurements near the setting."""
     pairs = {
         "memory": (_("memory"), found.after.memory_bytes / found.before.memory_bytes),
         "time": (_("time of a token"), found.before.tokens_per_s / found.after.tokens_per_s),
@@ -221,7 +221,7 @@ def _ratios(found: LeverComparison, frame: Frame) -> None:
 
 
 def _measured(ratios: list[float] | None) -> str:
-    """Say in which range a ratio was measured; only times and energies were."""
+    """Sentence on the range of a measured ratio, for times and energies."""
     if ratios is None:
         return _("computed")
     if not ratios:
@@ -262,7 +262,7 @@ def _table(found: LeverComparison) -> None:
 
 
 def _application(found: LeverComparison) -> None:
-    """Draw what applying the levers takes, and when it is repaid."""
+    """Draw the cost of applying the levers, and the break-even point."""
     if not found.application:
         return
     st.subheader(_("Cost of applying it, and break-even"), anchor=False)
@@ -319,7 +319,7 @@ def _evidence(found: LeverComparison) -> None:
 
 
 def _results(chosen: list[Result]) -> None:
-    """Draw published results, those that failed first."""
+    """Draw published results, failures first."""
     ordered = sorted(chosen, key=lambda one: (not one.failed, -one.lost_share()))
     rows: list[tuple[str, ...]] = []
     for one in ordered[:MOST_RESULTS]:
@@ -391,7 +391,7 @@ def _as_json(values: Values, found: LeverComparison) -> Row:
 
 
 def _controls(values: Values, problems: Mapping[str, str], _found: object) -> None:
-    """Draw the controls: the case, then every lever with what its number means."""
+    """Draw the controls: the case, then every lever."""
     widgets.draw_all(PARAMETERS, problems, {lever.id: partial(_lever, lever) for lever in LOSSY})
 
 

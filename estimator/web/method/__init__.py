@@ -1,1 +1,1 @@
-"""The page "Methodology"."""
+"""Page "Methodology"."""

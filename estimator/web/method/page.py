@@ -1,7 +1,7 @@
-"""Methodology: equations from the modules' docstrings, numbers from the profiles.
+"""Page Methodology: equations from the modules' docstrings, numbers from the profiles.
 
-Nothing on this page is typed in: sentences and equations are the docstrings of the modules that
-compute, numbers and sources are the records that they read. So the page cannot drift from either.
+The page has no text of its own: sentences and equations are the docstrings of the modules that
+compute, numbers and sources the records that they read, so it cannot become outdated.
 """
 
 import importlib
@@ -42,7 +42,7 @@ MODULES = {
     "depth.gradients": (),
     "claims.verdict": (),
 }
-"""Part, as links name it -> first words of the keys of the numbers it reads."""
+"""Part, as in links -> key prefixes of the numbers it reads."""
 
 ROOMS = {
     "utilization": "training",
@@ -53,7 +53,7 @@ ROOMS = {
     "depth": "studies.depth",
     "claims": "studies.claims",
 }
-"""First word of a part -> room of its module, where that has another name."""
+"""First word of a part -> room of its module, where they differ."""
 
 PARAMETERS = LinkParameters(
     "method",
@@ -80,7 +80,7 @@ def _draw(values: Values, found: tuple[str, str], frame: Frame) -> None:
 
 
 def stated(part: str) -> tuple[str, str]:
-    """Return the sentence of a module's docstring, and its indented equations.
+    """Return the summary of a module's docstring, and its indented equations.
 
     >>> stated("scaling.error_law")[1]
     'C(e) = C_0 (e_0 / e)^k'
@@ -94,7 +94,7 @@ def stated(part: str) -> tuple[str, str]:
 
 
 def numbers(part: str) -> dict[str, Record]:
-    """Records that a part reads, by key."""
+    """Records read by a part, by key."""
     catalog = open_catalog()
     every = {**catalog.priors(), **catalog.scaling()}
     return {key: one for key, one in every.items() if key.partition(".")[0] in MODULES[part]}
@@ -144,7 +144,7 @@ def _numbers(part: str) -> None:
 
 
 def printable() -> str:
-    """Return all parts as one page to print and to cite."""
+    """Return all parts as one page for printing and citing."""
     parts = []
     for part, name in PARTS.items():
         sentence, equations = stated(part)

@@ -1,1 +1,1 @@
-"""The page Models."""
+"""Page Models."""

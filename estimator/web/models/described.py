@@ -1,4 +1,4 @@
-"""One model, counted and set against the memory of every device."""
+"""One model, counted and compared with the memory of every device."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from estimator.web.shared.profiles import open_catalog
 
 @dataclass(frozen=True, kw_only=True)
 class Described:
-    """All that the page shows of one model.
+    """Everything the page shows about one model.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Described:
 
     @property
     def without_activations(self) -> bool:
-        """Whether the memory need leaves out activations."""
+        """Return whether the memory need leaves out activations."""
         return self.memory is not None and self.memory.without_activations
 
     @property
@@ -65,7 +65,7 @@ class Described:
 
 @lru_cache(maxsize=64)
 def described(values: tuple[tuple[str, Any], ...]) -> Described:
-    """Count a model and set its memory against every device; the same is done once."""
+    """Count a model and compare its memory with every device, cached."""
     asked = dict(values)
     name, config, model = _chosen(asked)
     network, inputs = _read(json.dumps(dict(config)))
@@ -97,13 +97,13 @@ def described(values: tuple[tuple[str, Any], ...]) -> Described:
 
 @lru_cache(maxsize=64)
 def _read(config: str) -> tuple[Architecture, tuple[str, ...]]:
-    """Architecture of the text of a config, and which inputs change its pass."""
+    """Architecture of a config's text, and the inputs that affect its pass."""
     network = architecture(inline_config(config))
     return network, tuple(field for field in ("seq_len", "image_size") if takes(network, field))
 
 
 def _chosen(values: Values) -> tuple[str, Mapping[str, Any], str]:
-    """Name of the model, its config, and what a question about memory calls it."""
+    """Name of the model, its config, and its id in a memory question."""
     if values["source"] == CONFIG and values["config"]:
         config = values["config"]
         return config_name(config), inline_config(config), config

@@ -25,10 +25,10 @@ KNOWN, CONFIG = "known", "config"
 SOURCES = {KNOWN: N_("Known model"), CONFIG: "config.json"}
 
 LONGEST_CONFIG = 200_000
-"""A config.json is a few kB; what is longer is something else [characters]."""
+"""Longest config.json [character]; a typical one has a few kB."""
 
 LONGEST_IN_LINK = 6_000
-"""A longer config stays out of the link [characters]."""
+"""Longest config in a link [character]."""
 
 USES = {
     "serve": N_("Serve"),
@@ -42,12 +42,12 @@ WEIGHTS = {
     "int8": {"weights": "int8"},
     "int4": {"weights": "int4"},
 }
-"""Format of served weights -> its name in a question about memory."""
+"""Format of served weights -> inputs of a memory question."""
 
 
 @kept
 def known_models() -> dict[str, str]:
-    """Id -> name, with the name on the hub, of each model with a config; a usual one first."""
+    """Id -> name, with hub name, of each model with a config, the default first."""
     found = {}
     for preset in open_catalog().presets():
         if preset.config:
@@ -57,16 +57,16 @@ def known_models() -> dict[str, str]:
 
 @kept
 def known_devices() -> tuple[str, ...]:
-    """Devices whose memory is on record."""
+    """Devices with known memory."""
     return led_by(FIRST_DEVICE, devices_with("memory_bytes"))
 
 
 @dataclass(frozen=True)
 class ConfigText(LineOfText):
-    """A config.json, reduced to the keys that its ledger needs."""
+    """config.json, reduced to the keys that its ledger needs."""
 
     def read(self, text: str | None) -> tuple[str, str]:
-        """Compact config that a text says, and what is wrong with it."""
+        """Compact config of a text, with an error message if invalid."""
         if text is None or not text.strip():
             return "", ""
         if len(text) > LONGEST_CONFIG:
@@ -151,7 +151,7 @@ CARRIES = {"model": "model"}
 
 
 def query_of(values: dict[str, Any]) -> dict[str, str]:
-    """State as a link writes it: what does not belong to the source of the model stays out."""
+    """State as link parameters, limited to the selected source of the model."""
     query = PARAMETERS.query(values)
     if values["source"] == KNOWN or len(values["config"]) > LONGEST_IN_LINK:
         query.pop("config")
@@ -159,7 +159,7 @@ def query_of(values: dict[str, Any]) -> dict[str, str]:
 
 
 def question_of(values: dict[str, Any], model: str, length: float) -> MemoryQuestion:
-    """Question about the memory of the model, used as the controls say."""
+    """Memory question for the model in the selected use."""
     use = values["use"]
     if use == "serve":
         formats = WEIGHTS[values["weights"]]

@@ -1,4 +1,4 @@
-"""Models: parameters, FLOPs and memory of a config.json, term by term, and what holds it."""
+"""Page Models: parameters, FLOPs and memory of a config.json, and devices that fit it."""
 
 import json
 from collections.abc import Mapping
@@ -33,15 +33,16 @@ from estimator.web.shared.profiles import open_catalog, preset_names
 from estimator.web.shared.site import MODELS, Page
 
 SAMPLES = "1e8"
-"""Samples of the link to Estimate, for models that read no text [1]."""
+"""Samples in the link to Estimate, for models without text [1]."""
 
 TOKENS_PER_PARAMETER = 20.0
-"""Training tokens of the link to Estimate [token]; J. Hoffmann et al., "Training compute-optimal
-large language models", 2022, arXiv:2203.15556, table 3."""
+"""Training tokens per parameter in the link to Estimate [token]; J. Hoffmann et al., "Training
+compute-optimal large language models", 2022, arXiv:2203.15556, table 3.
+"""
 
 
 def _described(values: Values) -> Described:
-    """Describe the model that the controls name.
+    """Describe the selected model.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def _described(values: Values) -> Described:
 
 
 def _draw(values: Values, model: Described, frame: Frame) -> None:
-    """Draw what the page or the slide shows."""
+    """Draw the page or the slide."""
     if frame.shows("figures"):
         style.sentence(_sentence(values, model))
         style.figures(_cards(values, model))
@@ -78,7 +79,7 @@ def _model_name(values: Values) -> str:
 
 
 def _sentence(values: Values, model: Described) -> str:
-    """Say how large it is and on how many devices it fits."""
+    """Sentence on the size of the model and the devices that it fits on."""
     ledger = model.ledger
     active = ledger.params_active != ledger.params_total
     size = _("{params} parameters, {active} of them active") if active else _("{params} parameters")
@@ -101,7 +102,7 @@ def _sentence(values: Values, model: Described) -> str:
 
 
 def _fit_sentence(fit: DeviceFit) -> str:
-    """Say whether the use asked for fits on a device, and how many hold it."""
+    """Sentence on whether the use fits on a device, and on how many."""
     name = fit.device.name
     if fit.least_devices == 1:
         text = _("It fits on one {device}, {share} full.")
@@ -155,7 +156,7 @@ def _cards(values: Values, model: Described) -> list[str]:
 
 
 def _pass(values: Values, ledger: Ledger) -> str:
-    """Say what passes through."""
+    """Items of a pass, as text."""
     items = float(ledger.items)
     unit = ledger.item_unit if items == 1 else f"{ledger.item_unit}s"
     return f"{localised(f'{items:,.0f}')} {_(unit)}"
@@ -165,11 +166,11 @@ UNITS = (
     *(N_("token"), N_("tokens"), N_("image"), N_("images"), N_("frame"), N_("frames")),
     *(N_("latent"), N_("latents")),
 )
-"""Units of a network's items, as ledgers name them."""
+"""Units of a network's items, as in ledgers."""
 
 
 def _links(values: Values, model: Described) -> None:
-    """Link to the pages that take the model further."""
+    """Draw links to further pages for the model."""
     found = [anchor(f"estimate?{urlencode(_training(values, model))}", _("Estimate its training"))]
     serving = _serving(values, model)
     if serving:
@@ -199,12 +200,12 @@ def _training(values: Values, model: Described) -> dict[str, str]:
 
 
 def _plain(config: Mapping[str, Any]) -> Row:
-    """Config without what our records add."""
+    """Config without our additions."""
     return {name: value for name, value in config.items() if name != "source"}
 
 
 def _serving(values: Values, model: Described) -> dict[str, str]:
-    """Query of the page Serve with the model; empty where it does not write text."""
+    """Query of the page Inference for the model, empty if it does not generate text."""
     if values["source"] == KNOWN and values["model"] in served_models():
         return {"model": values["model"], "hardware": values["hardware"]}
     config = values["config"]
@@ -243,7 +244,7 @@ def _controls(values: Values, problems: Mapping[str, str], model: Described | No
 
 
 def _config() -> None:
-    """Draw the box of a config.json, and of its file."""
+    """Draw the box and upload of a config.json."""
     widgets.config_box(PARAMETERS, "config")
 
 

@@ -1,4 +1,4 @@
-"""The pictures of the page Models: terms, cache, memory of devices."""
+"""Charts of the page Models: terms, cache, memory of devices."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ from estimator.web.shared.kit import Values
 from estimator.web.shared.language import _, ngettext
 
 SHOWN_TERMS, TERMS_ON_SLIDE = 10, 5
-"""Largest terms drawn one by one; the rest is one bar."""
+"""Largest terms drawn individually; the rest is one bar."""
 
 ROWS_ON_SLIDE = 8
 DEVICES_ON_SLIDE = ("rtx-4090", "h100-sxm", "b200", "mi300x")
@@ -39,16 +39,16 @@ DEVICES = (
     "tpu-v5p",
     "apple-m4-max",
 )
-"""Devices of the picture, from a player's card to the largest; the table has all."""
+"""Devices of the chart, from a gaming GPU to the largest; the table has all."""
 
 SERVED_TOKENS = 32_768.0
-"""Longest context drawn where the config does not bound it. [token]"""
+"""Longest context drawn if the config states no limit. [token]"""
 
 FULL = 1.0
 
 
 def _draw_ledger(values: Values, model: Described, frame: Frame) -> None:
-    """Share of each term in the parameters and in the forward FLOPs."""
+    """Draw each term's share of parameters and forward FLOPs."""
     kinds = (_("parameters"), _("forward FLOPs"))
     rows: list[Row] = [
         {
@@ -83,7 +83,7 @@ def _draw_ledger(values: Values, model: Described, frame: Frame) -> None:
 
 
 def _shares(ledger: Ledger, most: int) -> list[tuple[str, tuple[float, float]]]:
-    """Terms in the order of the pass, the small ones as one."""
+    """Terms in order of the pass, with small ones merged."""
     params, flop = float(ledger.params_total), float(ledger.forward_flop)
     shares = {
         name: (term.params / params, float(term.flop) / flop if flop else 0.0)
@@ -99,7 +99,7 @@ def _shares(ledger: Ledger, most: int) -> list[tuple[str, tuple[float, float]]]:
 
 
 def _draw_terms(values: Values, model: Described, frame: Frame) -> None:
-    """Every term in figures."""
+    """Draw a table of every term."""
     ledger = model.ledger
     params, flop = float(ledger.params_total), float(ledger.forward_flop)
     terms = list(ledger.terms.items())
@@ -121,7 +121,7 @@ def _draw_terms(values: Values, model: Described, frame: Frame) -> None:
 
 
 def _draw_cache(values: Values, model: Described, frame: Frame) -> None:
-    """KV cache against the length of the context, beside the weights."""
+    """Draw KV cache over context length, next to the weights."""
     if not model.ledger.cache:
         style.caption(_("It keeps no cache: it does not write token by token."))
         return
@@ -151,7 +151,7 @@ def _draw_cache(values: Values, model: Described, frame: Frame) -> None:
 
 
 def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
-    """Draw the memory use of one device of each kind."""
+    """Draw the memory use of one device of each type."""
     if model.refusal:
         style.caption(model.refusal)
         return
@@ -197,7 +197,7 @@ def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
 
 
 def _fit_table(fits: tuple[DeviceFit, ...]) -> pd.DataFrame:
-    """Every device with what it holds and how many hold the model."""
+    """Every device with its memory use and required count."""
     return pd.DataFrame(
         [
             {
@@ -212,7 +212,7 @@ def _fit_table(fits: tuple[DeviceFit, ...]) -> pd.DataFrame:
 
 
 def shares_by_term(look: Look, title: str, names: tuple[str, ...]) -> Spec:
-    """Two bars per term, on one linear axis: columns term, kind, share, text."""
+    """Two bars per term on one linear axis: columns term, kind, share, text."""
     x = {
         "field": "share",
         "type": "quantitative",
@@ -240,7 +240,7 @@ def shares_by_term(look: Look, title: str, names: tuple[str, ...]) -> Spec:
 
 
 def shares_of_memory(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str) -> Spec:
-    """Rows of devices with the share of their memory, and a line where it is full."""
+    """Devices with the share of their memory, and a line at full memory."""
     spec = plots.ranges(look, title, log, names, unit)
     return {**spec, "layer": [charts.full_line(look), *spec["layer"]]}
 

@@ -1,1 +1,1 @@
-"""Figures that need no server: the formulas of the core, running inside a file."""
+"""Offline figures: the core's formulas, running inside a file."""

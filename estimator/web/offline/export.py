@@ -1,4 +1,4 @@
-"""An answer as a file: a figure that needs no server, a picture, numbers, or words for a paper."""
+"""Export of an answer: offline figure, image, data, or text for a paper."""
 
 import io
 import json
@@ -38,7 +38,7 @@ from estimator.web.shared.tables import (
 
 WIDTH_PX = 960
 LINE_LETTERS, SMALL_LETTERS = 76, 110
-"""Letters in a line of a picture's title, and of what stands below it, at the usual size [1]."""
+"""Characters per line of an image's title, and of the text below it, at default size [1]."""
 PICTURE_SCALE = 2.0
 """Pixels of a PNG per unit of the figure [1]."""
 
@@ -78,11 +78,11 @@ DOCUMENTS: Mapping[str, tuple[str, Callable[[Document], str]]] = {
     ".tex": ("paper", lambda made: text_of(made, "latex", label_of_input)),
     ".md": ("model-card", lambda made: f"{metadata(made)}\n"),
 }
-"""Suffix of a file -> the document in it, and what writes it."""
+"""File suffix -> its document and renderer."""
 
 
 def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> bytes:
-    """Content of a file of that suffix."""
+    """Content of a file with that suffix."""
     version = catalog.data_version
     if suffix == ".csv":
         return csv_text(results_rows(answer)).encode()
@@ -116,7 +116,7 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
 
 
 def picture(suffix: str, spec: Spec, wish: Wish, title: str, said: str) -> bytes:
-    """Return a picture with its title, source and date, checked against Vega-Lite's schema."""
+    """Return an image with title, source and date, validated against Vega-Lite's schema."""
     import altair as alt
 
     look = wish.look
@@ -182,7 +182,7 @@ CAPTIONS = {
     "scenario": N_("Opened with {headline}, the circle; bars cover {level:g}%."),
     "parts": N_("The scenario takes {headline}."),
 }
-"""Figure -> what stands below it; a reader moves one, another shows no interval."""
+"""Figure -> its caption; sliders and missing intervals differ."""
 
 CAPTION = N_("The scenario takes {headline}; bars cover {level:g}%.")
 
@@ -196,13 +196,13 @@ def caption(name: str, answer: Answer, version: str) -> str:
 
 
 def credit_line(version: str) -> str:
-    """Return who made a figure from which data, and when."""
+    """Return a credit line with data version and date."""
     date = datetime.now(UTC).date().isoformat()
     return _("Twenty Watts, data {version}, {date}.").format(version=version, date=date)
 
 
 def sources(answer: Answer, catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Text and address of every number that was used."""
+    """Text and address of every number's source."""
     for row in inputs_rows(answer, catalog):
         shown = ", ".join(filter(None, (row["title"], row["publisher"], row["date"])))
         basis = f"{row['basis']}; {shown}" if shown else row["basis"]

@@ -1,4 +1,4 @@
-"""One HTML file with a figure in it: no server, no network; its state is in the hash."""
+"""Single HTML file with a figure: no server or network, with state in the hash."""
 
 import hashlib
 import json
@@ -179,27 +179,27 @@ BUNDLE = """import sys, vl_convert
 text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 sys.stdout.buffer.write(text.encode())
 """
-"""Program that writes Vega, Vega-Lite and Vega-Embed as one script."""
+"""Program that bundles Vega, Vega-Lite and Vega-Embed to one script."""
 
 
 KEPT = "vega.js"
-"""File in the folder of the user's own data that keeps the script for the next program."""
+"""File in the user's data folder that caches the script."""
 
 LARGEST_BYTES = 16 * 2**20
-"""Largest such file that is read [B]; the script has 0.9 MB."""
+"""Largest cached script [B]; it has 0.9 MB."""
 
 DIGESTS = {
     "1.9.0.post1": "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7",
 }
-"""Version of the bundler -> SHA-256 of the script that it writes."""
+"""Version of the bundler -> SHA-256 of its script."""
 
 
 @cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script.
 
-    Bundling takes over a second, so a file keeps the script. The file is used only if it has the
-    content known for the installed bundler: others may have written it, and it runs in the figure.
+    Bundling takes over a second, so the script is cached in a file. The file is used only if its
+    hash matches the installed bundler, as others may have written it and it runs in the figure.
     """
     digest = DIGESTS.get(version("vl-convert-python"))
     if digest is None:
@@ -217,7 +217,7 @@ def library() -> str:
 
 
 def _bundled() -> str:
-    """Bundle the script in a program of its own, for no other thread of this one would run."""
+    """Bundle the script in a separate process, as it would block all threads."""
     done = subprocess.run([sys.executable, "-P", "-c", BUNDLE], capture_output=True, check=False)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
@@ -249,7 +249,7 @@ def page(
     words: FigureWords,
     sources: Iterable[tuple[str, str]],
 ) -> str:
-    """Write a figure as one file.
+    """Format a figure as one file.
 
     Parameters
     ----------
@@ -289,15 +289,15 @@ def page(
 
 
 def _roles(look: Look) -> dict[str, str]:
-    """Role of a colour, as a property of the page, -> the colour."""
+    """CSS property of a colour role -> the colour."""
     series = {f"series-{place}": one for place, one in enumerate(look.colours["series"])}
     return {name: one for name, one in look.colours.items() if name != "series"} | series
 
 
 def _themes(look: Look) -> str:
-    """The colours of a page: those asked for, or dark ones where the system is dark.
+    """Colours of a page as selected, or dark if the system is dark.
 
-    On a slide and on paper a figure that was not asked to be dark is light.
+    On a slide and on paper, figures are light unless dark was selected.
     """
 
     def colours(where: str, one: Look) -> str:
@@ -311,7 +311,7 @@ def _themes(look: Look) -> str:
 
 
 def by_role(value: Any, look: Look) -> Any:
-    """Return a specification whose colours are named by what they are for."""
+    """Return a specification with colours named by role."""
     if isinstance(value, dict):
         return {key: by_role(one, look) for key, one in value.items()}
     if isinstance(value, list):
@@ -321,5 +321,5 @@ def by_role(value: Any, look: Look) -> Any:
 
 
 def _script(value: Any) -> str:
-    """Write JSON that no text in it breaks out of."""
+    """Serialise JSON so that no text can break out of the script."""
     return json.dumps(value).replace("<", "\\u003c").replace("\u2028", "\\u2028")

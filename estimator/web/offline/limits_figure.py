@@ -1,6 +1,6 @@
 """Figures of the pages Claims, Brain, Scaling and Trends as files.
 
-They show what their pages show as they open; a preset and a device may be given.
+They show their pages' initial state; a preset and a device may be given.
 """
 
 import json
@@ -36,7 +36,7 @@ VIEWS = {
     "scaling": (*AXES, IMAGENET),
     "trends": tuple(trends.PICTURES),
 }
-"""Figure -> what it can show, the usual one first."""
+"""Figure -> its views, the default first."""
 
 TITLES = {
     "claims": N_("Recomputed over claimed"),
@@ -46,21 +46,21 @@ TITLES = {
 }
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib")
 YEARS = 20.0
-"""Childhood beside which a training is put [year]."""
+"""Duration of childhood, to compare a training run with [year]."""
 
 BUDGET_USD = 1e6
-"""Opening budget [USD]."""
+"""Default budget [USD]."""
 
 HARDWARE_USD = 100e3
-"""Opening hardware budget of the page Trends [USD]."""
+"""Default hardware budget of the page Trends [USD]."""
 
 CASES = ("alphago-lee", "dqn-atari", "alphastar", "brain-20w")
-"""Claims whose numbers stand on the page of the brain."""
+"""Claims whose numbers appear on the page Brain."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """Choices for a figure of the limits: a preset and devices."""
+    """Preset and devices for a figure."""
 
     preset: str = "gpt-3"
     hardware: str = ""
@@ -69,7 +69,7 @@ class Choices:
 
 
 def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> bytes:
-    """Content of a file of that suffix.
+    """Content of a file with that suffix.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def _caption(drawn: Picture, version: str) -> str:
 
 
 def picture_of(name: str, view: str, choices: Choices, catalog: Catalog) -> Picture:
-    """Picture of a page as it opens, with the preset and devices given."""
+    """Chart of a page in its initial state, for a preset and devices."""
     if name == "claims":
         return factors_picture(claims(catalog))
     if name == "trends":
@@ -136,7 +136,7 @@ def picture_of(name: str, view: str, choices: Choices, catalog: Catalog) -> Pict
 
 
 def specification(drawn: Picture, wish: Wish) -> dict[str, Any]:
-    """Specification of a picture with its data."""
+    """Specification of a chart with its data."""
     spec = figures.specification(drawn.build, wish.look, drawn.of)
     if drawn.by_row:
         spec = charts.of_height(spec, len(drawn.rows), wish.look)
@@ -145,14 +145,14 @@ def specification(drawn: Picture, wish: Wish) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Scaled:
-    """A number that all values of a picture are proportional to, and the unit of these."""
+    """Number that scales all values of a chart, and their unit."""
 
     slider: Slider
     unit: str
 
 
 def scaled_by(name: str, view: str, choices: Choices, catalog: Catalog) -> Scaled | None:
-    """Return the slider of a figure: budget or work, to which all values are proportional."""
+    """Return the slider of a figure, a budget or work that scales all values."""
     if (name, view) == ("trends", "budget"):
         budget = Slider(
             name="budget", label=N_("Budget"), value=HARDWARE_USD, low=1e3, high=1e10, unit="$"
@@ -173,7 +173,7 @@ def scaled_by(name: str, view: str, choices: Choices, catalog: Catalog) -> Scale
 
 
 def moved_by(spec: dict[str, Any], scaled: Scaled) -> dict[str, Any]:
-    """Let a slider multiply the values of a picture, and write their texts again."""
+    """Let a slider scale the values and labels of a chart."""
     slider = scaled.slider
     written = ticks.label(scaled.unit, digits=".3")
     return {
@@ -195,7 +195,7 @@ def _title(name: str, view: str) -> str:
 
 
 def _sources(name: str, drawn: Picture, catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Text and address of what the picture rests on."""
+    """Text and address of the chart's sources."""
     if name == "trends":
         for row in drawn.rows:
             if row["label"]:

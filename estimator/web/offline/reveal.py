@@ -1,4 +1,4 @@
-"""A slider that uncovers a figure step by step: rows one by one, points by year, curves by x."""
+"""Slider that reveals a figure step by step: rows one by one, points by year, curves by x."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from estimator.web.shared.charts import Row, Spec
 from estimator.web.shared.language import N_
 
 FIELDS = {"year": N_("Up to the year"), "x": N_("Up to")}
-"""Column of rows -> label of the slider over it; other rows are counted."""
+"""Column -> label of the slider over it; other rows are counted."""
 
 
 def revealed(spec: Spec, rows: list[Row]) -> tuple[Spec, Slider]:
-    """Return a figure that shows a part of its rows, and the slider for it, which begins with all.
+    """Return a figure that shows part of its rows, and the slider, initially at all rows.
 
     Raises
     ------

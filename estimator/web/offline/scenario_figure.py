@@ -1,4 +1,4 @@
-"""The figure of a scenario whose sliders recompute it: the core's arithmetic as Vega signals."""
+"""Figure of a scenario with sliders: the core's arithmetic as Vega signals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -39,8 +39,9 @@ WRITTEN = {
     ),
     "brain_years": _TIME.replace("{0}", "({0}) * 8766"),
 }
-"""Quantity -> the expression that writes a value of it, with words of units in their places; the
-cost is written as on the axes of charts."""
+"""Quantity -> expression that formats its value, with placeholders for unit words; cost is
+formatted as on chart axes.
+"""
 
 _UNIT = "slice(datum.said[{0}], indexof(datum.said[{0}], ' '))"
 _NUMBER = "slice(datum.said[0], 0, indexof(datum.said[0], ' '))"
@@ -49,12 +50,12 @@ LABEL = (
     f"{_UNIT.format(0)} === {_UNIT.format(2)} ? "
     f"{_NUMBER} : datum.said[0]) + ' – ' + datum.said[2] + ')'"
 )
-"""Expression that labels a row; the unit stands once where both bounds have the same."""
+"""Expression that labels a row; a shared unit appears once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slider:
-    """One number that the reader of a figure moves.
+    """Number that the reader of a figure can change.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ class SliderModel:
 
 
 def model_of(answer: Answer) -> SliderModel:
-    """Run the core on numbers that take notes, and keep what they noted."""
+    """Trace the core with recording numbers."""
     tape = Tape()
     sliders: list[Slider] = []
 
@@ -130,7 +131,7 @@ def model_of(answer: Answer) -> SliderModel:
 
 
 def _estimate(answer: Answer, moved: Any) -> Estimate:
-    """Call the core with sliders in the place of what the reader moves."""
+    """Call the core with sliders in place of variable numbers."""
 
     def slid(value: Uncertain, slider: Slider) -> Uncertain:
         loadings = {name: float(load) for name, load in value.loadings.items()}
@@ -169,7 +170,7 @@ _GRID = Slider(
 
 
 def specification(model: SliderModel, look: Look) -> dict[str, Any]:
-    """Vega-Lite specification of the figure: a row per quantity, over its value as authored."""
+    """Vega-Lite specification: a row per quantity, relative to its original value."""
     rows = [{"row": _(QUANTITIES[name]), "name": name} for name in model.bounds]
     params: list[dict[str, Any]] = [
         {"name": slider.name, "value": slider.value} for slider in model.sliders
@@ -250,11 +251,12 @@ ANCHORS = {
     ),
     "brain_years": ((1.0, N_("a year of thought")), (80.0, N_("a life")), (3e5, N_("humankind"))),
 }
-"""Quantity -> known amounts of it, in its unit: profiles/equivalents.toml and rounded spans; a city
-of 150,000 with 7 MWh a head (assumed), the species of 300,000 years."""
+"""Quantity -> known amounts, in its unit: profiles/equivalents.toml and rounded spans; a city of
+150,000 with 7 MWh per head (assumed), the species of 300,000 years.
+"""
 
 FAR = 1e4
-"""Amounts further than this from the start are left out [1]."""
+"""Factor from the start beyond which amounts are left out [1]."""
 
 
 def _anchors(model: SliderModel) -> list[dict[str, Any]]:
@@ -268,7 +270,7 @@ def _anchors(model: SliderModel) -> list[dict[str, Any]]:
 
 
 def _chosen(model: SliderModel, expression: Any) -> str:
-    """Expression of a row: that of its quantity."""
+    """Expression for a row's quantity."""
     *first, last = model.bounds
     text = f"({expression(last)})"
     for name in reversed(first):
@@ -277,7 +279,7 @@ def _chosen(model: SliderModel, expression: Any) -> str:
 
 
 def _written(model: SliderModel, name: str) -> str:
-    """Expression of the low bound, the median and the high bound of a quantity as texts."""
+    """Expression for the formatted low bound, median and high bound."""
     words = {word: _(word) for word in ("days", "years")}
     texts = (
         ticks.money(f"({bound})", ".3")

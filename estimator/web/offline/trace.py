@@ -1,8 +1,8 @@
-"""From the core's own functions to Vega expressions: run them once on numbers that take notes.
+"""Tracing of the core's functions to Vega expressions, with recording numbers.
 
-A `Traced` number is a float that also knows the expression it came from. The core is called with
-such numbers in the place of what a slider moves, and whatever it returns says how it was computed:
-one step of arithmetic a line, each a signal of the figure. There is no second set of formulas.
+A `Traced` number is a float with the expression it came from. The core is called with such numbers
+in place of slider values, and its results record their arithmetic, one step per line, each a signal
+of the figure. So there is no second set of formulas.
 """
 
 from __future__ import annotations
@@ -37,32 +37,32 @@ UNARY = {
     "absolute": "abs({0})",
 }
 OPERATIONS = {**BINARY, **UNARY}
-"""Operation of numpy -> how Vega writes it."""
+"""NumPy operation -> Vega expression."""
 
 WORD = re.compile(r"\w+")
-"""Names and numbers within an expression."""
+"""Pattern of names and numbers in an expression."""
 
 
 @dataclass
 class Tape:
-    """Steps of arithmetic in their order: name -> expression of earlier names."""
+    """Arithmetic steps in order: name -> expression of earlier names."""
 
     steps: dict[str, str] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
 
     def variable(self, name: str, value: float) -> Traced:
-        """Return a number that the reader of the figure moves."""
+        """Return a number that the reader can change."""
         return Traced(value, name, self)
 
     def step(self, value: float, expression: str) -> Traced:
-        """Note one step; the same expression twice is one step."""
+        """Record one step; equal expressions share a step."""
         if expression not in self.known:
             self.known[expression] = f"s{len(self.known)}"
             self.steps[self.known[expression]] = expression
         return Traced(value, self.known[expression], self)
 
     def needed(self, names: Iterable[str]) -> dict[str, str]:
-        """Steps that some names rest on, in their order."""
+        """Steps required for some names, in order."""
         wanted = set(names)
         for name, expression in reversed(self.steps.items()):
             if name in wanted:
@@ -71,25 +71,25 @@ class Tape:
 
 
 class Traced(float):
-    """A float that knows the name of its expression on a tape."""
+    """Float with the name of its expression on a tape."""
 
     name: str
     tape: Tape
 
     def __new__(cls, value: float, name: str, tape: Tape) -> Traced:
-        """Make a number with its name."""
+        """Create a number with its name."""
         made = super().__new__(cls, value)
         made.name, made.tape = name, tape
         return made
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **_options: Any) -> Any:
-        """Note an operation of numpy."""
+        """Record a NumPy operation."""
         if method != "__call__" or ufunc.__name__ not in OPERATIONS:
             return NotImplemented
         return self._noted(ufunc.__name__, ufunc, *inputs)
 
     def __array_function__(self, function: Any, _types: Any, args: Any, _options: Any) -> Any:
-        """Note a choice by `numpy.where`."""
+        """Record a selection with `numpy.where`."""
         if function is not np.where or len(args) != 3:
             return NotImplemented
         texts = [written(one) for one in args]
@@ -102,7 +102,7 @@ class Traced(float):
         return self.tape.step(value, text)
 
     def __getitem__(self, _key: Any) -> Traced:
-        """Return itself: what `[()]` is to a number without axes."""
+        """Return itself, as `[()]` does for a scalar."""
         return self
 
     def __hash__(self) -> int:
@@ -110,7 +110,7 @@ class Traced(float):
 
 
 def written(value: Any) -> str:
-    """Write a number as Vega reads it: its name, or all of its digits.
+    """Format a number for Vega: its name, or all digits.
 
     >>> written(0.1), written(np.float64(3e23))
     ('0.1', '3e+23')
@@ -119,7 +119,7 @@ def written(value: Any) -> str:
 
 
 def _define(method: str, operation: str, *, swapped: bool = False) -> None:
-    """Give the number one operator of Python."""
+    """Define one Python operator for traced numbers."""
     compute = getattr(np, operation)
 
     def operator(self: Traced, other: Any = None) -> Any:

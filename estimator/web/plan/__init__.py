@@ -1,1 +1,1 @@
-"""The page "Plan"."""
+"""Page "Plan"."""

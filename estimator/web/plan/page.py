@@ -1,4 +1,4 @@
-"""Plan: the best few ways to do a run under a budget, a deadline, a carbon and an energy cap."""
+"""Page Plan: best ways to do a run under budget, deadline, carbon and energy limits."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -68,7 +68,7 @@ def known_devices() -> tuple[str, ...]:
 
 @kept
 def known_places() -> tuple[str, ...]:
-    """All usual places, or one."""
+    """All common sites, or one."""
     return (ANY, *place_names())
 
 
@@ -123,7 +123,7 @@ PARAMETERS = LinkParameters(
 
 
 def request_of(values: Row) -> Request:
-    """Request that the controls ask."""
+    """Request from the controls."""
     hardware = values["hardware"]
     space = Space(
         values={
@@ -141,18 +141,18 @@ def request_of(values: Row) -> Request:
 
 
 def _answered(values: Row) -> PlanAnswer[TrainingPlan]:
-    """Plan with the measured runs as they are."""
+    """Plan with the current measured runs."""
     return answered(tuple(values.items()), store_state(data_directory()))
 
 
 @lru_cache(maxsize=64)
 def answered(values: tuple[tuple[str, Any], ...], _runs: State) -> PlanAnswer[TrainingPlan]:
-    """Plan; the same question is answered once, until a measured run changes."""
+    """Plan, cached until a measured run changes."""
     return best_plans(request_of(dict(values)), open_catalog())
 
 
 def _draw(values: Row, answer: PlanAnswer[TrainingPlan], frame: Frame) -> None:
-    """Draw the sentence, the plans side by side, and what stands in the way."""
+    """Draw the sentence, the chart, the table, and the binding limits."""
     request = request_of(values)
     every = answer.plans or ((answer.nearest,) if answer.nearest else ())
     style.sentence(escape(_sentence(request, answer)))
@@ -176,7 +176,7 @@ def _draw(values: Row, answer: PlanAnswer[TrainingPlan], frame: Frame) -> None:
 
 
 def _question(values: Row) -> str:
-    """Say what is planned, in a few words."""
+    """Short description of the plan's purpose."""
     return _("{params} parameters on {tokens} tokens, the {aim} way").format(
         params=amount(values["params"], "1"),
         tokens=amount(values["tokens"], "1"),
@@ -185,7 +185,7 @@ def _question(values: Row) -> str:
 
 
 def _sentence(request: Request, answer: PlanAnswer[TrainingPlan]) -> str:
-    """Say the best plan, or the nearest one."""
+    """Sentence on the best or closest plan."""
     if not answer.plans and answer.nearest is None:
         return _("No plan: no design fits in the memory of its devices.")
     best = answer.plans[0] if answer.plans else answer.nearest
@@ -220,7 +220,7 @@ def _sentence(request: Request, answer: PlanAnswer[TrainingPlan]) -> str:
 
 
 def _name(plan: TrainingPlan) -> str:
-    """Name a plan: how many of what, where."""
+    """Name of a plan: device count, device and site."""
     asked = plan.scenario
     device = hardware_names().get(str(asked.hardware), str(asked.hardware))
     place = place_names().get(str(asked.site), str(asked.site))
@@ -261,7 +261,7 @@ def _ways(plan: TrainingPlan) -> Iterator[str]:
 
 
 def _few_offers(shown: tuple[TrainingPlan, ...]) -> Iterator[str]:
-    """Say which plans rest on a price of few offers."""
+    """Yield notices on plans with prices from few offers."""
     found = answer_scenarios([plan.scenario for plan in shown], open_catalog())
     answers = [one for one in found if not isinstance(one, ValueError)]
     every = (notice for one in answers for notice in one.notices)

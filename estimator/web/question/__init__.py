@@ -1,1 +1,1 @@
-"""Page: energy, CO2e, water and electricity of one question to a model."""
+"""Page Question: energy, CO2e, water and electricity of one question to a model."""

@@ -1,4 +1,4 @@
-"""One question: energy of one use of a model, next to known things, for a year and for many."""
+"""Page Question: energy of one use of a model, with equivalents, per year and for many users."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -57,13 +57,13 @@ from estimator.web.shared.url_state import (
 )
 
 ANY = "any"
-"""Option of a control whose input is unspecified; a model that is usual for the task."""
+"""Option of an unspecified control; the default model of the task."""
 
 MOST_FACTORS = 3
-"""Causes of uncertainty that the page names [1]."""
+"""Most sources of uncertainty named [1]."""
 
 MOST_USAGE_MB = 50
-"""Largest usage file that the page takes [MB]."""
+"""Largest usage file [MB]."""
 
 HERE, COMPANY, ESTIMATE, MEASURED = (
     *(N_("this page"), N_("stated by the company")),
@@ -75,14 +75,14 @@ STATED = {
     "chatgpt-ten-searches": ESTIMATE,
     "bloom-query-energy": MEASURED,
 }
-"""Claim on the energy of a question -> kind of statement."""
+"""Claim on the energy of a question -> type of statement."""
 
 OURS, OTHERS = N_("this task"), N_("other tasks")
 
 
 @kept
 def open_models() -> dict[str, str]:
-    """Id -> name of each open model that does one of the tasks, in the order of their names."""
+    """Id -> name of each open model that supports a task, sorted by name."""
     presets = [
         preset
         for preset in open_catalog().presets()
@@ -93,14 +93,14 @@ def open_models() -> dict[str, str]:
 
 
 def models_for(task: str) -> list[str]:
-    """Models that a task can be given to: closed ones by class, then open ones."""
+    """Models for a task: closed ones by class, then open ones."""
     catalog = open_catalog()
     known = [name for name in open_models() if does(catalog.preset(name), task)]
     return [ANY, *classes_of(task), *known]
 
 
 def _typed(name: str, field: str, tooltip: str) -> Typed:
-    """Input of a question that is typed or left open."""
+    """Optional typed input of a question."""
     declared = PromptQuestion.inputs[field]
     return Typed(name, None, *declared.limit.range, label=declared.label, help=tooltip)
 
@@ -111,10 +111,10 @@ LABELS = {name: one.label for name, one in PromptQuestion.inputs.items() if one.
 
 @dataclass(frozen=True, init=False)
 class PromptInputs(LinkParameters):
-    """Inputs of the page; a model that does not do a new task gives way to the usual one."""
+    """Inputs of the page; a model without the new task becomes the default."""
 
     def gather(self, state: State, last: dict[str, Any]) -> dict[str, Any]:
-        """Values that the widgets hold."""
+        """Widget values."""
         found, key = super().gather(state, last), widget_key(self.page, "model")
         if found["task"] == last["task"] or found["model"] in models_for(found["task"]):
             return found
@@ -165,13 +165,13 @@ PARAMETERS = PromptInputs(
     _typed("pue", "pue", N_("Energy of the building over that of the machines. Empty: usual.")),
 )
 CARRIES = {"model": "", "site": "site", "hardware": "", "pue": "", "times": ""}
-"""Only the place is taken over: a model that trains is not one that answers."""
+"""Inputs shared with other pages: only the site, as trained models do not answer."""
 
 label_of = partial(label_of_control, LABELS, "prompt")
 
 
 def question_of(values: Values) -> PromptQuestion:
-    """Return the question that the controls ask."""
+    """Return the question from the controls."""
     return PromptQuestion(
         model="" if values["model"] == ANY else values["model"],
         site="" if values["site"] == ANY else values["site"],
@@ -186,7 +186,7 @@ def question_of(values: Values) -> PromptQuestion:
 
 
 def answered(asked: PromptQuestion) -> PromptAnswer:
-    """Answer a question; one use once, however many times a day it is."""
+    """Answer a question, cached by use regardless of times per day."""
     return replace(_answered(replace(asked, times=None)), asked=asked)
 
 
@@ -196,13 +196,13 @@ def _answered(asked: PromptQuestion) -> PromptAnswer:
 
 
 def _as_json(answer: PromptAnswer) -> dict[str, Any]:
-    """Return the answer for scripts."""
+    """Return the answer as JSON."""
     report = prompt_report(answer, open_catalog())
     return {**{name: report.bounds(name) for name in report.quantities}, **report.facts}
 
 
 def _draw_choice(values: Values, frame: Frame) -> None:
-    """Draw the two controls that matter most above the answer."""
+    """Draw the two main controls above the answer."""
     if frame.slide:
         return
     task, model = st.columns(2)
@@ -228,7 +228,7 @@ def _model_name(task: str, name: str) -> str:
 
 
 SERVICES = {"gpt": " · ChatGPT, Copilot", "mistral": " · Le Chat"}
-"""Class of models -> services that people search it by."""
+"""Class of models -> services that people search for."""
 
 
 def _capital(text: str) -> str:
@@ -236,7 +236,7 @@ def _capital(text: str) -> str:
 
 
 def _draw_answer(values: Values, answer: PromptAnswer, frame: Frame) -> None:
-    """Draw all parts of the answer, or the one that a slide shows."""
+    """Draw all parts of the answer, or the slide's."""
     if frame.shows("answer"):
         with style.block():
             style.sentence(escape(_sentence(answer)))
@@ -256,7 +256,7 @@ def _draw_answer(values: Values, answer: PromptAnswer, frame: Frame) -> None:
 
 
 def _draw_usage(asked: PromptQuestion) -> None:
-    """Draw the upload of a usage file, and what the usage in it took."""
+    """Draw the upload of a usage file, and its cost."""
     names = ", ".join(form.name for form in FORMATS)
     upload = st.file_uploader(
         _("Usage file"),
@@ -299,7 +299,7 @@ def _draw_usage(asked: PromptQuestion) -> None:
 
 
 def _draw_stated(answer: PromptAnswer, frame: Frame) -> None:
-    """Draw the figures that others state beside the answer."""
+    """Draw the published figures next to the answer."""
     draw_picture(stated_picture(answer), frame.look, key="question_stated")
     style.caption_html(_checked())
 
@@ -319,7 +319,7 @@ def _draw_year(answer: PromptAnswer, frame: Frame) -> None:
 
 
 PARTS = {"stated": _draw_stated, "tasks": _draw_tasks, "year": _draw_year}
-"""Slide -> what draws it."""
+"""Slide -> its drawing function."""
 
 
 def _sentence(answer: PromptAnswer) -> str:
@@ -334,7 +334,7 @@ def _sentence(answer: PromptAnswer) -> str:
 
 
 def _cards(answer: PromptAnswer) -> list[str]:
-    """Known things that take as much, and what else it costs."""
+    """Everyday equivalents, and the other costs."""
     alike = equivalents(answer.energy_wh, open_catalog())
     things = {
         "led_bulb_s": (_("a 10 W LED lamp"), "s"),
@@ -369,7 +369,7 @@ def _interval(name: str, value: Uncertain) -> str:
 
 
 def _uncertain(answer: PromptAnswer) -> str:
-    """Say which unknowns make the interval wide."""
+    """Sentence on the main sources of uncertainty."""
     shares = sorted(answer.energy_wh.shares().items(), key=lambda one: -float(one[1]))
     named = ", ".join(
         f"{_(FACTORS[name])} {amount(round(float(part), 2), 'share')}"
@@ -380,7 +380,7 @@ def _uncertain(answer: PromptAnswer) -> str:
 
 
 def stated_picture(answer: PromptAnswer) -> Picture:
-    """Energy of the answer, and the figures that were stated or measured."""
+    """Energy of the answer, and published or measured figures."""
     rows = [_row(_(answer.subject.label), answer.energy_wh, _(HERE))]
     for name, kind in STATED.items():
         record = open_catalog().claims()[name]
@@ -400,7 +400,7 @@ def _checked() -> str:
 
 
 def tasks_picture(answer: PromptAnswer) -> Picture:
-    """Energy of every task, the one that is asked about among them."""
+    """Energy of every task, including the selected one."""
     rows: list[Row] = []
     same = answer.subject.closed or answer.subject.preset
     for task, name in TASKS.items():
@@ -413,7 +413,7 @@ def tasks_picture(answer: PromptAnswer) -> Picture:
 
 
 def classes_like(answer: PromptAnswer) -> tuple[str, ...]:
-    """Tasks that the model of an answer does as well."""
+    """Tasks that the answer's model also supports."""
     if answer.subject.closed:
         return tuple(task for task in TASKS if answer.subject.closed in classes_of(task))
     written = answer.task not in (*ITEM_TASKS, "transcription")
@@ -431,7 +431,7 @@ def _row(label: str, energy: Uncertain, kind: str) -> Row:
 
 
 def _year(answer: PromptAnswer) -> str:
-    """Say what a year of daily use takes."""
+    """Sentence on a year of daily use."""
     year = answer.amounts(DAYS_PER_YEAR * answer.times)
     energy = year["energy_wh"]
     household = open_catalog().equivalents()["household.kwh_per_year"].value
@@ -447,7 +447,7 @@ def _year(answer: PromptAnswer) -> str:
 
 
 def _million(answer: PromptAnswer) -> str:
-    """Say what a year of a million users takes."""
+    """Sentence on a year of a million users."""
     many = answer.amounts(MILLION * DAYS_PER_YEAR * answer.times)
     parts = [_amount("energy_wh", float(many["energy_wh"].mid))]
     if "co2e_g" in many:
@@ -458,7 +458,7 @@ def _million(answer: PromptAnswer) -> str:
 
 
 def _draw_assumed(answer: PromptAnswer) -> None:
-    """Draw every assumed number with its range and its source."""
+    """Draw every assumed number with its range and source."""
     catalog, rows = open_catalog(), []
     for one in answer.assumptions:
         source, known = catalog.source(one.source), one.low is not None and one.high is not None

@@ -1,1 +1,1 @@
-"""The page Report: the documents that rules, journals and registries ask for."""
+"""Page Report: documents for rules, journals and registries."""

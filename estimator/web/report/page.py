@@ -1,4 +1,4 @@
-"""Report my run: the document that a rule, a journal or a registry asks for, to take along."""
+"""Page Report: documents for a rule, journal or registry, to download."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -48,10 +48,10 @@ from estimator.web.shared.site import TRAIN, Page
 from estimator.web.shared.url_state import Choice, LineOfText, LinkParameters, Typed
 
 ANY = "any"
-"""Option of a control whose input is unspecified."""
+"""Option of an unspecified control."""
 
 MOST_RUNS = 20
-"""Stored runs that are listed [1]."""
+"""Most stored runs listed [1]."""
 
 CALLED = {
     "annex-xi": N_("AI Act, Annex XI"),
@@ -63,7 +63,7 @@ CALLED = {
     "cyclonedx": N_("CycloneDX"),
     "spdx": N_("SPDX"),
 }
-"""Format -> what its option is called."""
+"""Format -> name of its option."""
 
 METERS = {
     ANY: N_("unspecified"),
@@ -89,7 +89,7 @@ MIMES = {"markdown": "text/markdown", "html": "text/html", "latex": "application
 
 
 TASKS = {"training": N_("training a model"), "serving": N_("serving a model")}
-"""What is reported -> label of its option."""
+"""Subject of the report -> label of its option."""
 
 
 def _trains(values: Mapping[str, Any]) -> bool:
@@ -101,7 +101,7 @@ def _serves(values: Mapping[str, Any]) -> bool:
 
 
 def _typed(name: str, help_text: str, section: str = "", usual: float | None = None) -> Typed:
-    """Control of a number about training that may be left open."""
+    """Optional numeric control about training."""
     declared = REGISTRY[name]
     return Typed(
         name,
@@ -115,7 +115,7 @@ def _typed(name: str, help_text: str, section: str = "", usual: float | None = N
 
 
 def _served(name: str, own: str = "") -> Any:
-    """Control of the page Inference, for reports on serving."""
+    """Control of the page Inference, for reports on inference."""
     return replace(serve.PARAMETERS.declared(name), name=own or name, when=_serves)
 
 
@@ -203,7 +203,7 @@ def in_document(field: str) -> str:
 
 
 def question_of(values: Values) -> tuple[Scenario, Disclosure]:
-    """Return the run and the contracts that the controls describe."""
+    """Return the run and contracts from the controls."""
     said = {name: value for name, value in values.items() if value not in (None, "", ANY)}
     return (
         Scenario(**{name: value for name, value in said.items() if name in INPUTS}),
@@ -219,7 +219,7 @@ def _facts(run: Scenario, held: Disclosure) -> Disclosed:
 
 
 def served_question(values: Values) -> ServingQuestion:
-    """Return the serving setup that the controls describe."""
+    """Return the inference setup from the controls."""
     return ServingQuestion(
         preset=values["model"],
         hardware=values["hardware"],
@@ -242,7 +242,7 @@ def _served_facts(asked: ServingQuestion) -> Disclosed:
 
 
 def answered(values: Values) -> Document:
-    """Return the document that the controls ask for."""
+    """Return the document from the controls."""
     if _serves(values):
         facts = _served_facts(served_question(values))
     else:
@@ -251,7 +251,7 @@ def answered(values: Values) -> Document:
 
 
 def draw_document(values: Values, made: Document, frame: Frame) -> None:
-    """Draw what to check, the answer in a sentence, the fields, and what they rest on."""
+    """Draw checks, the answer in a sentence, the fields, and their basis."""
     facts = made.facts
     if not frame.slide:
         widgets.switch(PARAMETERS, "format", _("Document"), CALLED)
@@ -288,7 +288,7 @@ def draw_document(values: Values, made: Document, frame: Frame) -> None:
 
 
 def _draw_checks(facts: Disclosed) -> None:
-    """Shout what cannot be."""
+    """Draw warnings on impossible values."""
     for notice in facts.notices:
         if notice.code in IMPLAUSIBLE:
             sentence = shown(notice, label_of)
@@ -296,7 +296,7 @@ def _draw_checks(facts: Disclosed) -> None:
 
 
 def _draw_runs(values: Values) -> None:
-    """Draw the newest stored runs, each a link that fills in its device, hours and energy."""
+    """Draw the newest stored runs, each linked to fill in device, hours and energy."""
     rows = run_rows(values)
     if rows:
         draw_table((_("run"), _("date")), rows)
@@ -305,9 +305,9 @@ def _draw_runs(values: Values) -> None:
 
 
 def run_rows(values: Values) -> list[tuple[str, str]]:
-    """Return a link and the date of each of the newest stored runs.
+    """Return a link and date of each of the newest stored runs.
 
-    Their names are only for visitors at the machine that the server runs on.
+    Names are shown only to local visitors.
     """
     runs, _unreadable = read_runs()
     rows: list[tuple[str, str]] = []
@@ -350,7 +350,7 @@ def _sentence(facts: Disclosed, *, served: bool = False) -> str:
 
 
 def _amount(fact: Fact) -> str:
-    """Value and interval of a fact for the sentence; empty where it is not available."""
+    """Value and interval of a fact, empty if not available."""
     if not isinstance(fact.value, float):
         return ""
     text = style.bold(amount(fact.value, fact.unit))
@@ -360,7 +360,7 @@ def _amount(fact: Fact) -> str:
 
 
 def _rows(made: Document, *, only_numbers: bool = False) -> list[tuple[str, ...]]:
-    """Cells of the fields: value with its interval, and formula with its sources."""
+    """Table cells of the fields: value with interval, and formula with sources."""
     rows: list[tuple[str, ...]] = []
     for field in made.fields:
         if only_numbers and not isinstance(field.fact.value, float):

@@ -1,1 +1,1 @@
-"""The page "Scaling laws"."""
+"""Page "Scaling laws"."""

@@ -1,4 +1,4 @@
-"""Scaling: what a budget buys, what the next percent costs, and where the laws were fitted."""
+"""Page Scaling: what a budget buys, the cost of the next percent, and the laws' range."""
 
 from dataclasses import replace
 from functools import cache
@@ -92,7 +92,7 @@ Found = tuple[Bought, NextStep]
 
 
 def _draw(values: Row, found: Found, frame: Frame) -> None:
-    """Draw the budget, the curves, and the cases beside them."""
+    """Draw the budget, the curves, and further cases."""
     now, then = found
     _budget(now, then, values, frame)
     if frame.shows("curves"):
@@ -116,7 +116,7 @@ def _best_use(values: Row) -> Found:
 
 
 def _budget(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
-    """Draw the headline: best size and data, and the next percent."""
+    """Draw the headline: optimal size and data, and the next percent."""
     if frame.show == "imagenet":
         return
     text = _(
@@ -173,7 +173,7 @@ def _curves(now: Bought, values: Row, frame: Frame) -> None:
 
 
 def curves_picture(now: Bought, axis: str) -> Picture:
-    """The least loss of each law, and where the budget stands."""
+    """Least loss of each law, with the budget marked."""
     catalog = open_catalog()
     per_flop = _per_flop(now, axis)
     flop = np.logspace(18, 28, 81)
@@ -198,7 +198,7 @@ def curves_picture(now: Bought, axis: str) -> Picture:
 
 
 def _per_flop(now: Bought, axis: str) -> float:
-    """Amount of the axis that a FLOP takes at this budget."""
+    """Axis quantity per FLOP at this budget."""
     quantity = now.answer.estimate.quantities.get(AXES[axis])
     if quantity is None:
         return 1.0
@@ -206,7 +206,7 @@ def _per_flop(now: Bought, axis: str) -> float:
 
 
 def _cases(now: Bought, values: Row) -> None:
-    """Draw the optimum with serving, with scarce data, and as Kaplan advised."""
+    """Draw the optimum with inference, with scarce data, and by Kaplan's law."""
     catalog = open_catalog()
     law = scaling_law(catalog, values["law"])
     served, unique = values["served"] or 0.0, values["unique"]
@@ -242,7 +242,7 @@ def _cases(now: Bought, values: Row) -> None:
 
 
 def _repeated(epochs: float, worth: float) -> str:
-    """Return how often tokens are repeated, and the number of distinct tokens that is worth."""
+    """Return how often tokens are repeated, and their worth in unique tokens."""
     if epochs <= 1:
         return _("each seen once at most")
     text = _("seen {times} times, worth {worth} tokens")
@@ -271,7 +271,7 @@ def imagenet_picture() -> Picture:
 
 @cache
 def _imagenet_picture(_language: str) -> Picture:
-    """The same; nothing that is asked changes it but the language."""
+    """The same chart, cached by language."""
     law = error_law(open_catalog())
     text = _("5% error takes {factor} times the compute of 2020, if the law continues to hold.")
     factor = float(np.asarray(law.factor(0.05).mid))
@@ -286,7 +286,7 @@ def _imagenet_picture(_language: str) -> Picture:
 
 
 def _as_json(found: Found) -> Row:
-    """Return what the page shows for scripts."""
+    """Return the page's results as JSON."""
     now, then = found
     return {
         "training_flop": now.flop,

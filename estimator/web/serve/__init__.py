@@ -1,1 +1,1 @@
-"""Page: what an answer of a language model takes to serve."""
+"""Page Inference: cost of serving a request of a language model."""

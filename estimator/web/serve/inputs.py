@@ -1,4 +1,4 @@
-"""Parameters, controls and question of the page Serve."""
+"""Parameters, controls and question of the page Inference."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,17 +34,17 @@ from estimator.web.shared.url_state import (
 )
 
 WRITING = ("dense decoder", "MoE decoder", "SSM")
-"""Architectures that write token by token."""
+"""Architectures that generate tokens."""
 
 USUAL = "usual"
 ANYWHERE = "anywhere"
 FIRST_MODEL, FIRST_DEVICE = "llama-3.1-8b", "h100-sxm"
 FORMATS = (USUAL, "bf16", "fp8", "int4", "mxfp4", "Q4_K_M", "Q8_0")
 MATCHING, TYPED = "matching", "typed"
-"""Price of an API: that on record for the model, or the one typed."""
+"""API price: on record for the model, or typed."""
 
 API_USD = 0.6
-"""Price of an API that the page opens with, per million output tokens [USD]."""
+"""Default API price per million output tokens [USD]."""
 
 
 @kept
@@ -60,23 +60,23 @@ def model_names() -> dict[str, str]:
 
 @kept
 def known_devices() -> tuple[str, ...]:
-    """Devices whose memory bandwidth is on record."""
+    """Devices with known memory bandwidth."""
     return led_by(FIRST_DEVICE, devices_with("memory_bytes_per_s"))
 
 
 CALIBRATION = {"use": N_("correct the prediction"), "ignore": N_("are ignored")}
-"""Use of measured loads of a device -> label."""
+"""Use of measured server runs -> label."""
 
 LONGEST_CONFIG = 6_000
-"""A link carries no longer config.json [characters]."""
+"""Longest config.json in a link [character]."""
 
 
 @dataclass(frozen=True)
 class ConfigLink(LineOfText):
-    """A config.json as its text; a link names no file of the server."""
+    """config.json as text; a link cannot name a server file."""
 
     def read(self, text: str | None) -> tuple[str, str]:
-        """Config that a link says, and what is wrong with it."""
+        """Config of a link, with an error message if invalid."""
         config, notice = super().read(text)
         if not config or is_inline(config):
             return config, notice
@@ -95,11 +95,11 @@ INPUT = {
     "training": "training_kwh",
     "daily": "tokens_per_day",
 }
-"""Parameter of a link -> the input of a question that it says, where its name is another."""
+"""Link parameter -> input of a question, where they differ."""
 
 
 def described(name: str) -> Input:
-    """Declaration of the input that a parameter states."""
+    """Declaration of a parameter's input."""
     return INPUTS[INPUT.get(name, name)]
 
 
@@ -125,12 +125,12 @@ HELP = {
 
 
 def asked(kind: type[Any], name: str, *args: Any, **more: Any) -> Any:
-    """Declare the control of an input of a question, with its label and tooltip."""
+    """Declare the control of an input, with its label and tooltip."""
     return kind(name, *args, label=described(name).label, help=HELP[name], **more)
 
 
 def bounds(name: str, least: float | None = None) -> tuple[float, float]:
-    """Least and most of a parameter: those of its input, or the least that the page allows."""
+    """Limits of a parameter, with the page's own minimum if given."""
     low, high = described(name).limit.range
     return (low if least is None else least), high
 
@@ -149,7 +149,7 @@ def _offers() -> dict[str, str]:
 
 
 def formats_called() -> dict[str, str]:
-    """Formats of weights by their names."""
+    """Weight formats by name."""
     return {USUAL: N_("as usual")}
 
 
@@ -195,11 +195,11 @@ PARAMETERS = LinkParameters(
     ConfigLink("config", longest=LONGEST_CONFIG),
 )
 CARRIES = {"model": "model", "devices": "", "price": "", "precision": ""}
-"""Parameter -> name that pages share for it: devices that serve are not those that train."""
+"""Parameter -> name shared between pages; inference and training devices differ."""
 
 
 def model_name(values: Values) -> str:
-    """Name of the model: of a known one, or the family that a config.json states."""
+    """Name of the model: a known one, or the family in a config.json."""
     if not values["config"]:
         return open_catalog().preset(values["model"]).name
     try:
@@ -209,7 +209,7 @@ def model_name(values: Values) -> str:
 
 
 def question_of(values: Values) -> ServingQuestion:
-    """Question that the controls ask."""
+    """Question from the controls."""
     return ServingQuestion(
         preset="" if values["config"] else values["model"],
         config=values["config"],
@@ -227,7 +227,7 @@ def question_of(values: Values) -> ServingQuestion:
 
 
 def offer(values: Values) -> ApiPrice | None:
-    """List price to compare with, None for the price typed."""
+    """List price to compare with, or None for a typed price."""
     known = open_catalog().api_prices()
     if values["offer"] in known:
         return known[values["offer"]]
@@ -239,7 +239,7 @@ def offer(values: Values) -> ApiPrice | None:
 
 
 def draw_controls(values: Values, problems: Mapping[str, str], found: object) -> None:
-    """Draw the controls, below the way back from a config.json."""
+    """Draw the controls, below a link that drops the config.json."""
     if values["config"]:
         style.caption(
             _("The model is that of a config.json: {name}.").format(name=model_name(values))
@@ -253,10 +253,10 @@ def draw_controls(values: Values, problems: Mapping[str, str], found: object) ->
 
 
 def labels(parameters: LinkParameters) -> dict[str, str]:
-    """Input of a question -> label of the control that sets it, of a page with such parameters."""
+    """Input of a question -> label of its control on a page."""
     names = {INPUT.get(name, name) for name in parameters.names()}
     return {name: one.label for name, one in INPUTS.items() if name in names}
 
 
 label_of = partial(label_of_control, labels(PARAMETERS), "serve-cost")
-"""Name of an input on this page; what has no control is set on the command line."""
+"""Label of an input on this page, or its command-line option."""

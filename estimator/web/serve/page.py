@@ -1,4 +1,4 @@
-"""Serve: what an answer of a language model takes, in time, energy, money and CO2e."""
+"""Page Inference: time, energy, cost and CO2e of a language model's request."""
 
 from estimator.core.messages import refusal
 from estimator.core.notice import Notice
@@ -26,7 +26,7 @@ from estimator.web.shared.site import INFERENCE, Page
 
 
 def _answered(values: Values) -> ServingAnswer:
-    """Answer what the controls ask; refused where the set-up cannot be served."""
+    """Answer the controls; refused if the setup cannot be served."""
     catalog = open_catalog()
     measured = known_loads(catalog).corrected if values["calibration"] == "use" else None
     answer = answer_serving([question_of(values)], catalog, calibration=measured)
@@ -37,7 +37,7 @@ def _answered(values: Values) -> ServingAnswer:
 
 
 def _heading(values: Values, frame: Frame) -> str:
-    """Return the title of a slide, with its set-up."""
+    """Return the title of a slide, with its setup."""
     return _("{model} on {device}: {title}").format(
         model=model_name(values),
         device=hardware_names()[values["hardware"]],
@@ -46,7 +46,7 @@ def _heading(values: Values, frame: Frame) -> str:
 
 
 def _draw(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Draw the sentence, the figures and the pictures."""
+    """Draw the sentence, the figures and the charts."""
     runs = known_loads(open_catalog()).runs_on(values["hardware"])
     if frame.shows("figures"):
         with style.block():

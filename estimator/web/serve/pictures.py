@@ -1,4 +1,4 @@
-"""The pictures of the page Serve."""
+"""Charts of the page Inference."""
 
 from html import escape
 
@@ -40,7 +40,7 @@ PARTS = {
 
 
 def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Latency against throughput, the chosen point and the memory limit."""
+    """Draw latency against throughput, with the selected point and the memory limit."""
     found = curve(answer)
     here = results(answer, LEVEL)
     name = _("one to all that fit")
@@ -69,7 +69,7 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 
 def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Roof of the device, with decoding and reading the input under it."""
+    """Draw the device's roofline with decode and prefill."""
     found = roofline_of(answer)
     ridge = found.peak_flop_per_s / found.bytes_per_s
     intensities = np.sort(np.append(np.geomspace(0.3, 30.0 * ridge, 60), ridge))
@@ -96,7 +96,7 @@ def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 
 def _draw_latency(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Latency of a request over the rate of requests."""
+    """Draw request latency over request rate."""
     found = latency_curve(answer)
     here = request_times(answer)
     names = (_("median"), _("90th percentile"))
@@ -111,7 +111,7 @@ def _draw_latency(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 
 def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Energy of a request by part."""
+    """Draw the energy of a request by part."""
     parts = energy_parts(answer, open_catalog())
     whole = sum(parts.values())
     if not np.isfinite(whole):
@@ -139,7 +139,7 @@ def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 
 def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Money a day against an API, over the tokens of a day."""
+    """Draw daily cost against an API, over tokens per day."""
     row, _table = single(answer)
     rent = None if row.price is None else float(row.price.usd_per_h.mid)
     offered = offer(values)
@@ -192,7 +192,7 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 
 def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Days until serving has used as much energy as training, over what training took."""
+    """Draw days until inference overtakes training, over training energy."""
     joule = answer.mid("energy_per_output_token_j")
     if not np.isfinite(joule):
         style.caption(_("The power of this device is not on record."))
@@ -219,7 +219,7 @@ def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 def _chart(
     rows: list[Row], titles: tuple[str, str], names: tuple[str, ...], frame: Frame, view: str
 ) -> None:
-    """Draw lines on logarithmic axes, and what their dots mark."""
+    """Draw lines on logarithmic axes, with explained dots."""
     dots = sorted((row for row in rows if row["mark"]), key=lambda row: row["x"])
     picture = plots.curves_picture(rows, titles, (True, True), names)
     figures.draw_picture(picture, frame.look, key=f"serve_{view}")

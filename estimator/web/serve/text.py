@@ -1,4 +1,4 @@
-"""The answer of the page Serve in words and figures."""
+"""Answer of the page Inference in words and figures."""
 
 from html import escape
 
@@ -30,11 +30,11 @@ HEADLINE = (
     ("cost_per_million_output_tokens_usd", N_("{amount} per million tokens"), "USD"),
     ("inter_token_s", N_("{amount} per token"), "s"),
 )
-"""Figure of the headline, how it reads, and its unit."""
+"""Headline quantity, its sentence, and its unit."""
 
 
 def say_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -> None:
-    """Say the answer in a sentence and figures, and what they rest on."""
+    """Draw the answer as sentence and figures, with its basis."""
     found = results(answer, LEVEL)
     row, _table = single(answer)
     style.sentence(_sentence(values, answer, found))
@@ -74,13 +74,13 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
 
 
 def _headline(text: str, found: dict[str, float], unit: str) -> str:
-    """Write a figure of the headline, marked, and its interval."""
+    """Format a headline figure with its interval."""
     said = style.bold(text.format(amount=amount(found["mid"], unit)))
     return f"{said} ({span(found['low'], found['high'], unit)})"
 
 
 def _machines(row: Resolved) -> str:
-    """Devices, and the copies of the model that they hold if there are several."""
+    """Devices, and the number of model replicas if several."""
     machines = counted(row.devices, row.device.device.name)
     if row.data_parallel <= 1:
         return machines
@@ -89,12 +89,12 @@ def _machines(row: Resolved) -> str:
 
 
 def flying(row: Resolved) -> str:
-    """Concurrent answers, as asked or as the rate of requests keeps in flight."""
+    """Concurrency, as given or from the request rate."""
     return f"{row.question.concurrency or 1.0:.3g}"
 
 
 def say_measured(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -> None:
-    """Say in one line that measured loads are ignored; on a slide, also that they correct it."""
+    """Draw a line on ignored measured runs; on a slide, also on applied ones."""
     ignored = values["calibration"] == "ignore"
     corrected = any(one.code == "serving_calibrated" for one in answer.notes[0])
     if ignored and runs:
@@ -115,7 +115,7 @@ def say_measured(values: Values, answer: ServingAnswer, runs: int, frame: Frame)
 
 
 def _say_latency(answer: ServingAnswer) -> None:
-    """Say how long a request takes, with its queue."""
+    """Draw a line on request time with queueing."""
     times = request_times(answer)
     if "request_p50_s" not in times:
         style.caption(_("The memory is full all the time, so the queue grows without end."))
@@ -129,7 +129,7 @@ def _say_latency(answer: ServingAnswer) -> None:
 
 
 def _say_battery(row: Resolved, found: dict[str, dict[str, float]]) -> None:
-    """Say what an answer takes of a battery, where the device has one."""
+    """Draw a line on battery use, if the device has one."""
     if "battery_share_per_request" not in found:
         return
     share, answers = found["battery_share_per_request"], found["requests_per_charge"]

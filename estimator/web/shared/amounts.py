@@ -1,7 +1,7 @@
-"""Amounts in the unit a person would choose, in the page's language.
+"""Amounts in a human-friendly unit, in the page's language.
 
-English text comes in, with its numbers; a language that writes a comma where English writes a point
-gets both exchanged, and the words of units from its catalogue.
+Takes English text with numbers; languages with decimal commas exchange comma and point, and unit
+words come from their catalogue.
 """
 
 import re
@@ -19,7 +19,7 @@ UNIT_WORDS = (
     *(N_("million"), N_("billion"), N_("trillion")),
     *(N_("device-hours"), N_("below"), N_("parameter"), N_("parameters")),
 )
-"""Words that amounts are written with."""
+"""Unit words of amounts."""
 
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*")
 _MONEY = re.compile(r"\$(\d[\d,]*(?:\.\d+)?)([kMBT]?)")
@@ -30,7 +30,7 @@ _WORD = re.compile(rf"\b({'|'.join(UNIT_WORDS)})\b")
 
 
 def amount(value: float, unit: str) -> str:
-    """Write a value with its unit.
+    """Format a value with its unit.
 
     >>> amount(1287e3, "kWh"), amount(4.67e6, "USD"), amount(355.4, "year"), amount(0.0296, "share")
     ('1.29 GWh', '$4.67M', '355 years', '2.96%')
@@ -41,7 +41,7 @@ def amount(value: float, unit: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Text whose lines break nowhere, as HTML: no number is torn from its unit.
+    """Text without line breaks, as HTML, so that numbers stay with their units.
 
     >>> unbroken("355 years")
     '355&nbsp;years'
@@ -50,7 +50,7 @@ def unbroken(text: str) -> str:
 
 
 def result(name: str, value: float) -> str:
-    """Write one result of an estimate.
+    """Format one result of an estimate.
 
     >>> result("wall_hours", 3115079), result("device_hours", 1080.0)
     ('355 years', '1,080 device-hours')
@@ -59,7 +59,7 @@ def result(name: str, value: float) -> str:
 
 
 def counted(devices: float, name: str) -> str:
-    """Write how many of a device.
+    """Format a device count.
 
     >>> counted(1, "NVIDIA V100"), counted(1024, "NVIDIA H100")
     ('one NVIDIA V100', '1,024 × NVIDIA H100')
@@ -70,12 +70,12 @@ def counted(devices: float, name: str) -> str:
 
 
 def span(low: float, high: float, unit: str) -> str:
-    """Write an interval."""
+    """Format an interval."""
     return _("exact") if low == high else joined(amount(low, unit), amount(high, unit))
 
 
 def joined(low: str, high: str) -> str:
-    """Join two amounts, their unit once where they have the same.
+    """Join two amounts, with a shared unit once.
 
     >>> joined("440 W", "568 W"), joined("$102k", "$1.14M")
     ('440 – 568 W', '$102k – $1.14M')
@@ -84,7 +84,7 @@ def joined(low: str, high: str) -> str:
 
 
 def with_span(value: Uncertain, unit: str) -> str:
-    """Write a median, with its interval where it is not exact.
+    """Format a median, with its interval unless exact.
 
     >>> with_span(Uncertain(100.0, {"load": 0.5}), "W"), with_span(Uncertain(1e3), "W")
     ('100 W (52.7 – 190 W)', '1 kW')
@@ -95,7 +95,7 @@ def with_span(value: Uncertain, unit: str) -> str:
 
 
 def localised(text: str) -> str:
-    """Write the numbers and unit words of an English text as the language of the page does.
+    """Convert numbers and unit words of an English text to the page's language.
 
     >>> localised("1,234.5 days"), localised("3.84e-07 of 1e+12")
     ('1,234.5 days', '3.84·10⁻⁷ of 10¹²')
@@ -113,13 +113,13 @@ def localised(text: str) -> str:
 
 
 def sentence(phrase: Phrase) -> str:
-    """Say a phrase in the language of the page."""
+    """Render a phrase in the language of the page."""
     values = {name: localised(text) for name, text in phrase.values.items()}
     return _(phrase.template).format(**values)
 
 
 def _power(found: re.Match[str]) -> str:
-    """Write a number with a power of ten as one writes it by hand."""
+    """Format a power of ten with a superscript."""
     digits, exponent = found.groups()
     power = f"10{str(int(exponent)).translate(_RAISED)}"
     return power if digits == "1" else f"{digits}·{power}"

@@ -1,7 +1,7 @@
 """Charts from tables: Vega-Lite in one theme, without arithmetic.
 
-Each chart is a function from a look, and what else it depends on, to a specification without data
-and title: it is built once, and fed with tables of `estimator.web.shared.tables`.
+Each chart is a function from a look and further arguments to a specification without data and
+title, built once and fed with tables of `estimator.web.shared.tables`.
 """
 
 import re
@@ -31,7 +31,7 @@ DARK = {
     "paper": "#171614",
     "series": ["#56B4E9", "#E69F00", "#2FBF8F", "#E58BBD", "#FFFFFF"],
 }
-"""Colours distinguished by colour-blind eyes and on a projector; the fifth is the last."""
+"""Colours that colour-blind people and projectors can distinguish; the fifth is the last."""
 
 SHAPES = (
     "circle",
@@ -43,33 +43,33 @@ SHAPES = (
     "triangle-left",
     "triangle-right",
 )
-"""Shapes that go with the colours: colour never stands alone."""
+"""Shapes that accompany the colours, as colour is never the only cue."""
 
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 TEXT_PX = 16
 ROW_PX = 49
 """Height of a row with its label above the mark [px]."""
 SMALLEST = 0.78
-"""Smallest size of the label of a row, where the page is too narrow, over the usual one [1]."""
+"""Smallest scale of row labels on narrow pages [1]."""
 CHARACTER = 0.57
-"""Mean width of a character over the size of the text [1]; most fonts stay below it."""
+"""Mean character width over text size [1]; most fonts are narrower."""
 LINE = 1.15
-"""Distance of two lines over the size of the text [1]."""
+"""Line spacing over text size [1]."""
 
 UNIT = (
     "(windowSize()[0] < windowSize()[1] ? clamp(windowSize()[0] / 520, 0.6, 0.8) "
     ": max(0.5, min(windowSize()[0] / 1180, windowSize()[1] / 720)))"
 )
-"""Vega expression for the size of a slide's frame over that of a small projector [1]."""
+"""Vega expression for the size of a slide's frame relative to a small projector [1]."""
 
 HALL = 1.2
-"""Scale at which the smallest letters have 2.5 % of the height of a slide [1]."""
+"""Scale at which the smallest letters have 2.5% of a slide's height [1]."""
 
 SIZED = ("fontSize", "labelFontSize", "titleFontSize", "strokeWidth", "dx", "dy", "thickness")
-"""Properties of marks, axes and legends that grow with the frame of a slide."""
+"""Properties of marks, axes and legends that scale with a slide's frame."""
 
 AREAS = ("size", "symbolSize")
-"""The same, whose square root does."""
+"""Properties that scale with the square of the frame."""
 
 AXES: dict[str, tuple[str, str]] = {
     "wall_hours": (N_("wall time (logarithmic)"), "hour"),
@@ -83,7 +83,7 @@ AXES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Light or dark, and how large the text is.
+    """Theme (light or dark) and text size.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class Look:
 
     @property
     def text_px(self) -> float:
-        """Size of the text [px]."""
+        """Text size [px]."""
         return TEXT_PX * self.scale
 
     @property
@@ -116,7 +116,7 @@ class Look:
 
 
 def energy_by_part(look: Look) -> Spec:
-    """One stacked bar on a linear axis: which part takes how much of the energy."""
+    """Stacked bar of the energy by part, on a linear axis."""
     colours = look.colours
     x = {"field": "energy_kwh", "type": "quantitative", "stack": "zero", "title": _("energy")}
     colour = {
@@ -139,7 +139,7 @@ def energy_by_part(look: Look) -> Spec:
 
 
 def quantity_by_source(look: Look, quantity: str) -> Spec:
-    """Tornado: how far each source alone moves the quantity, on a logarithmic axis."""
+    """Tornado chart of the effect of each source on the quantity, on a logarithmic axis."""
     colours = look.colours
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
     base = {"y": rows("source"), "tooltip": tooltip("label")}
@@ -161,7 +161,7 @@ def quantity_by_source(look: Look, quantity: str) -> Spec:
 
 
 def quantity_by_device(look: Look, quantity: str) -> Spec:
-    """Dots with interval marks on a logarithmic axis; one's own is a diamond."""
+    """Dots with intervals on a logarithmic axis; the user's own is a diamond."""
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
     base = {"y": rows("device"), "tooltip": tooltip("text")}
     whose = ("other", "yours")
@@ -186,7 +186,7 @@ def quantity_by_device(look: Look, quantity: str) -> Spec:
 
 
 def layered(look: Look, height: float, *layers: Spec) -> Spec:
-    """Put layers of Vega-Lite on a plot as wide as the page allows, in the theme."""
+    """Layers of Vega-Lite on a full-width plot, in the theme."""
     unit = {"name": "unit", "expr": UNIT} if look.slide else {"name": "unit", "value": 1}
     spec = {
         "width": "container",
@@ -200,19 +200,19 @@ def layered(look: Look, height: float, *layers: Spec) -> Spec:
 
 
 def of_height(spec: Spec, rows: int, look: Look) -> Spec:
-    """Return a specification as high as its rows need; a slide's fills its frame."""
+    """Return a specification as high as its rows require; a slide's fills its frame."""
     return spec if look.slide else {**spec, "height": rows * look.row_px}
 
 
 def unit_in_script() -> str:
-    """Return `UNIT` as JavaScript, for the text around a chart."""
+    """`UNIT` as JavaScript, for the text around a chart."""
     text = UNIT.replace("windowSize()[0]", "innerWidth").replace("windowSize()[1]", "innerHeight")
     text = re.sub(r"clamp\((.+?), (.+?), (.+?)\)", r"max(\2, min(\3, \1))", text)
     return text.replace("max(", "Math.max(").replace("min(", "Math.min(")
 
 
 def growing(spec: Any) -> Any:
-    """Return a specification whose letters and lines grow with the frame of a slide."""
+    """Return a specification that scales with the frame of a slide."""
     if isinstance(spec, list):
         return [growing(one) for one in spec]
     if not isinstance(spec, dict):
@@ -227,13 +227,13 @@ def growing(spec: Any) -> Any:
 
 
 def layer(mark: str, encoding: Spec, *, where: str = "", **style: Any) -> Spec:
-    """One kind of mark with its channels; `where` keeps some rows only."""
+    """Layer of one mark type; `where` filters rows."""
     chosen = {"transform": [{"filter": where}]} if where else {}
     return {**chosen, "mark": {"type": mark, **style}, "encoding": encoding}
 
 
 def points(look: Look, size: float, encoding: Spec, *, where: str = "", **style: Any) -> Spec:
-    """Filled points, as large as the text asks."""
+    """Filled points, scaled with the text."""
     shown = {"filled": True, "size": size * look.scale**2, "opacity": 1, **style}
     return layer("point", encoding, where=where, **shown)
 
@@ -249,8 +249,8 @@ def row_labels(
 ) -> Spec:
     """Text at the left edge, above the marks of its row.
 
-    Where a phone is too narrow for the longest, all are drawn smaller, then in two lines where one
-    is too long still; more is cut. A row without a text has no label, nor one for a screen reader.
+    On narrow pages, all labels shrink, then long ones wrap to two lines, then they are cut. A row
+    without text has no label for screen readers either.
 
     Parameters
     ----------
@@ -294,9 +294,9 @@ def row_labels(
 
 
 def _two_lines(text: str, size: str) -> str:
-    """Vega expression that breaks a text at the last space of what its first line holds.
+    """Vega expression that breaks a text at the last space that fits the first line.
 
-    The unit at the end of an amount stays with its number.
+    An amount's unit stays with its number.
     """
     text = f"replace({text}, /([0-9]) ([A-Za-zµ%$/]+)([);,]|$)/g, '$1\u00a0$2$3')"
     held = f"substring({text}, 0, 1 + floor((width - 4) / ({CHARACTER:g} * {size})))"
@@ -305,20 +305,20 @@ def _two_lines(text: str, size: str) -> str:
 
 
 def full_line(look: Look) -> Spec:
-    """Dashed line where a share is 1."""
+    """Dashed line at a share of 1."""
     encoding = {"x": {"datum": 1.0, "type": "quantitative"}}
     style = {"aria": False, "strokeDash": [6, 4], "strokeWidth": 2, "color": look.colours["ink"]}
     return layer("rule", encoding, **style)
 
 
 def rows(field: str, padding: float = 0.2) -> Spec:
-    """One row per value in the order of the table, its name written above the mark."""
+    """One row per value in table order, its name above the mark."""
     scale = {"padding": padding}
     return {"field": field, "type": "nominal", "sort": None, "axis": None, "scale": scale}
 
 
 def axis(channel: str, field: str, title: str, *, log: bool, unit: str = "1") -> Spec:
-    """Return a channel on a linear or a logarithmic axis, with ticks in a unit."""
+    """Return a channel on a linear or logarithmic axis, with ticks in a unit."""
     scale: Spec = {"type": "log", "nice": False, "padding": 12} if log else {"zero": False}
     return {
         "field": field,
@@ -332,7 +332,7 @@ def axis(channel: str, field: str, title: str, *, log: bool, unit: str = "1") ->
 def distinguished(
     field: str, names: Sequence[str], marks: Sequence[Any], columns: str | int = 0, **symbol: Any
 ) -> Spec:
-    """Return a scale of colours, shapes or dashes, with one legend for all of them.
+    """Return a scale of colours, shapes or dashes, with a shared legend.
 
     Parameters
     ----------
@@ -363,7 +363,7 @@ def distinguished(
 
 
 def tooltip(*fields: str) -> list[Spec]:
-    """Texts of a row without a heading."""
+    """Tooltip with the texts of a row, without a heading."""
     return [
         {"field": field, "type": "nominal", "title": " " * place}
         for place, field in enumerate(fields, start=1)
@@ -371,7 +371,7 @@ def tooltip(*fields: str) -> list[Spec]:
 
 
 def theme(look: Look) -> Spec:
-    """Return the one theme as the configuration of a specification."""
+    """Return the theme as a Vega-Lite configuration."""
     colours = look.colours
     return {
         "background": "transparent",

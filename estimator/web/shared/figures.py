@@ -14,12 +14,13 @@ from estimator.web.shared.charts import Look, Row, Spec
 from estimator.web.shared.language import _
 
 SLIDE_PX, ALONE_PX = 245, 330
-"""Height of a chart on a slide at most, under a choice and without one, so that its axis stays on a
-projector of 720 lines."""
+"""Largest height of a chart on a slide, with and without a control above, so that its axis fits a
+720-line projector.
+"""
 
 
 Build = Callable[..., Spec]
-"""From a look, and what else it depends on, to a Vega-Lite specification without data."""
+"""Callable for a Vega-Lite specification without data, from a look and further arguments."""
 
 
 def draw(
@@ -32,7 +33,7 @@ def draw(
     caption: str = "",
     **named: str,
 ) -> None:
-    """Draw a chart of a table; the specification is built once per look and then reused.
+    """Draw a chart of a table; the specification is built once per look.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def draw(
 
 
 def as_arrow(rows: list[Row]) -> pa.Table:
-    """Rows as columns, as a browser takes them; what is no number is missing.
+    """Rows as an Arrow table; invalid numbers are missing.
 
     >>> as_arrow([{"label": "a", "mid": 1.5}, {"label": "b", "mid": float("nan")}]).to_pylist()
     [{'label': 'a', 'mid': 1.5}, {'label': 'b', 'mid': None}]
@@ -82,7 +83,7 @@ def as_arrow(rows: list[Row]) -> pa.Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A chart apart from where it is shown: on a page, on a slide or in a file.
+    """Chart independent of its place: page, slide or file.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ class Picture:
 
 
 def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_PX) -> None:
-    """Draw a picture on a page."""
+    """Draw a chart on a page."""
     draw(
         picture.build,
         picture.rows,
@@ -126,11 +127,11 @@ def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_
 def specification(
     build: Build, look: Look, of: tuple[Any, ...] = (), spoken: str = language.ENGLISH
 ) -> Spec:
-    """Specification of a chart, built once for each language that it is shown in."""
+    """Specification of a chart, cached by language."""
     return build(look, *of)
 
 
 def rows_px(rows: int, look: Look, *, most: float = SLIDE_PX) -> float:
-    """Height of a chart of so many rows; lower on a slide, to leave nothing below. [px]"""
+    """Height of a chart by its rows, lower on a slide. [px]"""
     height = rows * look.row_px
     return min(height, most) if look.slide else height

@@ -1,9 +1,8 @@
-"""Frame of a page: whole or one slide, text size, language, embedding.
+"""Frame of a page: whole or slide, text size, language, embedding.
 
-All of it stands in the link and is kept when a control moves: `show=` names a slide, `fs=` is the
-size of its text (1.4 for a lecture hall), `controls=` names the controls on the slide, `lang=` is
-the language. Light or dark and the embedding are Streamlit's own: `embed=true` and
-`embed_options=light_theme` or `dark_theme`.
+All of it is in the link and kept when a control moves: `show=` selects a slide, `fs=` its text size
+(1.4 for a lecture hall), `controls=` its controls, `lang=` the language. Theme and embedding are
+Streamlit's: `embed=true` and `embed_options=light_theme` or `dark_theme`.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,16 +16,16 @@ from estimator.web.shared.charts import Look
 from estimator.web.shared.language import _
 
 SCALES = (1.0, 2.0)
-"""Smallest and largest text size that `fs` in a link can ask for [1]."""
+"""Smallest and largest text size `fs` in a link [1]."""
 
 KEPT = ("show", "fs", "controls", "lang")
-"""Names in a link that are about the look of a page, whatever the page."""
+"""Link parameters for the look of any page."""
 
 MOST_CONTROLS = 4
-"""So many controls find room on a slide, side by side."""
+"""Most controls on a slide, side by side."""
 
 SLIDE_PX = 720
-"""Height that a slide fits at `fs=1.4`, at a width of 1280 [px]."""
+"""Slide height at `fs=1.4` and a width of 1280 [px]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,7 @@ class Frame:
 
     @property
     def slide(self) -> bool:
-        """Whether it shows a single chart."""
+        """Return whether it shows a single chart."""
         return bool(self.show)
 
     def shows(self, name: str) -> bool:
@@ -75,9 +74,9 @@ class Frame:
 
 
 def language_of_link() -> str:
-    """Set the language of the page, and return its name as the link gives it.
+    """Set the language of the page, and return its name in the link.
 
-    A page without `lang=` takes the browser's language; a slide stays English, whoever shows it.
+    Without `lang=`, a page uses the browser's language; a slide stays English.
     """
     query = st.query_params
     usual = language.ENGLISH
@@ -93,7 +92,7 @@ def frame_of(
     controls: Collection[str] = (),
     carried: Mapping[str, str] = MappingProxyType({}),
 ) -> Frame:
-    """Frame that the link asks for; sets the language of the page.
+    """Frame of the link; sets the language of the page.
 
     Parameters
     ----------
@@ -137,7 +136,7 @@ def frame_of(
 
 
 def controls_of(text: str, known: Collection[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Controls that a link puts on a slide, each once, and what is left out of them.
+    """Slide controls of a link without repetition, with notices on omissions.
 
     >>> controls_of("devices,devices,any", ("devices", "site"))[0]
     ('devices',)
@@ -156,7 +155,7 @@ def controls_of(text: str, known: Collection[str]) -> tuple[tuple[str, ...], lis
 
 
 def scale_of(text: str) -> tuple[float, bool]:
-    """Size of the text that a link asks for, and whether it had to be adjusted.
+    """Text size of a link, and whether it was adjusted.
 
     >>> scale_of("1.4"), scale_of("9"), scale_of("large")
     ((1.4, False), (2.0, True), (1.0, True))
@@ -172,11 +171,11 @@ def scale_of(text: str) -> tuple[float, bool]:
 
 
 LONGEST = 40
-"""So much of a text of unknown origin is repeated [characters]."""
+"""Longest text of unknown origin that is repeated [character]."""
 
 
 def shortened(text: str) -> str:
-    """Repeat a text of unknown origin in short, in one line.
+    """Truncate a text of unknown origin to one short line.
 
     >>> shortened("h100"), len(shortened("7" * 5000))
     ('h100', 40)

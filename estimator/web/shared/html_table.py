@@ -1,4 +1,4 @@
-"""A plain table on a page: every cell is text, or HTML of ours, such as a link."""
+"""Plain table on a page: cells are text, or HTML of ours, such as a link."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -10,15 +10,15 @@ from estimator.web.shared.language import ENGLISH, current
 
 
 class Html(str):
-    """A cell that is written as it is; text of any other type is escaped."""
+    """Cell of trusted HTML; text of any other type is escaped."""
 
     __slots__ = ()
 
 
 def draw_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table; cells are escaped unless they are `Html`.
+    """Draw a table; cells are escaped unless they are `Html`.
 
-    On a phone a row is a list, each cell behind the head of its column.
+    On a phone, a row becomes a list with column heads.
     """
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(f"<tr>{_cells(header, row)}</tr>" for row in rows)
@@ -45,7 +45,7 @@ def column_row(label: str, cells: Iterable[str]) -> str:
 
 
 def _cells(header: Sequence[str], row: Sequence[str]) -> str:
-    """Cells of a row, each with the head of its column."""
+    """Cells of a row, each with its column head."""
     return "".join(
         f'<td data-head="{escape(head, quote=True)}">{cell_html(cell)}</td>'
         for head, cell in zip(header, row, strict=True)
@@ -62,7 +62,7 @@ def cell_html(cell: str) -> str:
 
 
 def anchor(address: str, text: str) -> Html:
-    """Write a link as a cell; a page of ours keeps the language."""
+    """Link as a cell; links to our pages keep the language."""
     if "://" not in address and current() != ENGLISH:
         address += f"{'&' if '?' in address else '?'}lang={current()}"
     return Html(f'<a href="{escape(address)}" target="_self">{escape(text)}</a>')

@@ -1,6 +1,6 @@
-"""Running text: amounts stay on one line, and technical words are explained.
+"""Running text: amounts stay on one line, and technical terms are explained.
 
-Both work on the text between the tags of a piece of HTML that is already escaped.
+Both work on the text between the tags of escaped HTML.
 """
 
 import re
@@ -16,11 +16,11 @@ _TAG = re.compile(r"(<[^>]*>)")
 _AMOUNT = re.compile(r"(?<![\w^.,])(?<!\^-)\d[\d.,]* (?:–(?= \d)|(?!–)\S+(?: –(?= \d))?)")
 _EXPONENT = re.compile(r"\^(-?\d+(?:[.,]\d+)*|[a-zA-Z]\b)")
 _MARKED = ("<abbr", "<a ")
-"""Elements whose text is left alone."""
+"""Elements whose text stays unchanged."""
 
 
 def unbroken(html: str) -> str:
-    """Keep a number and its unit on one line, and raise exponents.
+    """Keep numbers with their units on one line, and raise exponents.
 
     >>> unbroken("10^20 paths"), unbroken("10^-3.01 of it")
     ('10<sup>20</sup> paths', '10<sup>-3.01</sup> of it')
@@ -39,7 +39,7 @@ def unbroken(html: str) -> str:
 
 
 def explained(html: str) -> str:
-    """Explain the words of the glossary, each where it stands first: by pointing, tab or touch.
+    """Explain glossary terms at their first use, on hover, tab or touch.
 
     >>> explained("a token of <b>tokens</b>").count("<abbr")
     1
@@ -58,7 +58,7 @@ def explained(html: str) -> str:
 
 
 def _between_tags(html: str, change: Callable[[str], str]) -> str:
-    """Change the text outside tags, links and words that are explained already."""
+    """Change the text outside tags, links and explained terms."""
     pieces, inside = _TAG.split(html), False
     for place, piece in enumerate(pieces):
         if place % 2:
@@ -70,7 +70,7 @@ def _between_tags(html: str, change: Callable[[str], str]) -> str:
 
 @cache
 def _glossary(language: str) -> tuple[dict[str, str], re.Pattern[str]]:
-    """Meaning of each term in a language, and the pattern that finds one."""
+    """Definitions of the terms in a language, and their pattern."""
     meanings = {escape(_(term)): escape(sentence(text)) for term, text in GLOSSARY.items()}
     terms = sorted(meanings, key=len, reverse=True)
     any_case = "|".join(
@@ -80,6 +80,6 @@ def _glossary(language: str) -> tuple[dict[str, str], re.Pattern[str]]:
 
 
 def _stem(word: str, meanings: dict[str, str]) -> str:
-    """Term of the glossary that a word at the beginning of a sentence stands for."""
+    """Glossary term of a capitalised word."""
     other = f"{word[0].lower()}{word[1:]}"
     return word if word in meanings else other if other in meanings else word.capitalize()

@@ -1,4 +1,4 @@
-"""A page declared as its inputs, one call of the core, and views of the answer.
+"""Page declared as its inputs, one call of the core, and views of the answer.
 
     QUESTION = PageQuestion(
         inputs=LinkParameters("NAME", Choice("field", ("all", "energy"), label=..., help=...)),
@@ -41,7 +41,7 @@ def _no_files(values: Any, found: Any) -> Sequence[share.File]:
 
 @dataclass(frozen=True, kw_only=True)
 class PageQuestion(Generic[Asked, Found]):
-    """Inputs, the call that answers them, and the views of the answer.
+    """Inputs of a page, the function that answers them, and its views.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class PageQuestion(Generic[Asked, Found]):
         return UrlState(self.inputs.page, self.inputs)
 
     def draw(self, frame: Frame) -> None:
-        """Draw the answer, the controls, and what is to be shared; write the URL."""
+        """Draw the answer, controls and sharing; write the URL."""
         state = self.state
         asked = state.arrive()
         style.notices(state.notices)
@@ -128,7 +128,7 @@ class PageQuestion(Generic[Asked, Found]):
     def _answered(
         self, asked: Asked
     ) -> tuple[Asked, Found | None, Mapping[str, str], Sequence[str]]:
-        """Answer what is asked, else what was answered last: values, answer, what is wrong."""
+        """Answer the inputs, or the last valid ones: values, answer, problems."""
         place = f"_{self.inputs.page}_valid"
         problems = dict(self.inputs.problems(st.session_state))
         said = [*problems.values()]
@@ -149,5 +149,5 @@ class PageQuestion(Generic[Asked, Found]):
 
 
 def title(text: str) -> Callable[[Values], str]:
-    """Title of a page that has the same whatever is asked, marked by `N_`."""
+    """Fixed title of a page, marked by `N_`."""
     return lambda values: _(text)

@@ -1,10 +1,10 @@
-"""In which language does the page speak: gettext catalogues, chosen by `lang=` in the link.
+"""Language of the page: gettext catalogues, selected by `lang=` in the link.
 
-Write every text that a visitor reads as `_("Text")`, with values put in afterwards:
-`_("{count} runs").format(count=3)`, and `ngettext("{n} run", "{n} runs", n)` where the number
-matters. A constant that is made before the language is known is marked by `N_("Text")` and
-translated where it is shown. The catalogues are `estimator/web/locale/LANGUAGE/LC_MESSAGES/
-twenty_watts.po`, read as text: nothing has to be compiled, and the rest stays English.
+Wrap every visible text as `_("Text")` and insert values afterwards: `_("{count}
+runs").format(count=3)`, or `ngettext("{n} run", "{n} runs", n)` for plurals. Constants made before
+the language is known are marked `N_("Text")` and translated when shown. Catalogues are
+`estimator/web/locale/LANGUAGE/LC_MESSAGES/ twenty_watts.po`, read as text without compilation;
+missing texts stay English.
 """
 
 import ast
@@ -22,7 +22,7 @@ NAMES = {"en": "English", "de": "Deutsch"}
 """Language -> its own name."""
 
 COMMA_LANGUAGES = ("de",)
-"""Languages that write 1.234,5 for 1,234.5."""
+"""Languages with decimal commas."""
 
 _current: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
@@ -37,18 +37,18 @@ def _(message: str) -> str:
 
 
 def ngettext(one: str, many: str, count: float) -> str:
-    """Translate a text that has a singular and a plural."""
+    """Translate a text with singular and plural."""
     return translations(_current.get()).ngettext(one, many, 1 if count == 1 else 2)
 
 
 def N_(message: str) -> str:
-    """Mark a text for translation, without translating it yet."""
+    """Mark a text for later translation."""
     return message
 
 
 @cache
 def languages() -> tuple[str, ...]:
-    """Languages that have a catalogue, English first.
+    """Languages with a catalogue, English first.
 
     >>> languages()[0]
     'en'
@@ -58,7 +58,7 @@ def languages() -> tuple[str, ...]:
 
 
 def nearest(locale: str) -> str:
-    """Return the language of a browser's locale if there is a catalogue for it, else English.
+    """Return the language of a browser's locale if it has a catalogue, otherwise English.
 
     >>> nearest("de-AT"), nearest("fr"), nearest("")
     ('de', 'en', 'en')
@@ -68,13 +68,13 @@ def nearest(locale: str) -> str:
 
 
 def use(language: str) -> None:
-    """Speak a language from here on, in this session."""
+    """Set the language of this session."""
     _current.set(language)
 
 
 @contextmanager
 def spoken(language: str) -> Iterator[None]:
-    """Speak a language for a while."""
+    """Set a language temporarily."""
     before = _current.set(language)
     try:
         yield
@@ -89,7 +89,7 @@ def current() -> str:
 
 @cache
 def translations(language: str) -> gettext.NullTranslations:
-    """Return the catalogue of a language; one without texts for English."""
+    """Return the catalogue of a language, empty for English."""
     if language == ENGLISH:
         return gettext.NullTranslations()
     path = FOLDER / language / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -97,7 +97,7 @@ def translations(language: str) -> gettext.NullTranslations:
 
 
 def entries(text: str) -> dict[str, tuple[str, ...]]:
-    r"""Read a gettext catalogue: English text -> its translation, or singular and plural.
+    r"""Parse a gettext catalogue: English text -> its translation, or singular and plural.
 
     >>> entries('msgid "Energy"\nmsgstr "Energie"\n\nmsgid "not yet"\nmsgstr ""\n')
     {'Energy': ('Energie',)}
@@ -118,7 +118,7 @@ def entries(text: str) -> dict[str, tuple[str, ...]]:
 
 
 class _Catalogue(gettext.NullTranslations):
-    """Texts of one language; the English text where there is none."""
+    """Texts of one language, English where missing."""
 
     def __init__(self, texts: dict[str, tuple[str, ...]]) -> None:
         super().__init__()

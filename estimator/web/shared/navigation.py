@@ -1,9 +1,8 @@
-"""The menu of the pages: one element above every page, of plain links.
+"""Menu of the pages: one element of plain links above every page.
 
-Streamlit draws its own navigation again with every answer, a fifth of what a changed input costs a
-browser. Here a click moves on by the history of the tab, as going back and forward do, so that the
-session stays. A link takes along what the page shows: the inputs that both pages share, and what
-the other page showed before.
+Streamlit's own navigation is redrawn with every answer, at a fifth of the browser's cost of an
+input change. Here clicks use the tab's history, so that the session stays. A link carries the
+inputs that both pages share, and the other page's last state.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from estimator.web.shared.language import NAMES, _, current
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A page in the menu: its path, title and group, translated, and the inputs it shares."""
+    """Page in the menu: path, translated title and group, and shared inputs."""
 
     path: str
     title: str
@@ -26,7 +25,7 @@ class Entry:
 
 
 def draw(pages: Sequence[Entry], here: str) -> None:
-    """Draw the menu, with the page of a path marked; where there is no room, as one that opens."""
+    """Draw the menu with the current page marked, collapsible on narrow screens."""
     groups: dict[str, str] = {}
     for page in pages:
         groups[page.group] = groups.get(page.group, "") + _link(page, here)
@@ -44,7 +43,7 @@ def draw(pages: Sequence[Entry], here: str) -> None:
 
 
 def _link(page: Entry, here: str) -> str:
-    """Link to a page beside this one, in the language of this one."""
+    """Link to a page, in the current language."""
     spoken = f"?lang={current()}" if "lang" in st.query_params else ""
     mark = ' aria-current="page"' if page.path == here else ""
     shared = " ".join(f"{own}={name}" for own, name in page.carried.items())
@@ -55,7 +54,7 @@ def _link(page: Entry, here: str) -> str:
 
 
 def _other_languages(here: str) -> str:
-    """Links to this page in the other languages; a click keeps the rest of the address."""
+    """Links to this page in the other languages, keeping the rest of the address."""
     return "".join(
         f'<a href="./{escape(here)}?lang={code}" lang="{code}" hreflang="{code}">{name}</a>'
         for code, name in NAMES.items()
@@ -130,5 +129,4 @@ MOVE_ON = """<script>
   });
 })();
 </script>"""
-"""A click on a link of ours moves on in the same session; what is open closes by Esc and by a click
-beside it."""
+"""Script for navigation within the session, and for closing by Esc or a click outside."""

@@ -11,19 +11,19 @@ from estimator.web.shared.language import _
 
 
 def label_of_input(field: str) -> str:
-    """Label of an input of a training run, without its unit."""
+    """Label of a training input, without its unit."""
     if field not in INPUTS:
         return label_of(field)
     return quoted(_(INPUTS[field].label).partition(" [")[0])
 
 
 def label_of_control(labels: Mapping[str, str], command: str, field: str) -> str:
-    """Label of an input on a page, or its option at a command where the page has no control."""
+    """Label of an input on a page, or its command-line option if it has no control."""
     return quoted(_(labels[field])) if field in labels else f"{command} {option_of(field)}"
 
 
 def quoted(label: str) -> str:
-    """Label of a control in a sentence, without what it says behind a comma.
+    """Label of a control in a sentence, without text after a comma.
 
     >>> quoted("PUE, empty for the PUE of the place")
     '“PUE”'
@@ -32,7 +32,7 @@ def quoted(label: str) -> str:
 
 
 def shown(notice: Notice, names: Names = label_of_input) -> str:
-    """Sentence of a notice; `names` says what the page calls an input.
+    """Sentence of a notice; `names` gives the page's input names.
 
     >>> shown(Notice("devices_assumed", "devices"))
     'assuming one device; set “Devices”'
@@ -41,5 +41,5 @@ def shown(notice: Notice, names: Names = label_of_input) -> str:
 
 
 def shown_all(notices: Iterable[Notice], names: Names = label_of_input) -> Iterator[str]:
-    """Sentences of some notices, each once."""
+    """Distinct sentences of some notices."""
     yield from dict.fromkeys(shown(one, names) for one in notices)

@@ -1,6 +1,6 @@
-"""Pictures on the pages about limits: ranges in rows, a ladder, curves, and points with a fit.
+"""Charts of the pages about limits: ranges, a ladder, curves, and points with a fit.
 
-Each is a specification built once per look and fed with rows: no arithmetic here.
+Specifications are built once per look and fed with rows, without arithmetic.
 """
 
 import math
@@ -13,11 +13,11 @@ from estimator.web.shared.language import _
 
 CURVES_PX, SLIDE_PX, LADDER_PX = 380, 280, 520
 COLUMNS = "width < 700 ? 1 : 2"
-"""Columns of a legend, as Vega reckons them."""
+"""Vega expression for the legend columns."""
 
 
 def interval(label: str, bounds: tuple[float, float | None, float], text: str, kind: str) -> Row:
-    """One row of `ranges`: low, mid and high; without a mid it is a mere range."""
+    """Row of `ranges`: low, mid and high; without a mid, only a range."""
     low, mid, high = bounds
     return {"label": label, "text": text, "low": low, "mid": mid, "high": high, "kind": kind}
 
@@ -31,7 +31,7 @@ def ranges_picture(
     log: bool = True,
     aim: float | None = None,
 ) -> Picture:
-    """Rows with a point and its interval, described by their texts; `aim` is marked in each."""
+    """Chart of ranges, with their texts as alt text."""
     alt = "; ".join(row["text"] for row in rows)
     of = (title, log, kinds, unit, *([] if aim is None else [aim]))
     return Picture(build=ranges, rows=rows, of=of, alt=alt, by_row=True)
@@ -46,7 +46,7 @@ def line(x: Iterable[float], y: Iterable[float], name: str) -> list[Row]:
 
 
 def mark(x: float, y: float, text: str) -> Row:
-    """One dot of `curves`."""
+    """Dot of `curves`."""
     return {"x": x, "y": y, "name": "", "mark": True, "text": text, "to": None}
 
 
@@ -63,9 +63,9 @@ def curves_picture(
     alt: str = "",
     unit: str = "1",
 ) -> Picture:
-    """Lines with their names, described by these and the dots unless `alt` does.
+    """Chart of lines with names; by default, names and dots are the alt text.
 
-    The unit is that of the axis upwards; values of "power of ten" are exponents.
+    The unit is that of the vertical axis; values in "power of ten" are exponents.
     """
     dots = "; ".join(row["text"] for row in rows if row["mark"])
     described = _("{y} against {x}: {names}").format(
@@ -106,20 +106,20 @@ def ranges(
 
 
 def rung(label: str, value: float, text: str, kind: str, *, here: bool = False) -> Row:
-    """One row of `ladder`: what takes how much, in words too; `here` marks the reader's own."""
+    """Row of `ladder`; `here` marks the reader's own."""
     return {"label": label, "text": text, "value": value, "kind": kind, "here": here}
 
 
 RUNG = 0.058
-"""Distance of two labels of a ladder over its height, at the least [1]."""
+"""Least distance of two ladder labels over its height [1]."""
 
 
 NARROW = 0.046
-"""Size of letters over the width of a ladder, at the most [1]."""
+"""Largest letter size over the width of a ladder [1]."""
 
 
 def ladder_picture(rows: list[Row], kinds: tuple[str, ...], unit: str, headline: str) -> Picture:
-    """Return rows as rungs on powers of ten, their labels moved apart."""
+    """Return a ladder of rows on powers of ten, with separated labels."""
     ordered = sorted(rows, key=lambda row: float(row["value"]))
     logs = [math.log10(row["value"]) for row in ordered]
     gap = RUNG * (logs[-1] - logs[0])
@@ -136,7 +136,7 @@ def ladder_picture(rows: list[Row], kinds: tuple[str, ...], unit: str, headline:
 
 
 def ladder(look: Look, kinds: tuple[str, ...], unit: str) -> Spec:
-    """Rungs on powers of ten: columns label, text, value, place, kind, here."""
+    """Ladder on powers of ten: columns label, text, value, place, kind, here."""
     y = charts.axis("y", "value", "", log=True, unit=unit)
     y["axis"] |= {"grid": False, "title": None, "labelPadding": 14 * look.scale}
     across = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1], "nice": False}}
@@ -172,7 +172,7 @@ def curves(
 ) -> Spec:
     """Lines by name, a shaded range, and marks: columns x, y, name, to, mark, text.
 
-    Range and marks may be empty, and are left to the `alt` of the chart.
+    Range and marks may be empty, and are left to the chart's `alt`.
     """
     colours = look.colours
     x = charts.axis("x", "x", titles[0], log=logs[0])
@@ -218,10 +218,10 @@ def curves(
 
 
 def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
-    """Points of records and the exponential through them: columns year, value, name, label, row.
+    """Records and a fitted exponential: columns year, value, name, label, row.
 
-    A `tag` is written next to its point, on its `side`, over the marks behind it. The name of a
-    year is at its middle.
+    A `tag` is a name next to its point, on its `side`, above other marks. A year's tick is at its
+    middle.
     """
     x = {
         "field": "year",
@@ -253,21 +253,21 @@ def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
 
 
 YEARS = "sequence(ceil(domain('x')[0]) - 0.5, domain('x')[1] + 0.5)"
-"""Middles of the years of a chart, as Vega reckons them."""
+"""Vega expression for the middles of a chart's years."""
 
 WIDE = "width < 700 ? 1 : 3"
-"""Columns of a legend of few names."""
+"""Vega expression for the legend columns with few names."""
 
 SIDES: dict[str, Spec] = {
     "left": {"align": "right", "dx": -11.0, "dy": -5.0},
     "above": {"align": "right", "dx": -2.0, "dy": -19.0},
     "right": {"align": "left", "dx": 11.0, "dy": 7.0},
 }
-"""Side of a point -> where its name is."""
+"""Side of a point -> placement of its name."""
 
 
 def _tags(look: Look, fit: Spec, side: str) -> list[Spec]:
-    """Names of points on one side, each over an edge of the colour of the paper."""
+    """Names of points on one side, outlined in the paper's colour."""
     ink, paper = look.colours["ink"], look.colours["paper"]
     tag = fit | {"color": {"value": ink}, "text": {"field": "tag"}}
     placed = {key: one * look.scale if key != "align" else one for key, one in SIDES[side].items()}

@@ -1,4 +1,4 @@
-"""Choices from the profiles, read once per server, in the order people look for them."""
+"""Choices from the profiles, read once per server, in a useful order."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
@@ -33,7 +33,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def kept(function: Function) -> Function:
-    """Compute once per server: profiles do not change while it runs."""
+    """Cache a function per server, as profiles do not change while it runs."""
     return cast(Function, st.cache_resource(show_spinner=False)(function))
 
 
@@ -44,17 +44,17 @@ def open_catalog() -> Catalog:
 
 
 def data_version() -> str:
-    """Version of the data of this server."""
+    """Data version of this server."""
     return open_catalog().data_version
 
 
 DESCRIBED = (N_("Human brain"),)
-"""Names of devices that are words, for the catalogues."""
+"""Device names that are words, for the catalogues."""
 
 
 @kept
 def hardware_names() -> dict[str, str]:
-    """Id -> name of each device that has a peak, data-center devices first, the newest first."""
+    """Id -> name of each device with a peak, data-center devices first, newest first."""
     devices = [device for device in open_catalog().devices() if device.peaks]
     newest = sorted(devices, key=lambda device: device.released or "", reverse=True)
     ordered = sorted(newest, key=lambda device: _rank(KIND_ORDER, device.kind))
@@ -62,13 +62,13 @@ def hardware_names() -> dict[str, str]:
 
 
 def devices_with(*records: str) -> list[str]:
-    """Ids of the devices that have these records, in the same order."""
+    """Ids of the devices with these records, in the same order."""
     catalog, needed = open_catalog(), set(records)
     return [name for name in hardware_names() if needed <= catalog.device(name).records.keys()]
 
 
 def led_by(first: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Names with one of them first.
+    """Move a name to the front.
 
     >>> led_by("b", "abc")
     ('b', 'a', 'c')
@@ -78,20 +78,20 @@ def led_by(first: str, names: Iterable[str]) -> tuple[str, ...]:
 
 @kept
 def preset_names() -> dict[str, str]:
-    """Id -> name and year of each preset whose training is on record, the newest first."""
+    """Id -> name and year of each preset with known training, the newest first."""
     trained = [preset for preset in open_catalog().presets() if preset.has_work]
     ordered = sorted(trained, key=lambda preset: -preset.year)
     return {preset.id: f"{preset.name}, {preset.year}" for preset in ordered}
 
 
 def place_names() -> dict[str, str]:
-    """Id -> name of each place in the language of the page, countries first."""
+    """Id -> translated name of each site, countries first."""
     return _place_names(current())
 
 
 @kept
 def _place_names(spoken: str) -> dict[str, str]:
-    """Names of the places in a language, in its order."""
+    """Names of the sites in a language, in its order."""
     translated = translations(spoken).gettext
     named = [
         (_rank(PLACE_ORDER, place.kind), translated(place.name), place.id)
@@ -102,12 +102,12 @@ def _place_names(spoken: str) -> dict[str, str]:
 
 
 def _without_marks(name: str) -> str:
-    """Letters of a name without their marks, by which it is sorted."""
+    """Name without diacritics, for sorting."""
     return "".join(one for one in normalize("NFKD", name) if not combining(one))
 
 
 def precisions(device: Device) -> dict[str, str]:
-    """Number formats of a device with their peaks, those for training first, fastest first."""
+    """Number formats of a device with their peaks, training formats first, fastest first."""
     trains = {name: name in TRAINING_PRECISIONS for name in device.peaks}
     ordered = sorted(
         device.peaks,
@@ -121,7 +121,7 @@ def precisions(device: Device) -> dict[str, str]:
 
 
 def usual_precision(device: Device, preset: Preset | None = None) -> str:
-    """Format that a preset used on its device, else the fastest that trains, else any."""
+    """Format of a preset on its device, or the fastest training format, or any."""
     if preset is not None and preset.ran_on(device) and preset.precision in device.peaks:
         return str(preset.precision)
     trains = any(name in device.peaks for name in TRAINING_PRECISIONS)

@@ -1,4 +1,4 @@
-"""Inputs that several pages have in common, in the same words; the menu carries them along."""
+"""Inputs shared by several pages; the menu carries them along."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from estimator.web.shared.url_state import Choice, Number, Typed
 
 @dataclass(frozen=True)
 class ModelName(Choice):
-    """A model by its id, or by any name that it has on the hub."""
+    """Model by its id, or by any hub name."""
 
     def read(self, text: str | None) -> tuple[str, str]:
-        """Id of the model that a text names, and what is wrong with it."""
+        """Id of the model in a text, with an error message if unknown."""
         if text is None or text in self.options:
             return super().read(text)
         preset = find_preset(open_catalog(), text) if text.strip() else None
@@ -37,7 +37,7 @@ class ModelName(Choice):
 
 
 def _letters(name: str) -> str:
-    """Letters and digits of a name, in lower case.
+    """Lower-case letters and digits of a name.
 
     >>> _letters("Qwen3-32B") == _letters("qwen 3 (32b)")
     True
@@ -46,13 +46,13 @@ def _letters(name: str) -> str:
 
 
 def with_hub_name(preset: Preset) -> str:
-    """Name of a model with its name on the hub, so that typing either finds it."""
+    """Name of a model with its hub name, so that both can be searched."""
     hub = next((name for name in preset.aliases if "/" in name), "")
     return f"{preset.name} ({hub})" if hub else preset.name
 
 
 CARRIED = ("params", "tokens", "hardware", "devices", "site", "pue", "price")
-"""Inputs that a page hands to the next one, where both have them."""
+"""Inputs that a page passes to the next one, where both have them."""
 
 WORDS = {
     "preset": (N_("Model or run"), N_("Published run or model; its size and data are on record.")),
@@ -82,23 +82,23 @@ WORDS = {
         N_("Price that you pay. Empty: the median of the offers on record."),
     ),
 }
-"""Input -> its label and its tooltip."""
+"""Input -> its label and tooltip."""
 
 
 def params(usual: float) -> Typed:
-    """Parameters of a model, which are required."""
+    """Control of a model's parameters, required."""
     return _typed("params", usual)
 
 
 def tokens(usual: float) -> Typed:
-    """Training tokens, which are required."""
+    """Control of the training tokens, required."""
     return _typed("tokens", usual)
 
 
 def hardware(
     options: Collection[str], usual: str | None = None, *, rest: str = "", section: str = ""
 ) -> Choice:
-    """Device, of those that a page can answer."""
+    """Control of the device, among those that a page supports."""
     label, tooltip = WORDS["hardware"]
     return Choice(
         "hardware",
@@ -113,7 +113,7 @@ def hardware(
 
 
 def devices(usual: float, most: float) -> Number:
-    """Count of devices."""
+    """Control of the device count."""
     label, tooltip = WORDS["devices"]
     return Number("devices", usual, low=1.0, high=most, whole=True, label=label, help=tooltip)
 
@@ -121,7 +121,7 @@ def devices(usual: float, most: float) -> Number:
 def site(
     options: Collection[str], usual: str | None = None, *, rest: str = "", section: str = ""
 ) -> Choice:
-    """Place."""
+    """Control of the site."""
     label, tooltip = WORDS["site"]
     return Choice(
         "site",
@@ -136,17 +136,17 @@ def site(
 
 
 def carries(names: Collection[str], others: Mapping[str, str]) -> dict[str, str]:
-    """Own name -> shared name, of the inputs that a page takes over and hands on.
+    """Own name -> shared name of the inputs that a page exchanges with others.
 
-    `others` gives the shared name of an input whose own name is another; empty for one that means
-    something else on this page.
+    `others` maps differently named inputs to shared names, or to an empty text if the meaning
+    differs.
     """
     every = {name: others.get(name, name if name in CARRIED else "") for name in names}
     return {name: shared for name, shared in every.items() if shared}
 
 
 def handed_on(query: Mapping[str, str], carried: Mapping[str, str]) -> dict[str, str]:
-    """Shared name -> what a page hands to the next one; a choice left open is not among them.
+    """Shared name -> value that a page passes to the next one, without unspecified choices.
 
     >>> handed_on({"hardware": "h100-sxm", "site": "any"}, {"hardware": "hardware", "site": "site"})
     {'hardware': 'h100-sxm'}

@@ -1,4 +1,4 @@
-"""Share a page: its link, its numbers as files, its slides, and snippets to paste elsewhere."""
+"""Sharing of a page: link, downloads, slides, and snippets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class File:
 
 
 def csv(name: str, rows: Callable[[], Any], label: str = N_("Download CSV")) -> File:
-    """Rows, or a table, as a CSV file."""
+    """Rows or a table as a CSV file."""
 
     def content() -> str:
         return str(pd.DataFrame(rows()).map(without_formula).to_csv(index=False))
@@ -63,13 +63,13 @@ def json(name: str, content: Callable[[], Any]) -> File:
 
 
 def printable(name: str, content: Callable[[], str], label: str = "") -> File:
-    """Contents of the page to print, as an HTML file."""
+    """Printable content of the page, as an HTML file."""
     label = label or _("Printable page")
     return File(label=label, name=f"{name}.html", mime="text/html", content=content)
 
 
 def begin(state: UrlState[Asked]) -> Asked:
-    """Begin a page: what is asked of it, and above it what of its link could not be used."""
+    """Begin a page: read its inputs, and draw notices on its link."""
     asked = state.arrive()
     style.notices(state.notices)
     return asked
@@ -84,7 +84,7 @@ def draw(
     offline: File | None = None,
     controls: str = "",
 ) -> None:
-    """Draw the link of the page, its downloads, and folded, its slides and snippets.
+    """Draw the link of the page and its downloads, with slides and snippets folded.
 
     Parameters
     ----------
@@ -132,17 +132,17 @@ def draw(
 
 
 def cite(texts: Mapping[str, str]) -> None:
-    """Draw texts for a paper: name of a markup -> text."""
+    """Draw texts for a paper, by markup."""
     for tab, text in zip(st.tabs(list(texts)), texts.values(), strict=True):
         tab.code(text, language="latex", wrap_lines=True)
 
 
 LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0", None)
-"""Names of this computer, which mean another one elsewhere, or nothing."""
+"""Host names that only work on this computer."""
 
 
 def is_local(address: str) -> bool:
-    """Return whether an address opens on this computer only.
+    """Return whether an address works on this computer only.
 
     >>> is_local("http://localhost:8501/brain"), is_local("https://watts.example.org/brain")
     (True, False)
@@ -171,7 +171,7 @@ def _command(address: str) -> str:
 
 
 def _page_file(title: str, link: Query, address: str) -> File:
-    """Return a file that holds the scenario in words, and opens it where a server runs."""
+    """Return a file with the scenario in words and a link to it."""
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in link.items()
     )
@@ -184,7 +184,7 @@ def _page_file(title: str, link: Query, address: str) -> File:
 
 
 def document(title: str, body: str) -> str:
-    """Return a document that prints on A4; the body is HTML."""
+    """Return a printable A4 document with an HTML body."""
     return DOCUMENT.format(language=current(), title=escape(title), body=body)
 
 
@@ -211,11 +211,11 @@ footer {{ display: flex; gap: 1rem; align-items: center; font-size: 0.85rem; }}
 {body}
 </html>
 """
-"""Frame of a document to print."""
+"""Template of a printable document."""
 
 
 def _copies(slides: Mapping[str, str], link: Query, title: str, shown: Query) -> None:
-    """Draw the slides with their links, and the snippets of the one that is chosen."""
+    """Draw the slides with their links, and the snippets of the selected one."""
     _slides(slides, link, shown)
     chosen = st.selectbox(
         _("Slide"),
@@ -236,7 +236,7 @@ def finish(
     title: str,
     files: Sequence[File] = (),
 ) -> None:
-    """End a page: what `draw` draws, unless it is a slide; its URL, and its marker for tests."""
+    """End a page: sharing unless it is a slide, URL, and test marker."""
     if not frame.slide:
         draw(slides, query, title=title, files=files)
     leave(state, query, frame)
@@ -245,19 +245,19 @@ def finish(
 def leave(
     state: UrlState[Any], query: Query, frame: Frame, implied: Mapping[str, str] | None = None
 ) -> None:
-    """Write the URL of a page, and its marker, with the inputs that the menu hands on."""
+    """Write the URL of a page, and its test marker."""
     state.leave(query, embedded=frame.embedded)
     style.marker(query, scenario.handed_on(query, frame.carried) | dict(implied or {}))
 
 
 def _offline(figure: File, title: str) -> None:
-    """Draw the slide that shows a figure without a server."""
+    """Draw the slide snippet of an offline figure."""
     style.caption(_("Without network: save this figure next to the deck, and paste its slide."))
     st.code(snippets.reveal(figure.name, title), language="html", wrap_lines=True)
 
 
 def _download(file: File) -> None:
-    """Draw the button of a file, whose content is worked out when it is pressed."""
+    """Draw the download button of a file, with content computed on click."""
     st.download_button(
         file.label, data=file.content, file_name=file.name, mime=file.mime, on_click="ignore"
     )
@@ -280,7 +280,7 @@ def _slides(slides: Mapping[str, str], link: Query, shown: Query) -> None:
 
 
 def _snippets(address: str, title: str) -> None:
-    """Draw one snippet per place to paste it."""
+    """Draw one snippet per target."""
     tabs = st.tabs([_(name) for name, _writer, _language in snippets.WRITERS.values()])
     for tab, (_name, writer, language) in zip(tabs, snippets.WRITERS.values(), strict=True):
         tab.code(writer(address, title), language=language or None, wrap_lines=True)

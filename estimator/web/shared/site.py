@@ -1,10 +1,10 @@
-"""The pages of the site: what a page is, how pages are grouped, and what surrounds each of them.
+"""Pages of the site: their declaration, groups, and common surroundings.
 
-To add a page, declare it as `kit` tells in `estimator/web/NAME/page.py`, beside an `__init__.py`
-of one line, and add its `PAGE` to `estimator/web/site_map.py`. Each page gets the stylesheet, the
-menu and the keys of a clicker, and a frame: `frame.show` is one of the page's `slides`, to be drawn
-alone, and must fit 1280x720 at `fs=1.4`. Every text goes through `_()`; tables go in and charts
-come out (`charts`, `figures`), without arithmetic on the page.
+To add a page, declare it as in `kit` in `estimator/web/NAME/page.py`, with a one-line
+`__init__.py`, and add its `PAGE` to `estimator/web/site_map.py`. Each page gets the stylesheet, the
+menu, clicker keys, and a frame: `frame.show` selects one of the page's `slides`, drawn separately,
+which must fit 1280x720 at `fs=1.4`. Every text goes through `_()`; charts are made from tables
+(`charts`, `figures`), without arithmetic on the page.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -37,7 +37,7 @@ ACCURACY = N_("Accuracy")
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One page of the site.
+    """Page of the site.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ class Page:
 
     @property
     def carried(self) -> dict[str, str]:
-        """Input -> name that pages share for it, of those that the menu carries along."""
+        """Input -> shared name, for those that the menu carries along."""
         names = self.carries if self.inputs is None else self.inputs.names()
         return scenario.carries(names, self.carries)
 
 
 def run(pages: Sequence[Page]) -> None:
-    """Open the page that the URL names; the first one is the front door."""
+    """Open the page of the URL; the first one is the home page."""
     st.set_page_config(
         page_title="Twenty Watts",
         page_icon=ICON,
@@ -124,7 +124,7 @@ def draw(page: Page) -> None:
 
 
 def controls(frame: Frame) -> AbstractContextManager[Any]:
-    """Place of the controls: the sidebar; behind a button on a slide; folded in a frame."""
+    """Container of the controls: sidebar, button on a slide, or folded in a frame."""
     if frame.slide:
         with st.container(key="slide_inputs"):
             button: AbstractContextManager[Any] = st.popover(_("Inputs"))
@@ -137,10 +137,9 @@ def controls(frame: Frame) -> AbstractContextManager[Any]:
 
 
 def _navigation(pages: Sequence[Page]) -> tuple[Any, str]:
-    """Return the page that the URL names, and its path.
+    """Return the page of the URL, and its path.
 
-    The first one is at the root, and so is the second where a link has inputs: it was there before
-    there was a front door, and its links are kept.
+    The root is the home page, or the second page if the link has inputs, as in older links.
     """
     home, first, *_others = pages
     inputs = set(st.query_params) - set(ANYWHERE)
@@ -152,11 +151,11 @@ def _navigation(pages: Sequence[Page]) -> tuple[Any, str]:
 
 
 ANYWHERE = ("lang", "fs", "live")
-"""Names in a link that are about no page in particular."""
+"""Link parameters independent of any page."""
 
 
 def _menu(pages: Sequence[Page], here: str) -> None:
-    """Draw the menu of the pages; the first one is linked at the root."""
+    """Draw the menu of the pages; the first is linked at the root."""
     home = pages[0].path
     navigation.draw(
         [
@@ -173,7 +172,7 @@ def _menu(pages: Sequence[Page], here: str) -> None:
 
 
 def _drawing(page: Page) -> Callable[[], None]:
-    """Draw the page: a function of its own name, by which the site knows it."""
+    """Drawing function of a page with its own name, as Streamlit requires."""
 
     def drawn() -> None:
         draw(page)

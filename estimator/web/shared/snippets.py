@@ -1,4 +1,4 @@
-"""Snippets that embed a live page in a slide deck, a notebook or a document."""
+"""Snippets that embed a live page in a slide deck, notebook or document."""
 
 from collections.abc import Callable, Mapping
 from html import escape
@@ -18,7 +18,7 @@ def slide_look(*, dark: bool) -> dict[str, str]:
 
 
 def iframe(address: str, title: str) -> str:
-    """Frame for a web page, a course page or a learning platform.
+    """Frame for a web page, course page or learning platform.
 
     >>> iframe("http://localhost:8501/?fs=1.4&show=parts", "7B on H100")[:47]
     '<iframe src="http://localhost:8501/?fs=1.4&amp;'
@@ -30,7 +30,7 @@ def iframe(address: str, title: str) -> str:
 
 
 def reveal(address: str, title: str) -> str:
-    """Slide of reveal.js that the page fills; the clicker goes on working."""
+    """reveal.js slide filled by the page, with a working clicker."""
     return (
         f'<section data-background-iframe="{escape(address)}" data-background-interactive\n'
         f'         data-preload aria-label="{escape(title)}"></section>'
@@ -38,13 +38,13 @@ def reveal(address: str, title: str) -> str:
 
 
 def quarto(address: str, title: str) -> str:
-    """Slide of Quarto: a raw frame that `embed-resources` leaves alone."""
+    """Quarto slide with a raw frame, which `embed-resources` keeps."""
     frame = iframe(address, title).replace("<iframe ", '<iframe data-external="1" ', 1)
     return f"## {_one_line(title)}\n\n```{{=html}}\n{frame}\n```"
 
 
 def jupyter(address: str, title: str) -> str:
-    """Cell of a notebook."""
+    """Notebook cell."""
     return (
         f"# {_one_line(title)}\n"
         "from IPython.display import IFrame\n\n"
@@ -53,13 +53,13 @@ def jupyter(address: str, title: str) -> str:
 
 
 def markdown(address: str, title: str) -> str:
-    """Link for Markdown."""
+    """Markdown link."""
     text = _one_line(title).replace("[", r"\[").replace("]", r"\]")
     return f"[{text}]({address.replace('(', '%28').replace(')', '%29')})"
 
 
 def powerpoint(address: str, title: str) -> str:
-    """Steps for PowerPoint and Keynote, which hold no live page."""
+    """Steps for PowerPoint and Keynote, which cannot embed live pages."""
     return "\n".join(
         (
             _one_line(title),

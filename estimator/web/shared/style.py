@@ -1,4 +1,4 @@
-"""Style of the page beyond the theme: one stylesheet, and the HTML blocks that use it."""
+"""Style of the page beyond the theme: one stylesheet, and its HTML blocks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -18,12 +18,12 @@ from estimator.web.shared.inline import explained, unbroken
 from estimator.web.shared.language import _, ngettext
 
 MOST_NOTICES = 3
-"""So many notices are shown at once; the others are counted."""
+"""Most notices shown at once; the others are counted."""
 
 ROOT_PX = 16
 
 ACCENT = {"light": "#005B96", "dark": "#56B4E9"}
-"""Colour of what leads on, as in the theme."""
+"""Link colour, as in the theme."""
 
 CSS = """
 html { font-size: %(root)spx; }
@@ -223,7 +223,7 @@ body:has(%(unanswered)s) [data-testid="stDialog"] { display: none; }
 
 
 UNANSWERED = '[data-testid="stApp"][data-test-connection-state="PINGING_SERVER"]'
-"""A page whose server is gone. Streamlit covers it with a dialog that names a script of its own."""
+"""Selector of a page whose server is gone, which Streamlit covers with its own dialog."""
 
 SLIDE_CSS = """
 [data-testid="stHeader"] { display: none; }
@@ -269,7 +269,7 @@ h1.tw.tw-front-title { font-size: 1.7rem; margin: 0; }
 .tw-columns td > b { font-size: 1.1rem; }
 .tw-bar { margin: 0.2rem 0; }
 """
-"""A slide fills its frame: its message is the title, the chart takes what the footer leaves."""
+"""Style of a slide that fills its frame: message as title, chart above the footer."""
 
 FILL_FRAME = """<script>
 (() => {
@@ -279,7 +279,7 @@ FILL_FRAME = """<script>
   fit();
 })();
 </script>"""
-"""Enlarge the text of a slide with the frame that it is in, as its charts are."""
+"""Script that scales a slide's text with its frame, like its charts."""
 
 CLICKER_KEYS = """<script>
 (() => {
@@ -307,19 +307,20 @@ CLICKER_KEYS = """<script>
   }, true);
 })();
 </script>"""
-"""PageUp and PageDown go back to the deck around a frame, by the messages that reveal.js takes; Esc
-returns the focus to it, and so does a click, unless it opens a list or a field to type in: then the
-arrow keys turn the slides again. By keyboard alone they stay with the sliders."""
+"""Script for clicker keys: PageUp and PageDown go to the surrounding deck as reveal.js messages;
+Esc or a click returns the focus to it, except in lists and text fields, so that arrow keys turn
+slides again. Without a mouse, arrow keys stay with sliders.
+"""
 
 _BOLD = ("\x02", "\x03")
-"""Around bold text; characters that no input contains, and that HTML does not escape."""
+"""Markers of bold text, absent from inputs and unaffected by escaping."""
 
 COMPONENTS = ("cpu", "gpu", "dram")
-"""Parts of a machine as meters name them."""
+"""Machine components, as named by meters."""
 
 
 def write_stylesheet(look: Look) -> None:
-    """Dress the page; the text size of everything follows the root."""
+    """Write the style of the page; text sizes follow the root."""
     css = CSS % {
         "root": f"{ROOT_PX * look.scale:g}",
         "ink": look.colours["ink"],
@@ -338,28 +339,28 @@ def write_stylesheet(look: Look) -> None:
 
 
 def fill_frame(look: Look) -> None:
-    """Enlarge a slide to the frame that it is in."""
+    """Scale a slide to its frame."""
     values = {"root": ROOT_PX * look.scale, "unit": unit_in_script()}
     st.html(FILL_FRAME % values, unsafe_allow_javascript=True)
 
 
 def print_line(text: str) -> None:
-    """Write where a page is from and when, on paper only."""
+    """Write the origin and date of a page, on paper only."""
     st.html(f'<p class="tw tw-print">{escape(text)}</p>')
 
 
 def slide_foot(text: str) -> None:
-    """Say below a slide what it rests on, and when."""
+    """Write the basis and date below a slide."""
     write(f'<p class="tw tw-slide-foot">{escape(text)}</p>')
 
 
 def write_clicker_keys() -> None:
-    """Hand the keys of a clicker back to the deck around the page."""
+    """Return clicker keys to the surrounding deck."""
     st.html(CLICKER_KEYS, unsafe_allow_javascript=True)
 
 
 def notices(lines: Iterable[str]) -> None:
-    """Say above the page what could not be used as it was said; nothing where there is nothing."""
+    """Write notices above the page, if any."""
     shown = visible_lines(lines)
     items = "".join(f"<p>{escape(_sentence(line))}</p>" for line in shown)
     if items:
@@ -367,7 +368,7 @@ def notices(lines: Iterable[str]) -> None:
 
 
 def visible_lines(lines: Iterable[str]) -> list[str]:
-    """Return the first lines, and how many more there are.
+    """Return the first lines, and the number of others.
 
     >>> visible_lines("abcdef")
     ['a', 'b', 'c', 'and 3 more']
@@ -380,7 +381,7 @@ def visible_lines(lines: Iterable[str]) -> list[str]:
 
 @contextmanager
 def block() -> Iterator[None]:
-    """Send what follows as one element: a browser draws it faster than as many."""
+    """Combine the following output in one element, which browsers draw faster."""
     pieces: list[str] = []
     outer = _pieces.set(pieces)
     try:
@@ -392,7 +393,7 @@ def block() -> Iterator[None]:
 
 
 def write(html: str) -> None:
-    """Write HTML on the page, or into the block that is being written."""
+    """Write HTML on the page, or into the current block."""
     pieces = _pieces.get()
     if pieces is None:
         st.html(html)
@@ -405,9 +406,9 @@ _pieces: ContextVar[list[str] | None] = ContextVar("_pieces", default=None)
 
 @contextmanager
 def last_valid(refusal: str, *, usual: bool = False) -> Iterator[None]:
-    """Draw what follows dimmed and marked, where a refusal says that it answers other inputs.
+    """Draw the following dimmed if it answers other inputs, with the reason.
 
-    They are the last valid ones, or the `usual` ones of the page.
+    These are the last valid inputs, or the page's defaults.
     """
     if not refusal:
         yield
@@ -420,13 +421,13 @@ def last_valid(refusal: str, *, usual: bool = False) -> Iterator[None]:
 
 
 def dimmed(name: str) -> AbstractContextManager[Any]:
-    """Draw what follows dimmed; the name is of its own on the page."""
+    """Draw the following dimmed; the name is unique on the page."""
     container: AbstractContextManager[Any] = st.container(key=f"stale_{name}")
     return container
 
 
 def slide_title(text: str) -> None:
-    """Say above a slide what it is about, the scenario in words."""
+    """Write the scenario above a slide."""
     write(f'<h1 class="tw tw-slide-title">{escape(text)}</h1>')
 
 
@@ -436,7 +437,7 @@ def sections(
     frame: Frame,
     *args: object,
 ) -> None:
-    """Draw each picture under its title, or on a slide the one that it shows."""
+    """Draw each chart under its title, or the slide's only."""
     for show, picture in pictures.items():
         if frame.shows(show):
             if not frame.slide:
@@ -445,12 +446,12 @@ def sections(
 
 
 def bold(text: str) -> str:
-    """Mark what a sentence answers with, before it is escaped."""
+    """Mark the answer in a sentence, before escaping."""
     return f"{_BOLD[0]}{text}{_BOLD[1]}"
 
 
 def bold_with_span(value: Uncertain, unit: str) -> str:
-    """Write a median that a sentence answers with, marked, and its interval."""
+    """Format a marked median with its interval."""
     mid, apart, interval = with_span(value, unit).partition(" (")
     return bold(mid) + apart + interval
 
@@ -461,7 +462,7 @@ def plain(text: str) -> str:
 
 
 def sentence(html: str) -> None:
-    """Write the answer in one sentence; the caller has escaped it."""
+    """Write the answer in one sentence of escaped HTML."""
     marked = html.replace(_BOLD[0], "<b>").replace(_BOLD[1], "</b>")
     write(f'<p class="tw tw-sentence">{explained(unbroken(marked))}</p>')
 
@@ -472,14 +473,14 @@ def sentence_of(text: str, **values: object) -> None:
 
 
 def figures(cards: Iterable[str]) -> None:
-    """Write the headline figures side by side, in rows of four, or of three where that fills."""
+    """Write the headline figures in rows of four, or of three if that fills them."""
     every = list(cards)
     thirds = " tw-thirds" if len(every) % 4 and len(every) % 3 == 0 else ""
     write(f'<dl class="tw tw-figures{thirds}">{"".join(every)}</dl>')
 
 
 def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -> str:
-    """One headline figure: what it is, how much, from where to where, and what to know."""
+    """Headline figure: label, value, range, and notes."""
     number, _, unit = value.partition(" ")
     lines = "".join(f'<div class="tw-note">{_running(note)}</div>' for note in notes)
     return (
@@ -490,36 +491,36 @@ def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -
 
 
 def caption(text: str) -> None:
-    """Say under a chart what it rests on."""
+    """Write a caption under a chart."""
     write(f'<p class="tw tw-caption">{_running(text)}</p>')
 
 
 def caption_html(html: str) -> None:
-    """Say it as HTML; the caller has escaped it."""
+    """Write a caption of escaped HTML."""
     write(f'<p class="tw tw-caption">{explained(unbroken(html))}</p>')
 
 
 def in_words(text: str) -> None:
-    """Say what a chart shows to those who do not see it; nothing of it is drawn."""
+    """Write a visually hidden description of a chart."""
     write(f'<p class="tw-in-words">{escape(text)}</p>')
 
 
 def badges(texts: Iterable[str]) -> None:
-    """Mark a result by what is to be seen at once; nothing where there is nothing."""
+    """Write badges on a result, if any."""
     items = "".join(f'<span class="tw-badge">{escape(text)}</span> ' for text in texts)
     if items:
         write(f'<div class="tw">{items}</div>')
 
 
 def folded(label: str, key: str, on_change: Callable[[], None] | None = None) -> Any:
-    """Fold a section away; `.open` says whether it is wanted, and nothing else is drawn."""
+    """Foldable section; draw its content only if `.open`."""
     return st.expander(label, key=key, on_change=on_change or "rerun")
 
 
 def opened(label: str, titles: Mapping[str, str], key: str) -> list[str]:
-    """Draw the titles of sections side by side, and return the open ones.
+    """Draw section titles side by side, and return the open ones.
 
-    One element, where a browser draws each folded section again with every answer.
+    One element, as browsers redraw each folded section with every answer.
     """
     chosen = st.pills(
         label,
@@ -532,19 +533,19 @@ def opened(label: str, titles: Mapping[str, str], key: str) -> list[str]:
 
 
 def section(title: str) -> None:
-    """Head a section that is open."""
+    """Write the title of an open section."""
     write(f'<h3 class="tw tw-section">{escape(title)}</h3>')
 
 
 def assumptions(lines: Iterable[str]) -> None:
-    """Say calmly what was assumed or left out."""
+    """Write assumptions and omissions."""
     items = "".join(f"<p>{_running(_capitalised(line))}</p>" for line in lines)
     if items:
         write(f'<div class="tw tw-assumed">{items}</div>')
 
 
 def first_assumptions(lines: Iterable[str]) -> None:
-    """Write the first assumptions, and the others behind a line that opens them."""
+    """Write the first assumptions, and the others folded."""
     every = list(lines)
     assumptions(every[:SHOWN])
     if rest := every[SHOWN:]:
@@ -555,37 +556,37 @@ def first_assumptions(lines: Iterable[str]) -> None:
 
 
 def brand(name: str, motto: str) -> None:
-    """Say what the product is."""
+    """Write the product's name and motto."""
     write(f'<p class="tw tw-brand">{escape(name)}<small>{escape(motto)}</small></p>')
 
 
 def page_name(group: str, title: str) -> None:
-    """Say which page this is, above its answer."""
+    """Write the page's name above its answer."""
     parts = " · ".join(escape(part) for part in (group, title) if part)
     write(f'<h2 class="tw tw-page">{parts}</h2>')
 
 
 def problem(text: str) -> None:
-    """Say under a widget what cannot be read."""
+    """Write under a widget what cannot be read."""
     write(f'<p class="tw tw-problem" role="alert">{escape(text)}</p>')
 
 
 def marker(query: Mapping[str, str], shares: Mapping[str, str] | None = None) -> None:
-    """Tell scripts which state the page shows, without a pixel.
+    """Write a hidden marker of the page's state for scripts.
 
-    `shares` holds the inputs that the menu hands to other pages.
+    `shares` are the inputs that the menu passes to other pages.
     """
     implied = f' data-shares="{escape(urlencode(shares))}"' if shares else ""
     write(f'<span hidden data-scenario="{escape("?" + urlencode(query))}"{implied}></span>')
 
 
 def _running(text: str) -> str:
-    """Escape a text, explain its words and keep its amounts together."""
+    """Escape a text, explain its terms and keep its amounts together."""
     return explained(unbroken(escape(text)))
 
 
 def _sentence(text: str) -> str:
-    """Begin with a capital and end with a full stop, unless it ends otherwise.
+    """Capitalise and end with a full stop, unless it ends otherwise.
 
     >>> _sentence("fs is adjusted to 2"), _sentence("did you mean h100?")
     ('Fs is adjusted to 2.', 'Did you mean h100?')
@@ -594,7 +595,7 @@ def _sentence(text: str) -> str:
 
 
 def _capitalised(text: str) -> str:
-    """Begin with a capital; a component of a machine is an acronym, and a key stays as it is.
+    """Capitalise; machine components become acronyms, and keys stay.
 
     >>> _capitalised("gpu: no driver"), _capitalised("a PUE of 1.25 assumed")
     ('GPU: no driver', 'A PUE of 1.25 assumed')

@@ -24,19 +24,19 @@ from estimator.web.shared.charts import Row
 from estimator.web.shared.language import N_, _
 
 LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm", "v100-sxm2-16")
-"""Devices to compare with: new, usual, another maker's, one to own, and the baseline."""
+"""Comparison devices: new, common, another vendor's, consumer, and the baseline."""
 
 OTHERS = 5
-"""Other devices that an answer is compared with at most [1]."""
+"""Most other devices in a comparison [1]."""
 
 OF_DEVICE = (
     *("hardware", "precision", "devices", "utilization"),
     *(*OF_RUN, "price", "power_cap", "device_price"),
 )
-"""Inputs that are not carried over to another device."""
+"""Inputs that do not apply to another device."""
 
 COMPARED = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
-"""Quantities that devices are compared by."""
+"""Quantities of the device comparison."""
 
 PART_NAMES: Mapping[str, str] = {
     "device, idle": N_("devices, idle power"),
@@ -108,7 +108,7 @@ INPUT_NAMES: Mapping[str, str] = {
     "ownership.value_lost_per_year": N_("depreciation per year"),
     "ownership.network_price_share": N_("network price over device price"),
 }
-"""Names for people; a longer key takes the name of the longest beginning listed here."""
+"""Key -> display name; a longer key takes its longest prefix here."""
 
 BASES = (
     *(N_("given"), N_("calibrated"), N_("published"), N_("assumed")),
@@ -118,7 +118,7 @@ BASES = (
 
 
 def results_rows(answer: Answer) -> list[Row]:
-    """One row per result: quantity (its name ends in its unit), low, mid, high."""
+    """One row per result: quantity (with unit suffix), low, mid, high."""
     known = answer.estimate.quantities
     return [
         {"quantity": name, **bounds(known[name], answer.level)} for name in RESULTS if name in known
@@ -145,11 +145,10 @@ def parts_rows(answer: Answer) -> list[Row]:
 
 
 def uncertainty_rows(answer: Answer) -> list[Row]:
-    """Return each source of uncertainty on its own, largest first.
+    """Return each source of uncertainty, the largest first.
 
-    Columns: source, share of the log-variance, bounds of the quantity if this were the only source
-    (quantity_low, quantity_mid, quantity_high) and a label. The quantity is the energy, or the
-    device time where the energy is not known; `uncertain_quantity` names it.
+    Columns: source, share of the log-variance, bounds of the quantity with this source only
+    (quantity_low, quantity_mid, quantity_high) and a label. The quantity is `uncertain_quantity`.
     """
     name = uncertain_quantity(answer)
     quantity = answer.estimate[name]
@@ -174,22 +173,22 @@ def uncertainty_rows(answer: Answer) -> list[Row]:
 
 
 def uncertain_quantity(answer: Answer) -> str:
-    """Quantity whose uncertainty is explained: the energy, or the device time without one."""
+    """Quantity with explained uncertainty: energy, or device time if unknown."""
     return "energy_kwh" if "energy_kwh" in answer.estimate else "device_hours"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Others:
-    """The same work on other devices: the rows of a table from one on."""
+    """Same work on other devices: the rows of a table from one on."""
 
     result: TableResult
     first: int = 0
 
 
 def answer_beside(scenario: Scenario, catalog: Catalog) -> tuple[Answer, Others | None]:
-    """Answer a scenario, and in the same call of the core its work on other devices.
+    """Answer a scenario and, in the same call, its work on other devices.
 
-    These are left out where it does not say how many of which device it is about.
+    The others are left out if device or count is unspecified.
 
     Raises
     ------
@@ -209,9 +208,9 @@ def answer_beside(scenario: Scenario, catalog: Catalog) -> tuple[Answer, Others 
 
 
 def other_devices(answer: Answer, catalog: Catalog) -> Table[Scenario]:
-    """Ask for the same work on other devices, a row each, at its own predicted utilization.
+    """Table of the same work on other devices, at their own predicted utilization.
 
-    A run that is only known by its device time cannot be moved: there is no row.
+    Empty for a run known only by its device time.
     """
     if answer.workload.training_flop is None:
         return Table(question=Scenario, count=0)
@@ -223,7 +222,7 @@ def other_devices(answer: Answer, catalog: Catalog) -> Table[Scenario]:
 def _moved(
     scenario: Scenario, hardware: str, precision: str | None, devices: float, catalog: Catalog
 ) -> dict[str, Any]:
-    """Columns of a scenario on other devices; what it says of its own is not carried over."""
+    """Columns of a scenario on other devices, without its device-specific inputs."""
     known = [name for name in LADDER if catalog.find_device(name) is not None]
     names = [name for name in known if name != hardware][:OTHERS]
     having = [precision in catalog.device(name).peaks for name in names]
@@ -237,7 +236,7 @@ def _moved(
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """One quantity of one scenario of several.
+    """Quantity of one of several scenarios.
 
     Parameters
     ----------
@@ -257,9 +256,9 @@ class Compared:
 def compared_devices(
     answer: Answer, quantity: str, catalog: Catalog, others: Others | None = None
 ) -> list[Compared]:
-    """One quantity of an answer, and of the same work on other devices.
+    """Quantity of an answer, and of the same work on other devices.
 
-    A device without the quantity, or on which the work cannot be answered, is left out.
+    Devices without the quantity or an answer are left out.
     """
     found = []
     if quantity in answer.estimate:
@@ -282,9 +281,9 @@ def compared_devices(
 def comparison_rows(
     compared: Iterable[Compared], quantity: str, *, yours: bool = False
 ) -> list[Row]:
-    """Rows of a comparison, sorted by the median; `yours` calls the reader's own device so.
+    """Rows of a comparison, sorted by median; `yours` labels the user's device.
 
-    Columns: device, whose ("yours" or "other"), the bounds, a label, and `text`, the same with its
+    Columns: device, whose ("yours" or "other"), the bounds, a label, and `text`, the label with its
     interval.
     """
     rows: list[Row] = []
@@ -303,12 +302,12 @@ def comparison_rows(
 
 
 def inputs_rows(answer: Answer, catalog: Catalog) -> list[Row]:
-    """Every number that was used, with its range, basis and source."""
+    """Every number used, with its range, basis and source."""
     return [_input_row(name, item, catalog) for name, item in answer.inputs.items()]
 
 
 def csv_text(rows: Sequence[Row]) -> str:
-    """Rows that have the same columns as CSV."""
+    """Format rows with equal columns as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -317,7 +316,7 @@ def csv_text(rows: Sequence[Row]) -> str:
 
 
 def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
-    """Sources behind some of the inputs in a few words: authors or publishers, and years."""
+    """Sources of some inputs in a few words: authors or publishers, and years."""
     wanted = tuple(beginnings)
     used = [item for name, item in answer.inputs.items() if name.startswith(wanted)]
     found = [source for item in used if (source := _source_of(item, catalog)) is not None]
@@ -334,7 +333,7 @@ def author(source: Source) -> str:
 
 
 def input_name(key: str) -> str:
-    """Name an input for people.
+    """Display name of an input.
 
     >>> input_name("peak_flop_per_s.bf16"), input_name("power.load.gpu-datacenter")
     ('dense peak', 'dynamic power over its maximum')
@@ -344,7 +343,7 @@ def input_name(key: str) -> str:
 
 
 def between(quantity: str, low: float, high: float) -> str:
-    """Write a range of a result with its unit once, where both ends have the same.
+    """Format a range of a result, with a shared unit once.
 
     >>> between("energy_kwh", 52.1e3, 164e3), between("cost_usd", 102e3, 1.14e6)
     ('52.1 – 164 MWh', '$102k – $1.14M')
@@ -362,12 +361,12 @@ def _named(quantity: str, value: Mapping[str, float]) -> dict[str, float]:
 
 
 def _percent(share: float) -> str:
-    """Write a share for people: '70%', never '0%'."""
+    """Format a share: '70%', never '0%'."""
     return _("under 1%") if share < 0.01 else localised(f"{share * 100:.0f}%")
 
 
 def _source_of(item: SourcedNumber, catalog: Catalog) -> Source | None:
-    """Source of a number; what measured runs corrected rests on these."""
+    """Source of a number, including measured runs."""
     if not item.source:
         return None
     if item.basis != CALIBRATED:
@@ -389,11 +388,11 @@ SHARES = (
     *("power.network_share", "ownership.busy_share", "ownership.value_lost_per_year"),
     "ownership.network_price_share",
 )
-"""Inputs that people read in per cent."""
+"""Inputs displayed in percent."""
 
 
 def input_amount(name: str, value: float, unit: str) -> str:
-    """Write the value of an input with its unit.
+    """Format the value of an input with its unit.
 
     >>> input_amount("utilization", 0.398, "1"), input_amount("pue", 1.25, "1")
     ('39.8%', '1.25')

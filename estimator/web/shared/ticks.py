@@ -1,7 +1,7 @@
 """Ticks and labels of axes by unit, as Vega expressions.
 
-A logarithmic axis is labelled at powers of ten, at 1, 2 and 5 where it spans less than three of
-them, and everywhere where it spans less than a factor of five; times at their own units.
+A logarithmic axis is labelled at powers of ten, also at 2 and 5 if it spans less than three
+decades, and everywhere below a factor of five; times at their own units.
 """
 
 from typing import Any
@@ -21,14 +21,14 @@ TIMES_H = [
 """Ticks of a time [h]."""
 
 FLUSH_PX = 24
-"""Labels so close to an end of a horizontal axis stand within it instead of being left out [px]."""
+"""Distance to an axis end within which labels move inside instead of being dropped [px]."""
 
 _VALUE = "datum.value"
 _LEADING = f"round({_VALUE} / pow(10, floor(log({_VALUE}) / LN10 + 1e-9)))"
 
 
 def label(unit: str, value: str = _VALUE, digits: str = "") -> str:
-    """Vega expression that writes a tick in the unit people use.
+    """Vega expression that formats a tick in a human-friendly unit.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def label(unit: str, value: str = _VALUE, digits: str = "") -> str:
 
 
 def written(field: str, unit: str) -> str:
-    """Vega expression that writes a column with three digits in the unit people use."""
+    """Vega expression that formats a column with three digits in a human-friendly unit."""
     return f"({label(unit, f'datum.{field}', '.3')})"
 
 
@@ -67,7 +67,7 @@ def linear(unit: str, count: int = 6) -> Spec:
 
 
 def logarithmic(channel: str, unit: str = "1") -> Spec:
-    """Ticks of a logarithmic axis of a channel, x or y."""
+    """Ticks of a logarithmic axis of channel x or y."""
     ticks: Spec = {"labelOverlap": "greedy", "labelSeparation": 8, "labelBound": True}
     if channel == "x":
         ticks["labelFlush"] = FLUSH_PX
@@ -86,7 +86,7 @@ def logarithmic(channel: str, unit: str = "1") -> Spec:
 
 
 def labelled(scale: str) -> str:
-    """Vega expression: whether a tick of a logarithmic scale is labelled."""
+    """Vega expression for whether a logarithmic tick has a label."""
     span = f"domain('{scale}')[1] / domain('{scale}')[0]"
     return (
         f"(abs(log({span})) < log(5) || {_LEADING} == 1 || "
@@ -95,7 +95,7 @@ def labelled(scale: str) -> str:
 
 
 def money(value: str, digits: str = "") -> str:
-    """Vega expression that writes an amount of money: $232k, or 232 Tsd. $ in German."""
+    """Vega expression that formats money: $232k, or 232 Tsd. $ in German."""
     large, small = (f"'${digits}s'", f"'${digits}r'") if digits else ("'$~s'", "'$,~r'")
     text = f"format({value}, {large})"
     for prefix, multiple in _MULTIPLES[_comma()].items():
@@ -109,7 +109,7 @@ _MULTIPLES = {
     False: {"G": "B"},
     True: {"k": " Tsd.", "M": " Mio.", "G": " Mrd.", "T": " Bio."},
 }
-"""Percent signs and multiples of money in languages with a point, and in those with a comma."""
+"""Percent signs and money multiples in languages with decimal points and with commas."""
 
 
 def _comma() -> bool:
@@ -117,17 +117,17 @@ def _comma() -> bool:
 
 
 def _prefixed(value: str, unit: str, digits: str = "") -> str:
-    """Write a value with a prefix before its unit: 10 MWh."""
+    """Format a value with a unit prefix: 10 MWh."""
     shape = f"{digits}s" if digits else "~s"
     return f"replace(format({value}, '{shape}'), /([a-zA-Zµ]*)$/, ' $1{unit}')"
 
 
 _POWERS = 1e15
-"""A number from which on it is written as a power of ten; so are all of an axis that ends there."""
+"""Number from which an axis uses powers of ten."""
 
 
 def _count_label() -> str:
-    """Write a number: 10k, 1M, 10²⁰."""
+    """Format a number: 10k, 1M, 10²⁰."""
     return (
         f"{_VALUE} == 0 ? '0' : abs({_VALUE}) >= {_POWERS:g} || abs({_VALUE}) < 1e-3 ? "
         f"{_power()} : abs({_VALUE}) < 1000 ? format({_VALUE}, '~g') : "
@@ -136,21 +136,21 @@ def _count_label() -> str:
 
 
 def _power() -> str:
-    """Write a number as a multiple of a power of ten."""
+    """Format a number as a multiple of a power of ten."""
     power = f"format(round(log(abs({_VALUE})) / LN10 - 0.499999), 'd')"
     times = f"({_LEADING} == 1 ? '' : format({_LEADING}, 'd') + '·')"
     return f"{times} + '10' + {raised(power)}"
 
 
 def raised(text: str) -> str:
-    """Vega expression that writes a whole number as an exponent."""
+    """Vega expression that formats a whole number as an exponent."""
     for plain, high in zip("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻", strict=True):
         text = f"replace({text}, /{plain}/g, '{high}')"
     return text
 
 
 def _time_label(value: str, digits: str) -> str:
-    """Write a time in its own unit."""
+    """Format a time in its own unit."""
     plain = f"'{digits}r'" if digits else "'~g'"
     day = f"'1 {_('day')}'" if not digits else f"format({value} / 24, {plain}) + ' {_('days')}'"
     steps = (
@@ -167,6 +167,6 @@ def _time_label(value: str, digits: str) -> str:
 
 
 def locale() -> Spec:
-    """Configuration of charts in a language that writes a comma; nothing where it is a point."""
+    """Chart configuration for languages with decimal commas, otherwise empty."""
     number = {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", " $"]}
     return {"locale": {"number": number}} if _comma() else {}

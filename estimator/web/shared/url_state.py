@@ -1,4 +1,4 @@
-"""The URL is the state: one codec for all pages, read on arrival, written when a control moves.
+"""State of a page in its URL: one codec for all pages, read on arrival, written on change.
 
 A page declares its inputs once, with the controls that ask for them:
 
@@ -34,31 +34,31 @@ Query = Mapping[str, str]
 Value = TypeVar("Value")
 
 VERSIONS = ("v", "d")
-"""Names in a link that say by which schema and which data it was made."""
+"""Link parameters of the schema and data versions."""
 
 LONGEST_QUERY = 20_000
-"""A longer link is no link of ours [characters]."""
+"""Longest accepted link [character]."""
 
 
 class Codec(Protocol[Value]):
     """Reading and writing of one page's state, in a link and in its widgets."""
 
     def names(self) -> Collection[str]:
-        """Names that a link of this page may have."""
+        """Names in a link to this page."""
 
     def widget_keys(self) -> Collection[str]:
         """Keys of its widgets."""
 
     def read(self, query: Query) -> tuple[Value, list[str]]:
-        """Value that a link states, completed, and what of it was adjusted or left out."""
+        """Complete value of a link, with notices on adjustments."""
 
     def shown(self, value: Value) -> Mapping[str, Any]:
-        """Widget key -> what that widget holds for a value."""
+        """Widget values for a value."""
 
     def gather(self, state: State, last: Value) -> Value:
-        """Value that the widgets ask for; the last one where a widget has nothing readable.
+        """Value from the widgets, with the last one where unreadable.
 
-        Where one control decides what others hold, it sets them in `state`.
+        Dependent widgets are set in `state`.
         """
 
 
@@ -78,9 +78,9 @@ class PageCodec(Codec[Value], Protocol[Value]):
 
 @dataclass
 class VisitMemory:
-    """State of a page between two runs of its script: the one source of truth.
+    """State of a page between script runs, the only source of truth.
 
-    `pending` is a value that a button asks for, to be shown before anything is drawn.
+    `pending` is a value requested by a button, shown before anything is drawn.
     """
 
     asked: Any
@@ -110,11 +110,10 @@ class UrlState(Generic[Value]):
         return widget_key(self.page, name)
 
     def arrive(self) -> Value:
-        """Return what is asked: by the widgets, by a button, or by a URL.
+        """Return the inputs from widgets, a button, or a URL.
 
-        A URL is read when it is opened, reloaded or gone back to. A request that was on its way
-        while the URL was written still carries the old URL; the widget that it changed tells it
-        from going back.
+        A URL is read when opened, reloaded or navigated back to. A request in flight during a URL
+        change has the old URL; its changed widget distinguishes it from going back.
         """
         state, query = st.session_state, _bounded(dict(st.query_params))
         memory: VisitMemory | None = state.get(self._place)
@@ -133,7 +132,7 @@ class UrlState(Generic[Value]):
     def beginning(
         self, key: str, argument: str = "value", written: Callable[[Any], Any] | None = None
     ) -> dict[str, Any]:
-        """Key of a widget, and by which argument one that is drawn for the first time begins."""
+        """Key of a widget, and its initial value's argument."""
         if key in st.session_state:
             return {"key": key}
         held = self.codec.shown(st.session_state[self._place].asked)[key]
@@ -141,15 +140,15 @@ class UrlState(Generic[Value]):
 
     @property
     def notices(self) -> list[str]:
-        """Parts of the opened link that could not be used; empty once a control has moved."""
+        """Notices on the opened link, empty once a control has moved."""
         memory: VisitMemory | None = st.session_state.get(self._place)
         return [] if memory is None else memory.notices
 
     def leave(self, query: Query, *, embedded: bool) -> None:
-        """Write the URL if what it states has changed; in a frame it is never written.
+        """Write the URL if its state has changed, never in a frame.
 
-        A browser whose server was started again sends what its controls hold with its first
-        request, which is known only once they are drawn: the page is drawn again if it differs.
+        After a server restart, a browser sends its control values with the first request, but they
+        are known only once drawn; the page is then redrawn if they differ.
         """
         memory: VisitMemory = st.session_state[self._place]
         address = with_look(query)
@@ -166,16 +165,16 @@ class UrlState(Generic[Value]):
             st.rerun()
 
     def choose(self, value: Value) -> None:
-        """Ask for a value, as a button does: its controls show it when the page is drawn next."""
+        """Request a value, as a button does, for the next drawing."""
         st.session_state[self._place].pending = value
 
     def forget(self) -> None:
-        """Read the URL again, as if the page had just been opened."""
+        """Read the URL again, as when the page was opened."""
         memory: VisitMemory = st.session_state[self._place]
         self.choose(self.codec.read(memory.seen)[0])
 
     def _open(self, query: dict[str, str], state: State) -> VisitMemory:
-        """Make the widgets show what a URL states."""
+        """Set the widgets to the state of a URL."""
         value, notices = self.codec.read(query)
         known = {*VERSIONS, *KEPT, *self.codec.names()}
         unknown = [name for name in query if name not in known]
@@ -185,7 +184,7 @@ class UrlState(Generic[Value]):
         return memory
 
     def _show(self, memory: VisitMemory, value: Value, state: State) -> None:
-        """Remember a value, and show it in the widgets that are drawn; others begin with it."""
+        """Store a value, and set the drawn widgets to it."""
         memory.asked, memory.pending = value, None
         for key, held in self.codec.shown(value).items():
             if key in state and state[key] != held:
@@ -197,28 +196,28 @@ class UrlState(Generic[Value]):
 
 
 def asked_of(page: str) -> Any:
-    """Return the inputs of a page in this run, once they have arrived."""
+    """Return the inputs of a page in this run, after arrival."""
     return st.session_state[f"_{page}_memory"].asked
 
 
 def widget_key(page: str, name: str) -> str:
-    """Key of a widget: no two pages share one."""
+    """Key of a widget, unique across pages."""
     return f"{page}_{name}"
 
 
 def versioned(query: Query) -> dict[str, str]:
-    """Query of a link with the versions of its schema and data."""
+    """Query of a link with its schema and data versions."""
     return {"v": LINK_VERSION, "d": data_version(), **query}
 
 
 def with_look(query: Query) -> dict[str, str]:
-    """Query of a link with what the present one says of the look of the page."""
+    """Query of a link with the current look of the page."""
     kept = {name: st.query_params[name] for name in KEPT if name in st.query_params}
     return {**versioned(query), **kept}
 
 
 def address_of(query: Query, page: str | None = None, **look: str) -> str:
-    """Full URL of a page with a query; of the present page where none is named."""
+    """Full URL of a page with a query, by default the current page."""
     url = urlsplit(st.context.url or "")
     path = url.path or "/"
     if page is not None:
@@ -228,7 +227,7 @@ def address_of(query: Query, page: str | None = None, **look: str) -> str:
 
 @dataclass(frozen=True, init=False)
 class LinkParameters:
-    """Codec of a page whose state is a few named values, each with one widget of its own.
+    """Codec of a page whose state is a few named values, each with its own widget.
 
     Parameters
     ----------
@@ -254,11 +253,11 @@ class LinkParameters:
         return [widget_key(self.page, one.name) for one in self.known]
 
     def declared(self, name: str) -> "Parameter":
-        """Return the parameter of a name, as the page declares it."""
+        """Return the declaration of a parameter."""
         return next(one for one in self.known if one.name == name)
 
     def read(self, query: Query) -> tuple[dict[str, Any], list[str]]:
-        """Values that a link states; the usual ones where it is silent or cannot be used."""
+        """Values of a link, with defaults where missing or invalid."""
         values: dict[str, Any] = {}
         notices: list[str] = []
         for one in self.known:
@@ -267,11 +266,11 @@ class LinkParameters:
         return values, notices
 
     def shown(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """Widget key -> what that widget holds for a value."""
+        """Widget values for a value."""
         return {widget_key(self.page, one.name): one.shown(value[one.name]) for one in self.known}
 
     def gather(self, state: State, last: dict[str, Any]) -> dict[str, Any]:
-        """Values that the widgets hold; a widget that is not drawn keeps its last one."""
+        """Values from the widgets; one that is not drawn keeps its last value."""
         found = {}
         for one in self.known:
             held = state.get(widget_key(self.page, one.name))
@@ -280,11 +279,11 @@ class LinkParameters:
         return found
 
     def query(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """Return the values as a link writes them."""
+        """Return the values as link parameters."""
         return {one.name: one.written(values[one.name]) for one in self.known}
 
     def problems(self, state: State) -> dict[str, str]:
-        """Parameter -> why what its widget holds cannot be used, of those for which that is so."""
+        """Parameter -> why its widget's content is invalid, for invalid ones."""
         held = {one.name: state.get(widget_key(self.page, one.name)) for one in self.known}
         found = {
             one.name: replace(one, name=one.called_in_sentence).read(one.written(held[one.name]))[1]
@@ -295,12 +294,12 @@ class LinkParameters:
 
 
 Names = Mapping[str, str]
-"""Option -> what its control calls it, translated or marked by `N_`."""
+"""Option -> name in its control, translated or marked by `N_`."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """The control that asks for an input.
+    """Control of an input.
 
     Parameters
     ----------
@@ -324,28 +323,28 @@ class Control:
 
     @property
     def called_in_sentence(self) -> str:
-        """Label without its unit and its hints, or the name where there is no label."""
+        """Label without unit and hints, or the name if there is no label."""
         return _(self.label).partition(" [")[0].partition(",")[0] or self.name
 
 
 class Word(Control):
-    """A value that is a text, in its widget and in a link alike."""
+    """Text value, equal in its widget and link."""
 
     def shown(self, value: Any) -> str:
         """Return the widget's value."""
         return str(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link writes it."""
+        """Return a value as a link parameter."""
         return str(value)
 
 
 @dataclass(frozen=True)
 class Choice(Word):
-    """One word of a few; the first is the usual one.
+    """One word of a few, the first by default.
 
-    `called` returns what its options are called, `rest` is for those that this lacks, and with
-    `abreast` they stand side by side. `new` takes other words, which `read` understands.
+    `called` names its options, `rest` those without a name, and `abreast` puts them side by side.
+    `new` allows other words, parsed by `read`.
     """
 
     options: Collection[str]
@@ -357,7 +356,7 @@ class Choice(Word):
     new: bool = False
 
     def read(self, text: str | None) -> tuple[str, str]:
-        """Word that a text says, and what is wrong with it."""
+        """Word of a text, with an error message if invalid."""
         usual = next(iter(self.options)) if self.usual is None else self.usual
         if not text or text in self.options:
             return text or usual, ""
@@ -371,7 +370,7 @@ class Choice(Word):
 
 @dataclass(frozen=True)
 class Number(Control):
-    """A number within limits, for a number input, or a slider if it `slides`."""
+    """Number within limits, as a number input or a slider (`slides`)."""
 
     usual: float
     low: float
@@ -382,7 +381,7 @@ class Number(Control):
     slides: bool = False
 
     def read(self, text: str | None) -> tuple[float, str]:
-        """Nearest number that a text says, and what is wrong with it.
+        """Closest valid number of a text, with an error message if adjusted.
 
         >>> Number("sites", 3.0, low=1.0, high=50.0, whole=True).read("99")[0]
         50
@@ -407,7 +406,7 @@ class Number(Control):
         return self._kind(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link writes it."""
+        """Return a value as a link parameter."""
         return short_number(float(value))
 
     def _kind(self, value: float) -> float:
@@ -416,7 +415,7 @@ class Number(Control):
 
 @dataclass(frozen=True)
 class Typed(Control):
-    """A number that is typed as people write it, such as 7B, or left open unless it is required."""
+    """Number typed as text, such as 7B, optional unless required."""
 
     usual: float | None = None
     low: float = 0.0
@@ -424,7 +423,7 @@ class Typed(Control):
     required: bool = False
 
     def read(self, text: str | None) -> tuple[float | None, str]:
-        """Number that a text says; the usual one, with what is wrong, where it says none.
+        """Number of a text, or the default with an error message.
 
         >>> Typed("params").read("7B"), Typed("params").read("")
         ((7000000000.0, ''), (None, ''))
@@ -455,7 +454,7 @@ class Typed(Control):
         return "" if value is None else short_number(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link writes it; what was typed stays as it is."""
+        """Return a value as a link parameter; typed text is kept."""
         if isinstance(value, str):
             return value
         return "" if value is None else short_number(value)
@@ -463,13 +462,13 @@ class Typed(Control):
 
 @dataclass(frozen=True)
 class LineOfText(Word):
-    """A text of one line, such as a link; what is longer than any is left out."""
+    """One-line text, such as a link, of limited length."""
 
     usual: str = ""
     longest: int = 4000
 
     def read(self, text: str | None) -> tuple[str, str]:
-        """Text that a link says, and what is wrong with it.
+        """Text of a link, with an error message if invalid.
 
         >>> LineOfText("a").read("x" * 5000)[1]
         '“a” is longer than 4000 characters'
@@ -487,7 +486,7 @@ Parameter = Choice | Number | Typed | LineOfText
 
 @lru_cache(maxsize=1024)
 def short_number(value: float) -> str:
-    """Write a number as people type it, exactly.
+    """Format a number as people type it, exactly.
 
     >>> short_number(7e9), short_number(3.14e23), short_number(0.277), short_number(2048.0)
     ('7B', '3.14e23', '0.277', '2048')
@@ -503,7 +502,7 @@ _SUFFIXES = ((6, "M"), (9, "B"), (12, "T"))
 
 
 def _bounded(query: dict[str, str]) -> dict[str, str]:
-    """Leave a link of absurd length unread but for its first names."""
+    """Reduce an oversized link to its first names."""
     kept: dict[str, str] = {}
     for name, text in query.items():
         if sum(map(len, (*kept, *kept.values()))) + len(name) + len(text) > LONGEST_QUERY:
@@ -531,7 +530,7 @@ def _versions(query: Query) -> list[str]:
 
 
 def _unknown(names: list[str]) -> list[str]:
-    """Say which names of a link the page does not know."""
+    """Notice on unknown names in a link."""
     if not names:
         return []
     first = ", ".join(_("“{label}”").format(label=shortened(name)) for name in names[:3])

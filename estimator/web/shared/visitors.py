@@ -1,8 +1,8 @@
-"""Visitors of a server: how many at the same time, and metrics for Prometheus.
+"""Visitors of a server: session limit, and metrics for Prometheus.
 
-`twenty-watts app --max-sessions N` admits N browser sessions; the next one sees a short page that
-says so, and costs next to nothing. `--metrics-port PORT` serves the metrics on loopback, apart from
-the app, so that a proxy in front of the app never exposes them.
+`twenty-watts app --max-sessions N` admits N browser sessions; further ones get a short, cheap page.
+`--metrics-port PORT` serves the metrics on loopback, separate from the app, so that a proxy for the
+app never exposes them.
 """
 
 import os
@@ -19,16 +19,16 @@ from estimator.web.shared import style
 from estimator.web.shared.language import _
 
 MAX_SESSIONS = "TWENTY_WATTS_MAX_SESSIONS"
-"""Environment variable with the most sessions at the same time; unset: no limit [1]."""
+"""Environment variable with the session limit; if unset, there is none [1]."""
 
 METRICS_PORT = "TWENTY_WATTS_METRICS_PORT"
-"""Environment variable with the port of the metrics; unset: no metrics are served."""
+"""Environment variable with the port of the metrics; if unset, they are off."""
 
 LIVE = "live"
-"""Parameter of a link with the token for live readings."""
+"""Link parameter with the token for live readings."""
 
 BUCKETS_S = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
-"""Upper limits of the classes of the time that a page takes [s]; assumed."""
+"""Bucket limits of page times [s]; assumed."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Visitors:
         )
 
     def enter(self) -> bool:
-        """Take a place; False if there is none."""
+        """Take a place, or return False if there is none."""
         with self.lock:
             if self.most is not None and self.present >= self.most:
                 self.refused.inc()
@@ -69,7 +69,7 @@ class Visitors:
             return True
 
     def leave(self, entered: bool) -> None:
-        """Give a place back, if it was taken."""
+        """Release a taken place."""
         with self.lock:
             self.present -= entered
             self.sessions.set(self.present)
@@ -77,7 +77,7 @@ class Visitors:
 
 @st.cache_resource(show_spinner=False)
 def visitors() -> Visitors:
-    """Visitors of this server; its metrics are served from the first visit on."""
+    """Visitors of this server; metrics are served from the first visit on."""
     most, port = os.environ.get(MAX_SESSIONS), os.environ.get(METRICS_PORT)
     here = Visitors(most=int(most) if most else None)
     if port:
@@ -93,7 +93,7 @@ def _entered() -> bool:
 
 
 def admit() -> bool:
-    """Tell whether this session has a place; otherwise draw the page that says there is none."""
+    """Return whether this session has a place; otherwise draw the page for the rest."""
     if _entered():
         return True
     style.sentence_of(
@@ -107,19 +107,19 @@ def admit() -> bool:
 
 
 def remember_live_token() -> None:
-    """Move the token for live readings from the link into the session: no page shares it."""
+    """Move the token for live readings from the link to the session, so that no page shares it."""
     if LIVE in st.query_params:
         st.session_state[LIVE] = st.query_params.pop(LIVE)
 
 
 def live_token() -> str:
-    """Token that the visitor's link had; empty if none."""
+    """Token of the visitor's link, or empty."""
     return str(st.session_state.get(LIVE, ""))
 
 
 @contextmanager
 def timed(page: str) -> Iterator[None]:
-    """Count a visit of a page and the time that it takes."""
+    """Count a page visit and its time."""
     begun = time.perf_counter()
     try:
         yield

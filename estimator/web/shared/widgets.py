@@ -1,4 +1,4 @@
-"""Controls of a page, drawn from what it declares: options, limits, labels and tooltips."""
+"""Controls of a page, drawn from its declarations: options, limits, labels and tooltips."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -24,7 +24,7 @@ FIRST_YEAR = 1900
 """A number from this on is a year, which has no separator."""
 
 MOST_CONFIG_MB = 10
-"""A config.json is a few kB; what is larger is something else [MB]."""
+"""Largest config.json upload [MB]; a typical one has a few kB."""
 
 
 def draw_all(
@@ -32,9 +32,9 @@ def draw_all(
     problems: Mapping[str, str],
     drawings: Mapping[str, Callable[[], None] | None] | None = None,
 ) -> None:
-    """Draw every input that has a label, in its order and fold, each above its problem.
+    """Draw every labelled input, in order and fold, each with its problem.
 
-    `drawings` draws an input that the page draws itself; None leaves it out.
+    `drawings` replaces an input's drawing; None skips it.
     """
     values, own = asked_of(parameters.page), drawings or {}
     drawn = [
@@ -56,7 +56,7 @@ def draw_all(
 
 
 def draw_one(parameters: LinkParameters, name: str) -> None:
-    """Draw the control of an input as the page declares it."""
+    """Draw the declared control of an input."""
     declared = parameters.declared(name)
     if isinstance(declared, Choice) and declared.abreast:
         switch(parameters, name, _(declared.label), declared.called(), visible=True)
@@ -117,7 +117,7 @@ def switch(
 
 
 def view(parameters: LinkParameters, frame: Frame, chosen: str, names: Names) -> str:
-    """Draw the views of a page side by side, or the title of the one that is a slide.
+    """Draw the views of a page side by side, or a slide's title.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def number(parameters: LinkParameters, name: str, label: str, step: float | None
 
 
 def slider(parameters: LinkParameters, name: str, label: str, step: float | None = None) -> None:
-    """Draw the slider of a `Number`, as the browser's language writes numbers, but for years."""
+    """Draw the slider of a `Number`, with localised numbers."""
     declared, kind = _number(parameters, name)
     steps = {} if step is None else {"step": kind(step)}
     least, most = kind(declared.low), kind(declared.high)
@@ -163,12 +163,12 @@ def slider(parameters: LinkParameters, name: str, label: str, step: float | None
 
 
 def text(parameters: LinkParameters, name: str, label: str, placeholder: str = "") -> None:
-    """Draw the box of an input that is typed."""
+    """Draw the box of a typed input."""
     st.text_input(label, placeholder=placeholder, **_beginning(parameters, name, "value"))
 
 
 def config_box(parameters: LinkParameters, name: str) -> None:
-    """Draw the box of a config.json, and where its file is uploaded into that box."""
+    """Draw the text box and file upload of a config.json."""
     st.text_area(
         _(parameters.declared(name).label),
         height=160,
@@ -194,7 +194,7 @@ def config_box(parameters: LinkParameters, name: str) -> None:
 
 
 def typed(parameters: LinkParameters, names: Names) -> None:
-    """Draw a box for each parameter that is typed: `names` holds them with their labels."""
+    """Draw a box for each typed parameter in `names`, with its label."""
     for name, label in names.items():
         text(parameters, name, _(label))
 
@@ -204,8 +204,8 @@ def button(
 ) -> None:
     """Draw a button that acts before the page is drawn again.
 
-    A browser whose server was started again sends a press that this server has drawn no button
-    for: it acts once the button is drawn.
+    After a server restart, a browser may press a button that this server has not drawn; it then
+    acts once drawn.
     """
     state, done = st.session_state, f"_{key}_done"
 
@@ -219,7 +219,7 @@ def button(
 
 
 def heading(words: str) -> str:
-    """Text of a column's head, which begins as those of all tables do.
+    """Column heading, capitalised.
 
     >>> heading("peak [TFLOP/s]"), heading("")
     ('Peak [TFLOP/s]', '')
@@ -228,7 +228,7 @@ def heading(words: str) -> str:
 
 
 def number_column(words: str) -> Any:
-    """Column of numbers in a table, written as the browser's language writes them."""
+    """Numeric column of a table, localised by the browser."""
     return st.column_config.NumberColumn(heading(words), format="localized")
 
 
@@ -238,7 +238,7 @@ def _beginning(
     argument: str,
     written: Callable[[Any], Any] | None = None,
 ) -> dict[str, Any]:
-    """Key and tooltip of a control, and what one that is drawn for the first time begins with."""
+    """Key and tooltip of a control, and its initial value."""
     declared, key = parameters.declared(name), widget_key(parameters.page, name)
     state = UrlState(parameters.page, parameters)
     tooltip = _(declared.help) if declared.help else None
@@ -248,7 +248,7 @@ def _beginning(
 def _options(
     parameters: LinkParameters, name: str, names: Names, rest: str | None
 ) -> tuple[Sequence[str], dict[str, str]]:
-    """Options of a choice, and what each is called."""
+    """Options of a choice, and their names."""
     declared = parameters.declared(name)
     assert isinstance(declared, Choice)
     offered = tuple(one for one in declared.options if rest is not None or one in names)
@@ -256,7 +256,7 @@ def _options(
 
 
 def _number(parameters: LinkParameters, name: str) -> tuple[Number, Any]:
-    """Return the number as declared, and the type that its widget holds."""
+    """Return the declared number, and its widget's type."""
     declared: Parameter = parameters.declared(name)
     assert isinstance(declared, Number)
     return declared, int if declared.whole else float

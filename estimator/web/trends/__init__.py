@@ -1,1 +1,1 @@
-"""The page "Trends"."""
+"""Page "Trends"."""

@@ -1,4 +1,4 @@
-"""Trends: compute, memory, efficiency, budgets and quantum volume through the years."""
+"""Page Trends: compute, memory, efficiency, budgets and quantum volume over the years."""
 
 from collections.abc import Callable
 from html import escape
@@ -38,7 +38,7 @@ MONTHS = 12.0
 TABLE_ROWS = 40
 Pictures = dict[str, Callable[[Row], Picture]]
 LINE = ", line "
-"""Between the file of a record and its line."""
+"""Separator between a record's file and line."""
 
 VIEW_NAMES = {
     "compute": N_("Training compute"),
@@ -52,7 +52,7 @@ VIEW_NAMES = {
 
 @kept
 def with_flop() -> tuple[str, ...]:
-    """Presets whose compute is on record, GPT-3 first."""
+    """Presets with known compute, GPT-3 first."""
     found = [one.id for one in open_catalog().presets() if "training_flop" in one.records]
     return led_by("gpt-3", (name for name in found if name in preset_names()))
 
@@ -98,7 +98,7 @@ def all_series() -> dict[str, Series]:
 
 
 def _draw(values: Values, found: Pictures, frame: Frame) -> None:
-    """Draw the view asked for: the finding in a sentence, the records, and the row behind each."""
+    """Draw the selected view: sentence, records, and their source rows."""
     view = frame.show.replace("_", "-") or values["view"]
     if not frame.slide:
         widgets.switch(PARAMETERS, "view", _("View"), VIEW_NAMES)
@@ -112,7 +112,7 @@ def _draw(values: Values, found: Pictures, frame: Frame) -> None:
 
 
 def compute_picture(values: Row) -> Picture:
-    """Training compute of published runs with the fit through the largest."""
+    """Training compute of published runs with a fit through the largest."""
     every, best = all_series()["compute"], all_series()["compute"].front()
     names = (_("published runs"), _("larger than all before"), _("estimated by others"))
     others = [one for one in _records(every, names[0], "FLOP") if one["row"] not in best.rows]
@@ -155,23 +155,23 @@ NAMED = {
     "DeepSeek-V3 671B-A37B (pre-training)": ("DeepSeek", "right"),
     "Grok-3": ("Grok-3", "right"),
 }
-"""Label of a run that the chart names -> its short name, and where it has room."""
+"""Label of a named run in the chart -> its short name, and side."""
 
 
 def _tag(label: str, year: int) -> Row:
-    """Return the name and year of a run worth naming, and on which side it is written."""
+    """Return the name and year of a notable run, and its side."""
     short, side = NAMED.get(label, ("", ""))
     return {"tag": short and f"{short}, {year}", "side": side}
 
 
 def _doubling(trend: GrowthRate, per_year: float = 1.0) -> dict[str, str]:
-    """Time in which a trend doubles, with its interval, for a sentence."""
+    """Doubling time with its interval, for a sentence."""
     low, mid, high = (localised(digits(per_year * years)) for years in trend.doubling_years())
     return {"low": low, "mid": style.bold(mid), "high": high}
 
 
 def memory_wall_picture(values: Row) -> Picture:
-    """Hardware and models, each over its own value in 2016."""
+    """Hardware and models, relative to 2016."""
     names = {
         "compute": _("training compute"),
         "params": _("parameters"),
@@ -194,7 +194,7 @@ def memory_wall_picture(values: Row) -> Picture:
 
 
 def _holders(values: Row) -> None:
-    """Draw which devices merely hold the largest model of their year."""
+    """Draw the devices that merely store the largest model of their year."""
     st.subheader(_("Devices needed just to store the largest model"), anchor=False)
     draw_table(
         (_("Year"), _("Model"), _("parameters"), _("Device"), _("devices")),
@@ -213,7 +213,7 @@ def _holders(values: Row) -> None:
 
 
 def efficiency_picture(values: Row) -> Picture:
-    """Peak per watt through the years."""
+    """Peak per watt over the years."""
     series = all_series()["efficiency"]
     names = (_("accelerators"),)
     rows = [*_records(series, names[0], "FLOP/s/W"), *_line(series.trend(), series, names[0])]
@@ -230,7 +230,7 @@ def efficiency_picture(values: Row) -> Picture:
 
 
 def budget_picture(values: Row) -> Picture:
-    """Compute that a budget bought through the years."""
+    """Compute for a budget over the years."""
     budget = values["budget"]
     series = all_series()["per dollar"]
     names = (_("compute for the budget"),)
@@ -258,7 +258,7 @@ def budget_picture(values: Row) -> Picture:
 
 
 def _bought(values: Row) -> None:
-    """Draw what a budget bought, year by year."""
+    """Draw the compute for a budget, year by year."""
     draw_table(
         (_("Year"), _("Device"), _("compute"), _("parameters"), _("tokens")),
         [
@@ -275,13 +275,13 @@ def _bought(values: Row) -> None:
 
 
 def _cost_series(values: Row) -> Series:
-    """Cost of a fixed model through the years."""
+    """Cost of a fixed model over the years."""
     flop = open_catalog().preset(values["preset"]).records["training_flop"].value
     return cost_by_year(flop, open_catalog())
 
 
 def cost_picture(values: Row) -> Picture:
-    """Cost of a fixed model through the years."""
+    """Cost of a fixed model over the years, as a chart."""
     series = _cost_series(values)
     names = (_("cost of the training"),)
     cheapest, oldest = int(np.argmin(series.values)), int(np.argmin(series.years))
@@ -304,7 +304,7 @@ def cost_picture(values: Row) -> Picture:
 
 
 def quantum_picture(values: Row) -> Picture:
-    """Quantum volume through the years, and why it is not converted."""
+    """Quantum volume over the years, and why it is not converted."""
     names = (_("IBM"), _("best of all makers"))
     ibm, best = all_series()["ibm"], all_series()["quantum"].front()
     rows = [*_records(ibm, names[0], "1"), *_records(best, names[1], "1")]
@@ -364,7 +364,7 @@ def _picture(
 
 
 def _rows_table(series: Series, unit: str) -> None:
-    """Draw the records of a trend with the row behind each."""
+    """Draw the records of a trend with their source rows."""
     rows = list(zip(series.years, series.labels, series.values, series.rows, strict=True))
     draw_table(
         (_("Year"), _("Record"), _("value"), _("Row")),
@@ -376,7 +376,7 @@ def _rows_table(series: Series, unit: str) -> None:
 
 
 def _row_cell(row: str) -> str:
-    """Return the file behind a record, a device's as a link to the page that uses it."""
+    """Return the file of a record, linked to its page for a device."""
     if row.startswith("hardware/"):
         device = row.removeprefix("hardware/").removesuffix(".toml")
         return anchor(f"estimate?v=1&preset=gpt-3&hardware={device}", row)
