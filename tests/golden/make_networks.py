@@ -1,13 +1,14 @@
-"""Regenerate networks.csv: what transformers and diffusers build, and what PyTorch counts.
+"""Regenerate networks.csv and models.csv: what libraries build, and what PyTorch counts.
 
 Needs torch, transformers and diffusers, which neither users nor CI need. Run from the repository
 root:
 
     python tests/golden/make_networks.py
 
-To add a network that is no decoder, put its config into networks/. Models are built on the meta
-device. `forward_flop` stays empty where the counter cannot count there. The backward pass of a
-grouped convolution is counted as what it multiplies, which PyTorch's own count does not.
+To add a network that is no decoder, put its config into networks/; a decoder goes into configs/,
+and its name into the first column of models.csv. Models are built on the meta device.
+`forward_flop` stays empty where the counter cannot count there. The backward pass of a grouped
+convolution is counted as what it multiplies, which PyTorch's own count does not.
 """
 
 import csv
@@ -27,6 +28,11 @@ COLUMNS = ["config", "class", "params_total", "seq_len", "forward_flop", "traini
 TEXT_LEN, CLIP_LEN, LATENT_TEXT, FLUX_TEXT = 256, 64, 77, 512
 SAMPLES = 16_000
 MEL_FRAMES = 1000
+DECODER_LEN = 512
+DECODERS_UNCOUNTED = {
+    "dbrx": "its experts are picked by value, which the meta device does not have",
+    "llama4_text": "every expert runs on every token",
+}
 UNCOUNTED = {
     "altclip": "reads values of tensors",
     "chinese_clip": "reads values of tensors",
@@ -554,15 +560,32 @@ def row_of(path: Path) -> list:
     return [path.stem, name, params, length, *count_flop(model, given, named)]
 
 
+def decoder_row(path: Path) -> list:
+    """Return the row of a config of a decoder, one sequence of tokens long."""
+    config = json.loads(path.read_text())
+    model, flop = build(config), ""
+    if config["model_type"] not in DECODERS_UNCOUNTED:
+        given = {"input_ids": tokens(DECODER_LEN, model.device), "use_cache": False}
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(**given)
+        flop = counter.get_total_flops()
+    return [path.stem, config["architectures"][0], params_total(model, config), DECODER_LEN, flop]
+
+
 def main() -> None:
     """Write one row per config."""
     masking_utils.find_packed_sequence_indices = lambda position_ids: None
-    with (HERE / "networks.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for path in sorted((HERE / "networks").glob("*.json")):
-            writer.writerow(row_of(path))
-            file.flush()
+    with (HERE / "models.csv").open() as file:
+        decoders = [HERE / "configs" / f"{row['config']}.json" for row in csv.DictReader(file)]
+    networks = sorted((HERE / "networks").glob("*.json"))
+    tables = (("models.csv", decoders, decoder_row), ("networks.csv", networks, row_of))
+    for table, paths, row in tables:
+        with (HERE / table).open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS if row is row_of else COLUMNS[:-1])
+            for path in paths:
+                writer.writerow(row(path))
+                file.flush()
 
 
 if __name__ == "__main__":
