@@ -229,6 +229,14 @@ def test_uses_that_few_runs_are_published_of_are_slower(model):
     assert reached(model, replace(DECODER, rare=1.0)) < 0.95 * reached(model)
 
 
+def test_the_update_of_the_parameters_costs_steps_of_few_tokens(model):
+    few, many = (
+        reached(model, replace(DECODER, layout=replace(USUAL, batch_tokens=tokens)), devices=1.0)
+        for tokens in (2e3, 4e6)
+    )
+    assert few < 0.95 * many
+
+
 def test_formats_without_matrix_units_reach_more_of_their_peak(model):
     slow = replace(A100, peak_flop_per_s=19.5e12, peak_16_bit_flop_per_s=19.5e12)
     assert reached(model, machine=replace(slow, matrix_units=0.0)) > reached(model, machine=slow)
