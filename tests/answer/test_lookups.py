@@ -91,3 +91,9 @@ def test_device_hours_of_a_preset_stay_with_their_device(preset):
         answer = answer_scenario(Scenario(preset=preset.id), catalog)
         hours = preset.as_run["device_hours"].value
         assert float(answer.estimate["device_hours"].mid) == pytest.approx(hours)
+
+
+def test_hours_on_an_unpublished_device_are_of_one_of_its_time():
+    """AlphaGo's GPUs of 2016 were not named."""
+    answer = answer_scenario(Scenario(preset="alphago", hardware="p100"), Catalog.open())
+    assert answer.estimate["device_hours"].mid == 34800

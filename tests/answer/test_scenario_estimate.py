@@ -474,14 +474,6 @@ def test_a_brain_has_no_format_to_assume(catalog):
         assert "precision_assumed" in {notice.code for notice in board.notices}
 
 
-@pytest.mark.parametrize("device", ["h100", "v100", "human-brain"])
-def test_hours_on_an_unpublished_device_are_not_moved_to_a_later_one(catalog, device):
-    """AlphaGo's GPUs of 2016 were not named: its hours say nothing of a device of later years."""
-    with pytest.raises(ValueError, match="without FLOPs: set flop"):
-        ask(catalog, preset="alphago", hardware=device)
-    assert ask(catalog, preset="alphago", hardware="p100").estimate["device_hours"].mid == 34800
-
-
 @pytest.mark.parametrize(("flop", "share"), [(1e17, 0.22), (4.5e17, 1.0), (4.51e17, None)])
 def test_work_that_a_device_cannot_do_in_its_hours_is_refused(catalog, flop, share):
     """An H100 was answered 148% of its peak, in an interval from 148 to 100%."""

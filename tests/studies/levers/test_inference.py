@@ -38,16 +38,6 @@ def test_a_step_is_never_quicker_than_either_part(batch, bits):
     assert found.tokens_per_s == pytest.approx(batch / found.time_s)
 
 
-def test_zeros_in_no_pattern_change_nothing():
-    masked = StoredDecoder(params=6.74e9, zero_share=0.9, cache_values=LLAMA.cache_values)
-    assert step(masked, Load(), H100) == step(LLAMA, Load(), H100)
-    assert masked.memory_bytes(Load()) == LLAMA.memory_bytes(Load())
-
-
-def test_the_cache_of_llama_is_half_a_megabyte_a_token():
-    assert LLAMA.cache_bytes(1) == pytest.approx(524288)
-
-
 def test_experts_are_read_as_far_as_a_batch_needs_them():
     moe = StoredDecoder(params=46.7e9, active_share=0.276)
     one, many = (step(moe, Load(batch=batch, context=0), H100) for batch in (1, 64))
