@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from estimator.networks.blocks import Cost, Costs, Mlp, affine, held, product
+from estimator.networks.blocks import held
 from estimator.networks.convolution import (
-    BATCH_NORM,
     Conv,
     Flow,
     depthwise_conv,
@@ -18,9 +17,7 @@ from estimator.networks.convolution import (
     plain,
     pointwise,
     positive,
-    ratio,
     square,
-    stages,
 )
 from estimator.networks.fields import Fields
 from estimator.networks.model_class import classifier, head_note, task
@@ -189,62 +186,3 @@ def convnext(version: int, fields: Fields) -> Network:
 
 
 families(convnext, {"convnext": 1, "convnextv2": 2, "dinov3_convnext": 1})
-
-
-@family("poolformer")
-def poolformer(fields: Fields) -> Network:
-    """PoolFormer: average pooling in place of attention, then an MLP (arXiv:2111.11418, sec. 3)."""
-    rows = stages(fields, ("hidden_sizes", "depths", "patch_sizes", "strides", "padding"))
-    factor = ratio(fields, "mlp_ratio", 4)
-    norms = 4 + 2 * fields.flag("use_layer_scale", default=True)
-
-    def body(flow: Flow) -> Flow:
-        before = fields.size("num_channels", default=3)
-        for stage, (width, depth, kernel, stride, padding) in enumerate(rows):
-            name, patch = f"stage{stage + 1}/", plain(before, width, kernel, stride, padding)
-            flow = flow.conv(f"{name}patch", patch, first=stage == 0)
-            mlp = Mlp(width, int(width * factor), bias=True).costs()
-            flow = flow.layers(mlp, times=depth, prefix=name)
-            flow, before = flow.dense({"norm/layers": held(depth * norms * width)}), width
-        return flow.norm(before) if task(fields) else flow
-
-    return conv_net(fields, body, rows[-1][0], DEFAULT_SIDE, class_tokens=0)
-
-
-@family("focalnet")
-def focalnet(fields: Fields) -> Network:
-    """FocalNet: convolutions of growing reach, gated and summed (arXiv:2203.11926, sec. 3.2)."""
-    rows = stages(fields, ("depths", "focal_levels", "focal_windows"))
-    first = fields.size("embed_dim", default=96)
-    scale = 2 * fields.flag("use_layerscale")
-    normed = 2 * fields.flag("use_post_layernorm_in_modulation")
-    factor, overlaps = ratio(fields, "mlp_ratio", 4.0), fields.flag("use_conv_embed")
-    patch = square(fields, "patch_size", 4)
-
-    def body(flow: Flow) -> Flow:
-        before = fields.size("num_channels", default=3)
-        for stage, (depth, levels, window) in enumerate(rows):
-            name, width = f"stage{stage + 1}/", first * 2**stage
-            size = (2, 2, 0) if stage else (patch, patch, 0)
-            if overlaps:
-                size = (3, 2, 1) if stage else (7, 4, 2)
-            flow = flow.conv(f"{name}patch", plain(before, width, *size), first=stage == 0)
-            layer = _focal_layer(width, levels, window, int(width * factor))
-            flow = flow.layers(layer, times=depth, prefix=name)
-            norms = depth * (2 * BATCH_NORM + scale + normed) + BATCH_NORM
-            flow, before = flow.dense({f"{name}norm": held(norms * width)}), width
-        return flow.norm(before)
-
-    return conv_net(fields, body, first * 2 ** (len(rows) - 1))
-
-
-def _focal_layer(width: int, levels: int, window: int, wide: int) -> Costs:
-    """Modulation and MLP of a layer, per position."""
-    reach = sum((window + 2 * level) ** 2 for level in range(levels)) * width
-    context: dict[str, Cost] = {
-        "modulation/in": affine(width, 2 * width + levels + 1),
-        "modulation/depthwise": product(reach, 2 * reach),
-        "modulation/context": affine(width, width),
-        "modulation/out": affine(width, width),
-    }
-    return {**context, **Mlp(width, wide, bias=True).costs()}

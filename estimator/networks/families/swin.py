@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from estimator.core.messages import refuse
-from estimator.networks.blocks import Cost, Costs, Mlp, affine, equal_heads, held, linear, table
-from estimator.networks.convolution import Conv, Flow, image, plain, ratio, rectangle, square
-from estimator.networks.families.convnet import conv_net
+from estimator.networks.blocks import Costs, Mlp, affine, equal_heads, held, linear, table
+from estimator.networks.convolution import Conv, image, ratio, rectangle, square
 from estimator.networks.fields import Fields
 from estimator.networks.ledger import Inputs, Quantity
 from estimator.networks.model_class import classifier, head_note, task
 from estimator.networks.network import Line, Network, Pass, lines, network
-from estimator.networks.registry import families, family
+from estimator.networks.registry import families
 
 POSITION_MLP = 512
 """Width of the network that maps distances to biases in Swin v2 (arXiv:2111.09883)."""
@@ -110,61 +109,3 @@ def _stage(version: int, fields: Fields, place: int, depths: list[int]) -> Passe
 
 
 families(swin, {"swin": 1, "swinv2": 2, "donut-swin": 0})
-
-
-@family("hiera")
-def hiera(fields: Fields) -> Network:
-    """Hiera: queries pool the positions at the start of each stage, and widen."""
-    side, stride = square(fields, "image_size", 224), square(fields, "patch_stride", 4)
-    depths = fields.layer_counts("depths", (2, 3, 16, 3))
-    heads = fields.sizes("num_heads", (1, 2, 4, 8), len(depths))
-    first, grown = fields.size("embed_dim", default=96), ratio(fields, "embed_dim_multiplier", 2.0)
-    widths = [int(first * grown**stage) for stage in range(len(depths))]
-    for width, number in zip(widths, heads, strict=True):
-        fields.share("embed_dim * embed_dim_multiplier ** stage", width, "num_heads", number)
-    fold, unit = square(fields, "query_stride", 2) ** 2, square(fields, "masked_unit_size", 8) ** 2
-    near = fields.listed("masked_unit_attention", (True, True, False, False), len(depths))
-    pools = fields.size("num_query_pool", default=3, least=0)
-    padding, kernel = square(fields, "patch_padding", 3), square(fields, "patch_size", 7)
-    stem = plain(fields.size("num_channels", default=3), first, kernel, stride, padding)
-    factor = ratio(fields, "mlp_ratio", 4.0)
-
-    def body(flow: Flow) -> Flow:
-        flow = flow.conv("embedding/patch", stem, first=True)
-        flow = flow.dense({"embedding/position": table((side // stride) ** 2, first)})
-        seen: Quantity = flow.positions
-        for place, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-            before, rest, span = widths[max(place - 1, 0)], depth, unit // fold**place
-            layer, name = _hiera_layer(width, int(width * factor)), f"stage{place + 1}/"
-            if place:  # units are those of the stage before
-                step = fold if place <= pools else 1
-                asked = seen / step
-                reach = step * span if near[place - 1] or near[place] else seen
-                flow = flow.layers(_hiera_pooling(before, width), seen, prefix=name)
-                own = {part: cost for part, cost in layer.items() if "value" not in part}
-                own["norm/layers"] = held(2 * (before + width))
-                flow = flow.layers(own, asked, pairs=asked * reach, prefix=name)
-                rest, seen = depth - 1, asked
-            reach = span if near[place] else seen
-            flow = flow.layers(layer, seen, pairs=seen * reach, times=rest, prefix=name)
-        return flow.norm(widths[-1]) if pooled else flow
-
-    pooled = task(fields) in ("", "ImageClassification")
-    return conv_net(fields, body, widths[-1], side)
-
-
-def _hiera_layer(width: int, inner: int) -> Costs:
-    """A layer of one width."""
-    return {
-        "attention/query_key_value": affine(width, 3 * width),
-        "attention/products": Cost(flop_per_pair=4 * width),
-        "attention/output": affine(width, width),
-        **Mlp(width, inner, bias=True).costs(),
-        "norm/layers": held(4 * width),
-    }
-
-
-def _hiera_pooling(before: int, width: int) -> Costs:
-    """Return the cost of a stage's first layer before its queries pool the positions."""
-    shortcut = affine(before, width) if before != width else Cost()
-    return {"attention/in": affine(before, 3 * width), "attention/shortcut": shortcut}
