@@ -40,10 +40,6 @@ class Cost:
         """Cost of one part that runs `count` times."""
         return replace(self.times(count), params=self.params, active_params=self.active_params)
 
-    def again(self) -> "Cost":
-        """Same work with parameters counted elsewhere."""
-        return replace(self, params=0, active_params=0)
-
     def routed(self, experts: int, active: int) -> "Cost":
         """Cost of many equal parts, `active` of which each token uses."""
         return replace(self.times(active), params=experts * self.params)
@@ -221,31 +217,16 @@ class IndexedAttention(Attention):
         }
 
 
-def multi_head(
-    hidden: int,
-    heads: int,
-    head_dim: int,
-    *,
-    kv_heads: int | None = None,
-    bias: bool = False,
-    norm_params: int = 0,
-) -> Attention:
-    """Attention with biases everywhere or nowhere; by default as many key-value heads as heads."""
+def multi_head(hidden: int, heads: int, head_dim: int, *, bias: bool = False) -> Attention:
+    """Attention with as many key-value heads as heads, and biases everywhere or nowhere."""
     return Attention(
         hidden=hidden,
         heads=heads,
-        kv_heads=kv_heads or heads,
+        kv_heads=heads,
         head_dim=head_dim,
         qkv_bias=bias,
         output_bias=bias,
-        norm_params=norm_params,
     )
-
-
-def reading(attention: Attention, width: int) -> Costs:
-    """Costs of attention to states of another width."""
-    seen, parts = replace(attention, hidden=width).costs(), ("attention/key", "attention/value")
-    return {**attention.costs(), **{part: seen[part] for part in parts}}
 
 
 def equal_heads(

@@ -129,7 +129,8 @@ def _difference(fields: Fields, row: Row) -> list[tuple[str, str, str]]:
             else:
                 key, value = _stated(fields, names.split("|"))
                 stated = bool(key)
-            same = value == fact or (value in _EMPTY and fact in _EMPTY)
+            empty = value in _EMPTY and fact in _EMPTY and (stated or not required)
+            same = value == fact or empty
             if not same and (required or stated):
                 key = key or names.split("|")[0]
                 found.append((key, json.dumps(fact), json.dumps(value)))
@@ -290,7 +291,7 @@ class _Polynomials:
                 Term(
                     params=params,
                     active_params=term.get("active", params),
-                    flop=batch * flop + term.get("once", 0.0),
+                    flop=batch * (flop + batch * term.get("compared", 0.0)) + term.get("once", 0.0),
                     backward_ratio=1.0 if term.get("first") else 2.0,
                     is_embedding=bool(term.get("table")),
                 ),

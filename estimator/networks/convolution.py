@@ -11,7 +11,7 @@ from estimator.core.messages import refuse
 from estimator.networks.blocks import Cost, Costs, affine, held
 from estimator.networks.fields import Fields
 from estimator.networks.ledger import Inputs, Quantity, quantity
-from estimator.networks.network import Line, Network, Pass, crossing, lines, network
+from estimator.networks.network import Line, Network, Pass, lines, network
 
 BATCH_NORM = 2
 """Parameters per channel of a norm: scale and shift, without running statistics."""
@@ -102,15 +102,14 @@ class Steps(NamedTuple):
 class Flow:
     """Feature maps on their way through a network: their side, and the lines so far.
 
-    A recording is a map of one of `dims` with its frames as side. Frozen norms have no parameters;
-    `text` is the length that maps attend to. Lines are linked by step, so that a deep network's
-    steps do not copy earlier ones.
+    A recording is a map of one of `dims`, its side the frames. `text` is the length of what maps
+    attend to. Lines are kept step by step, so that a step of a deep network does not copy those
+    before it.
     """
 
     batch: Quantity
     side: Quantity
     dims: int = 2
-    frozen: bool = False
     text: Quantity = 0.0
     steps: Steps | None = field(default=None, repr=False, compare=False)
 
@@ -129,8 +128,7 @@ class Flow:
         return replace(self, steps=Steps(self.steps, tuple(added)))
 
     def conv(self, name: str, conv: Conv, first: bool = False) -> "Flow":
-        """Apply a convolution."""
-        conv = replace(conv, norm=conv.norm and not self.frozen)
+        """After a convolution."""
         side = conv.side(self.side)
         done = lines({name: conv.cost()}, self.batch * side * side, first=first)
         return self.with_lines(done).at(side)
@@ -176,15 +174,6 @@ class Flow:
         each = self.positions if positions is None else positions
         return self.layers(costs, each, pairs=each * each, times=times, prefix=prefix)
 
-    def crossing(
-        self, costs: Costs, positions: Quantity, seen: Quantity, *, times: int, prefix: str
-    ) -> "Flow":
-        """Add `times` equal layers on `positions` that attend to `seen` ones."""
-        asking, found = self.batch * positions, self.batch * seen
-        return self.with_lines(
-            crossing(costs, self.batch, asking, found, times=times, prefix=prefix)
-        )
-
     def dense(self, costs: Costs, positions: Quantity = 1.0) -> "Flow":
         """Add dense layers on one pooled position of each image, or on `positions`."""
         return self.layers(costs, positions)
@@ -227,22 +216,14 @@ def flow_network(
     side: int,
     body: Callable[[Flow], Flow],
     notes: tuple[str, ...] = (),
-    class_tokens: int | None = None,
 ) -> Network:
-    """Build the network of a config that takes images of `side` through `body`.
-
-    The items of a pass are images; with `class_tokens`, they are the positions of the last map plus
-    these.
-    """
+    """The network of a config that takes images of `side` through `body`; its items are images."""
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, side)
-        flow = body(Flow(batch=batch, side=pixels))
-        tokens = 1.0 if class_tokens is None else flow.positions + class_tokens
-        return Pass(lines=flow.lines, items=batch * tokens)
+        return Pass(lines=body(Flow(batch=batch, side=pixels)).lines, items=batch)
 
-    unit = "image" if class_tokens is None else "token"
-    return network(fields, run, notes, item_unit=unit)
+    return network(fields, run, notes, item_unit="image")
 
 
 def square(fields: Fields, name: str, default: int | None = None) -> int:
@@ -262,21 +243,17 @@ def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
     return side, side
 
 
-COUNTS = ("depths", "depth", "blocks_per_stage", "focal_levels", "num_block_repeats")
-"""Keys of lists with a number of layers per stage."""
-
-
 def stages(fields: Fields, names: tuple[str, ...]) -> list[tuple[int, ...]]:
     """One row per stage from the lists of a config, all of equal length.
 
-    Those of `COUNTS` are numbers of layers.
+    `num_block_repeats` are numbers of layers.
 
-    >>> stages(Fields({"depths": [2, 4], "widths": [8, 16]}), ("depths", "widths"))
+    >>> stages(Fields({"kernels": [2, 4], "widths": [8, 16]}), ("kernels", "widths"))
     [(2, 8), (4, 16)]
     """
     columns: list[list[int]] = []
     for name in names:
-        read = fields.layer_counts if name in COUNTS else fields.sizes
+        read = fields.layer_counts if name == "num_block_repeats" else fields.sizes
         columns.append(read(name, length=len(columns[0]) if columns else 0))
     return list(zip(*columns, strict=True))
 

@@ -706,9 +706,7 @@ def test_swin_v2_over_an_image_without_a_window_in_the_last_stage_is_refused():
             "depths must be at most 10000 in all, got 10001",
         ),
         ({"model_type": "swin", "depths": [10**8]}, r"depths\[0\] must be at most 10000"),
-        ({"model_type": "clap", "audio_config": {"depths": [10**8]}}, r"audio_config.depths\[0\]"),
-        ({"model_type": "focalnet", "depths": [2, 2, 10**8, 2]}, r"depths\[2\] must be at most"),
-        ({"model_type": "focalnet", "focal_levels": [10**8] * 4}, r"focal_levels\[0\] must be"),
+        ({"model_type": "convnext", "depths": [2, 2, 10**8, 2]}, r"depths\[2\] must be at most"),
         (
             {"model_type": "efficientnet", "num_block_repeats": [10**8] + [1] * 6},
             r"num_block_repeats\[0\] must be at most 10000",
@@ -742,10 +740,6 @@ def test_swin_v2_over_an_image_without_a_window_in_the_last_stage_is_refused():
             {"_class_name": "AutoencoderKL", "block_out_channels": [64] * 101},
             "block_out_channels must have at most 100 items, got 101",
         ),
-        (
-            {**CONFIGS_READ["focalnet-tiny"], "depths": []},
-            "depths must have at least 1 item, one per stage, got 0",
-        ),
         ({"model_type": "swin", "depths": []}, "depths must have at least 1 item"),
         ({"model_type": "resnet", "hidden_sizes": []}, "hidden_sizes must have at least 1 item"),
     ],
@@ -777,7 +771,7 @@ def test_a_wrapper_inside_a_wrapper_is_refused_as_one(name):
     )
 
 
-@pytest.mark.parametrize("kind", ["deepseek_vl", "gemma3", "llava"])
+@pytest.mark.parametrize("kind", ["gemma3", "llava"])
 def test_a_wrapper_inside_itself_is_refused_in_one_short_line(kind):
     config = {}
     for depth in range(400):
@@ -795,7 +789,6 @@ def test_a_config_nested_beyond_any_is_refused():
             part = part.with_values({"encoder": {}}).part("encoder")
 
 
-CLAP = CONFIGS_READ["clap-htsat-unfused"]
 CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["config"]
 
 
@@ -803,8 +796,8 @@ CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["
     ("config", "message"),
     [
         (
-            {**CLAP, "audio_config": {"num_attention_heads": [5, 8, 16, 32]}},
-            "audio_config.num_attention_heads must divide .* = 96, got 5",
+            {"model_type": "clip", "vision_config": {"num_attention_heads": 5}},
+            "vision_config.num_attention_heads must divide .* = 768, got 5",
         ),
         (
             {"model_type": "bart", "hidden_size": 1000},

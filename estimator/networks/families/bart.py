@@ -1,14 +1,12 @@
 """Encoder-decoders like BART: mBART, Pegasus, Marian.
 
-Also PLBART, Blenderbot, M2M 100, NLLB-MoE, MVP, FSMT.
+Also PLBART, Blenderbot, M2M 100, MVP, FSMT.
 """
 
 from dataclasses import dataclass, replace
 
-from estimator.networks.blocks import Experts, Mlp
 from estimator.networks.families.encoder_decoder import (
     EncoderDecoder,
-    Side,
     encoder_decoder,
     head,
     side,
@@ -95,29 +93,3 @@ families(
         "m2m_100": BartFacts(spare_positions=None, embedding_norm=False, final_norm=True),
     },
 )
-
-
-def _with_experts(fields: Fields, one: Side, name: str) -> Side:
-    """Side with two of many MLPs per token in every n-th layer."""
-    step, group = fields.size(f"{name}_sparse_step", least=0), one.stack[0]
-    sparse = one.layers // step if step else 0
-    hidden, width = one.attention.hidden, fields.size(f"{name}_ffn_dim")
-    block = Experts(
-        expert=Mlp(hidden, width, bias=True),
-        experts=fields.size("num_experts"),
-        active=2,
-        router_bias=fields.flag("router_bias"),
-    )
-    rest = {part: cost for part, cost in group.costs.items() if not part.startswith("mlp/")}
-    routed = replace(group, costs={**rest, **block.costs()}, times=sparse)
-    return replace(one, stack=(replace(group, times=one.layers - sparse), routed))
-
-
-@family("nllb-moe")
-def nllb_moe(fields: Fields) -> Network:
-    """NLLB MoE: M2M 100 with experts in every fourth layer (arXiv:2207.04672, sec. 6.2)."""
-    source, target = (
-        _with_experts(fields, side(fields, name), name) for name in ("encoder", "decoder")
-    )
-    longest = fields.size("max_position_embeddings")
-    return encoder_decoder(fields, source, target, longest).network(fields)

@@ -1,4 +1,4 @@
-"""Convolutional networks: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet.
+"""Convolutional networks: ResNet, RegNet, ConvNeXt.
 
 Also DINOv3 over ConvNeXt. The items of a pass are images. The first convolution needs no input
 gradient, so training is slightly less than three times the forward pass.
@@ -38,13 +38,12 @@ def conv_net(
     body: Body,
     features: int,
     side: int | None = None,
-    class_tokens: int | None = None,
 ) -> Network:
     """Network of a config, with its classifier if the class has one."""
     head = classifier(fields, features)
     pixels = square(fields, "image_size", DEFAULT_SIDE) if side is None else side
     notes = head_note(fields, head or not task(fields))
-    return flow_network(fields, pixels, lambda flow: body(flow).dense(head), notes, class_tokens)
+    return flow_network(fields, pixels, lambda flow: body(flow).dense(head), notes)
 
 
 @family("resnet")

@@ -5,7 +5,7 @@ audio encoder has the positions that its convolutions leave of a fixed-length re
 `seq_len` is the output tokens.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,6 @@ from estimator.networks.blocks import (
     layer_costs,
     table,
 )
-from estimator.networks.convolution import Flow
 from estimator.networks.fields import Fields
 from estimator.networks.layers import Layers, Near
 from estimator.networks.ledger import CacheLayers, Inputs, Quantity
@@ -42,7 +41,6 @@ from estimator.networks.network import (
     length_warning,
     lines,
     network,
-    prefixed,
     sequence,
 )
 
@@ -123,9 +121,6 @@ class EncoderDecoder:
         Longest sequence the model was made for. [token]
     filters : Filters
         Convolutions over a recording, whose frames the encoder gets instead of tokens.
-    encoded : function or None
-        From a batch to recordings behind an encoder that is none of layers alone, instead of
-        `source`.
     """
 
     table: int
@@ -134,18 +129,14 @@ class EncoderDecoder:
     heads: tuple[Costs, Costs]
     longest: int
     filters: Filters = ()
-    encoded: Callable[[Quantity], Flow] | None = None
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` pairs of sequences of `seq_len` tokens, or of frames and tokens."""
         batch, seq_len = sequence(inputs, self.longest)
         lengths = self.filters[-1][2] if self.filters else seq_len, seq_len
         done = [*filter_lines(self.filters, batch)]
-        if self.encoded is not None:
-            flow = self.encoded(batch)
-            lengths, done = (flow.side, seq_len), [*prefixed(flow.lines, "encoder/")]
         done += self.lines(batch, lengths, inputs)
-        sides = zip((self.encoded or self.source, self.target), lengths, strict=True)
+        sides = zip((self.source, self.target), lengths, strict=True)
         items = batch * sum(length for one, length in sides if one is not None)
         return Pass(lines=done, items=items, warnings=length_warning(seq_len, self.longest))
 
@@ -159,7 +150,7 @@ class EncoderDecoder:
             done += self.source.lines(batch, source, replace(inputs, causal=False), "encoder/")
         if self.target is not None:
             done += self.target.lines(batch, target, inputs, "decoder/")
-            seen = 0.0 if self.source is None and self.encoded is None else source
+            seen = 0.0 if self.source is None else source
             done += _cross_lines(self.target, batch, (seen, target))
         done += lines(self.heads[0], batch * (source if self.target is None else target))
         return [*done, *lines(self.heads[1], batch)]

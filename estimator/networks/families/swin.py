@@ -1,6 +1,6 @@
-"""Vision transformers with windows and stages: Swin, Donut's, Hiera.
+"""Vision transformers with windows and stages: Swin and Donut's.
 
-The items of a pass are the first stage's patches of a Swin, or the images of a Hiera.
+The items of a pass are the patches of the first stage.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,32 +1,27 @@
-"""Models like T5: mT5, umT5, Switch, UDOP.
+"""Models like T5: mT5, umT5, Switch.
 
 One exception to the defaults of transformers 5.23: a config with `tie_word_embeddings = false`
 (version 1.1, Flan) has a separate head, as its weights do, although transformers 5 ties it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from estimator.networks.blocks import (
     Attention,
     Costs,
     Experts,
     Mlp,
-    affine,
     held,
     layer_costs,
     multi_head,
-    table,
-    vocabulary_head,
 )
-from estimator.networks.convolution import image, square, windows
 from estimator.networks.families.encoder_decoder import WIDTH, EncoderDecoder, Side, head
 from estimator.networks.fields import Fields
 from estimator.networks.layers import Layers
-from estimator.networks.ledger import Inputs
 from estimator.networks.model_class import class_name, task, tied_as_stated
-from estimator.networks.network import Network, Pass, length_warning, lines, sequence
-from estimator.networks.registry import families, family
+from estimator.networks.network import Network
+from estimator.networks.registry import families
 
 DEFAULT_POSITIONS = 512
 """Tokens per side in pre-training (arXiv:1910.10683, sec. 3.1.2); positions are relative."""
@@ -118,59 +113,3 @@ families(
         "switch_transformers": T5Facts(sparse=True),
     },
 )
-
-
-def _stack(fields: Fields, attention: Attention, norms: int, layers: int) -> tuple[Layers, ...]:
-    """Layers with gated MLPs and RMS norms, without biases."""
-    hidden = attention.hidden
-    mlp = Mlp(hidden, fields.size("d_ff"), gated=True)
-    return (Layers(costs=layer_costs(attention, mlp, norms * hidden), times=layers),)
-
-
-PAGE_BUCKETS = 32
-"""Rows of the page-distance bias tables, regardless of the config. [1]"""
-
-
-@family("udop")
-def udop(fields: Fields) -> Network:
-    """UDOP: words of a page after its patches (arXiv:2212.02623, sec. 3).
-
-    All patches are counted in addition to the words, although a patch with a word is merged with
-    it.
-    """
-    hidden, heads = fields.size(*WIDTH), fields.size("num_attention_heads", "num_heads")
-    attention, vocab = multi_head(hidden, heads, fields.size("d_kv")), fields.size("vocab_size")
-    layers, kind = fields.layers("num_hidden_layers", "num_layers"), class_name(fields)
-    decoded = fields.size_or_none("num_decoder_layers") or layers
-    encodes = kind.endswith("EncoderModel")
-    side, patch = square(fields, "image_size"), square(fields, "patch_size")
-    look = affine(patch**2 * fields.size("num_channels", default=3), hidden)
-    bare = kind == "UdopModel"  # whose biases by distance stand beside those of the layers
-    biases = held((2 + bare) * PAGE_BUCKETS * heads)
-    cells = table(2 * fields.size("max_2d_position_embeddings"), hidden)
-    source = _side(fields, T5Facts(), attention, layers)
-    target = _side(fields, T5Facts(), attention, decoded, decodes=True)
-    idle = held(look.params)
-    model = EncoderDecoder(
-        table=vocab * hidden,
-        source=replace(
-            source, before={**source.before, "page/cells": cells, "page/biases": biases}
-        ),
-        target=replace(target, before={**target.before, "page/biases": biases, "page/idle": idle}),
-        heads=({"head/logits": vocabulary_head(hidden, vocab, own=False)}, {}),
-        longest=DEFAULT_POSITIONS,
-    )
-    if task(fields) != "ConditionalGeneration":
-        model = replace(model, heads=({}, {}))
-    model = replace(model, target=None) if encodes else model
-
-    def run(inputs: Inputs) -> Pass:
-        batch, words = sequence(inputs, DEFAULT_POSITIONS)
-        _, pixels = image(inputs, side)
-        patches = windows(pixels, patch, patch) ** 2
-        done = [*lines({"embedding/patch": look}, batch * patches, first=True)]
-        done += model.lines(batch, (words + patches, words), inputs)
-        items = batch * (words + patches + words * (not encodes))
-        return Pass(lines=done, items=items, warnings=length_warning(words, DEFAULT_POSITIONS))
-
-    return replace(model.network(fields), run=run)

@@ -140,8 +140,8 @@ class TextFacts:
 
     Parameters
     ----------
-    spare_positions, more_rows : int
-        Rows of the position table that no token uses, among the stated positions and beyond. [1]
+    spare_positions : int
+        Rows of the position table that no token uses. [1]
     width_key : str
         Key of the width of the token table, empty where it is the model's.
     has_positions, has_types, embedding_norm, bridged : bool
@@ -164,7 +164,6 @@ class TextFacts:
     """
 
     spare_positions: int = 0
-    more_rows: int = 0
     width_key: str = ""
     has_positions: bool = True
     has_types: bool = True
@@ -192,7 +191,7 @@ def encoder_of(facts: TextFacts, fields: Fields) -> Stack:
     """Encoder stack of a config."""
     sizes = bert_sizes(fields)
     width = fields.size_or(facts.width_key, sizes.hidden)
-    rows = (sizes.positions + facts.more_rows) * facts.has_positions
+    rows = sizes.positions * facts.has_positions
     held_sizes = replace(sizes, positions=rows, types=sizes.types * facts.has_types)
     bridged = facts.bridged or width != sizes.hidden
     bridge = {"embedding/project_in": affine(width, sizes.hidden)} if bridged else {}

@@ -175,15 +175,15 @@ def text_middle(fields: Fields, flow: Flow, last: Level, attend: Attend) -> Flow
     return flow if kind is None else residual(flow, "middle", shape, last.time)
 
 
-def denoising(fields: Fields, side: int, body: Body, item_unit: str = "latent") -> Network:
-    """Network of a config that takes noisy maps of `side`, and texts, through `body`."""
+def denoising(fields: Fields, side: int, body: Body) -> Network:
+    """The network of a config that takes noisy maps of `side`, and texts, through `body`."""
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, side)
         flow = body(Flow(batch=batch, side=pixels, text=length(inputs, TEXT_TOKENS)))
         return Pass(lines=flow.lines, items=flow.batch)
 
-    return network(fields, run, item_unit=item_unit)
+    return network(fields, run, item_unit="latent")
 
 
 @diffusers_class("UNet2DConditionModel")
@@ -378,7 +378,3 @@ def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: 
     flow = flow.conv("encoder/stem", plain(ends[0], first), first=True)
     flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)
     return flow.dense({"encoder/norm": held(2 * last)}).conv("encoder/out", plain(last, ends[1]))
-
-
-NOISE_SIDE, SCALE = 64, 8
-"""Side of Stable Diffusion 1's latents, and pixels per latent position. [1]"""

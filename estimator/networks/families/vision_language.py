@@ -1,8 +1,7 @@
 """Vision-language models: a decoder with an image tower and a bridge.
 
-Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Idefics 3, SmolVLM, Mistral
-3, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, Aya and Cohere2 Vision, DeepSeek-VL, VideoLLaMA 3,
-LFM2, EXAONE 4.5.
+Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, Idefics 3, SmolVLM, Mistral 3,
+Pixtral's tower, Qwen-VL, GLM-4V, Aya and Cohere2 Vision, LFM2, EXAONE 4.5.
 
 They differ in the bridge. A pass has one image per sequence, as a single tile even where models
 split large images; towers attend to the whole image, even where some layers have windows. Image
@@ -157,10 +156,10 @@ UNSTATED = (
 )
 
 
-def any_tied(fields: Fields, default: bool = False) -> bool:
+def any_tied(fields: Fields) -> bool:
     """Return whether the head is tied, according to the wrapper or the text part."""
     parts = (fields, fields.part("text_config"))
-    return any([part.flag("tie_word_embeddings", default=default) for part in parts])
+    return any([part.flag("tie_word_embeddings") for part in parts])
 
 
 def patches_folded(fields: Fields, name: str) -> int:
@@ -281,30 +280,6 @@ def lfm2_vl(fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge, merged=fold)
 
 
-@family("deepseek_vl")
-def deepseek_vl(fields: Fields) -> Network:
-    """DeepSeek-VL: SigLIP's tower, two dense layers, a Llama (arXiv:2403.05525, sec. 3.1)."""
-    sight = siglip_sight(fields.part("vision_config"))
-    text = text_part(fields, "llama", fields.flag("tie_word_embeddings", default=True))
-    bridge = dense_bridge(sight.hidden, text.hidden, text.hidden)
-    return seeing_network(fields, text, sight, bridge)
-
-
-SIDE_OF_ANY = 448
-"""Default side of the image if the config states none. [pixel]"""
-
-
-@family("video_llama_3")
-def video_llama_3(fields: Fields) -> Network:
-    """VideoLLaMA 3: SigLIP's tower with rotary positions, two dense layers (arXiv:2501.13106)."""
-    stated = {"vision_use_head": False, "image_size": SIDE_OF_ANY}
-    sight = siglip_sight(fields.part("vision_config").with_values(stated))
-    sight = replace(sight, tables={"norm/outer": held(2 * sight.hidden)})
-    text = text_part(fields, "qwen2", any_tied(fields))
-    bridge = dense_bridge(sight.hidden, text.hidden, text.hidden)
-    return seeing_network(fields, text, sight, bridge)
-
-
 def _flat_llava(fields: Fields) -> Fields:
     """Config of LLaVA's authors: Llama's keys, and the name of the tower."""
     projector, counted = fields.text("mm_projector_type", default="linear"), "mlp2x_gelu"
@@ -338,17 +313,6 @@ def llava(fields: Fields) -> Network:
     whole = fields.text("vision_feature_select_strategy", default="default") == "full"
     tokens = (sight.side // sight.patch) ** 2 + sight.prefix if whole else None
     return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
-
-
-@family("vipllava")
-def vipllava(fields: Fields) -> Network:
-    """ViP-LLaVA: concatenated states of several tower layers (arXiv:2312.00784)."""
-    sight = clip_sight(fields.part("vision_config"))
-    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
-    layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
-    wide = sight.hidden * (len(layers) if isinstance(layers, list | tuple) else 5)
-    bridge = dense_bridge(wide, text.hidden, text.hidden, norm=2 * wide)
-    return seeing_network(fields, text, sight, bridge)
 
 
 @family("idefics3", "smolvlm")
@@ -385,13 +349,6 @@ def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
     dense = dense_bridge(hidden, text.hidden, text.hidden, bias=bias, norm=hidden)
     bridge = {"bridge/merge": linear(merge * hidden, hidden), **dense}
     return seeing_network(fields, text, sight, bridge, merged=merge)
-
-
-@family("lighton_ocr")
-def lighton_ocr(fields: Fields) -> Network:
-    """LightOnOCR: Pixtral's tower, four patches merged to a token, Qwen3."""
-    text = text_part(fields, "qwen3", either_tied(fields, True))
-    return behind_pixtral(fields, text, bias=False)
 
 
 @family("pixtral")

@@ -1,8 +1,7 @@
 """Vision transformers: ViT, DeiT, I-JEPA, BEiT, DINO.
 
-Also AST over spectrograms (audio-spectrogram-transformer); data2vec-vision is read as BEiT. The
-items of a pass are the layer positions: patches, class token and registers. The patch convolution
-needs no input gradient.
+data2vec-vision is read as BEiT. The items of a pass are the positions that pass the layers:
+patches, class token and registers. The patch convolution needs no gradient of its input.
 """
 
 from dataclasses import dataclass, field, replace
@@ -87,9 +86,9 @@ class Vision:
         """Lines of one pass over square images with `pixels` per side."""
         return self.over(batch, self.positions(pixels)[0])
 
-    def over(self, batch: Quantity, patches: Quantity, seen: Quantity | None = None) -> list[Line]:
-        """Lines of one pass over a number of patches, `seen` of which enter the layers."""
-        positions = patches + self.prefix if seen is None else seen
+    def over(self, batch: Quantity, patches: Quantity) -> list[Line]:
+        """Lines of one pass over so many patches each."""
+        positions = patches + self.prefix
         patch = linear(self.patch**2 * self.channels, self.hidden, self.patch_bias)
         done = [*lines({"embedding/patch": patch}, batch * patches, first=True)]
         done += lines(self.tables, batch)
@@ -161,9 +160,9 @@ def trunk(
     )
 
 
-def keys_without_bias(layer: Costs, hidden: int, bias: bool = True) -> Costs:
-    """Layer with optional biases on queries and values but not on keys."""
-    one = linear(hidden, hidden, bias)
+def keys_without_bias(layer: Costs, hidden: int) -> Costs:
+    """A layer whose queries and values have a bias, its keys not."""
+    one = affine(hidden, hidden)
     own = {"attention/query": one, "attention/key": linear(hidden, hidden), "attention/value": one}
     return {**layer, **own}
 

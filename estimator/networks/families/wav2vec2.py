@@ -26,14 +26,12 @@ Filter = tuple[Costs, int, int]
 Body = Callable[[Flow], Flow]
 
 
-def sound_network(
-    fields: Fields, body: Body, notes: tuple[str, ...], usual: int = DEFAULT_SAMPLES
-) -> Network:
-    """Network of a config that takes `batch` recordings of `seq_len` samples through `body`."""
+def sound_network(fields: Fields, body: Body, notes: tuple[str, ...]) -> Network:
+    """The network of a config that takes `batch` recordings of `seq_len` samples through `body`."""
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
-        flow = body(Flow(batch=batch, side=length(inputs, usual), dims=1))
+        flow = body(Flow(batch=batch, side=length(inputs, DEFAULT_SAMPLES), dims=1))
         return Pass(lines=flow.lines, items=batch * flow.positions)
 
     return network(fields, run, notes, item_unit="frame")
