@@ -16,6 +16,7 @@ from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario, column_of, from_link
 from estimator.show import values
 from estimator.show.csv_table import FIELDS, RESULTS, estimate_csv
+from estimator.web.estimate.inputs import scenario_of
 from estimator.web.estimate.link import STATE
 from tests.in_process import run
 
@@ -194,7 +195,7 @@ READ = set(FIELDS.values())
 def on_page(link):
     """Scenario that the widgets of the page ask for when a link opens it, and its notices."""
     asked, notices = STATE.codec.read(dict(parse_qsl(link.lstrip("?"))))
-    return STATE.codec.gather(dict(STATE.codec.shown(asked)), asked).scenario, notices
+    return scenario_of(STATE.codec.gather(dict(STATE.codec.shown(asked)), asked)), notices
 
 
 @settings(max_examples=30)

@@ -9,9 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from estimator.question.inputs import read_number
-from estimator.web.estimate.inputs import ENTRIES, OF_ALL, OF_WAY, TYPED, WAYS
-from estimator.web.estimate.link import PICTURES
-from estimator.web.shared.tables import COMPARED
+from estimator.question.scenario import NUMBERS
+from estimator.web.estimate.inputs import OF_ALL, OF_WAY
 from estimator.web.shared.url_state import Choice, widget_key
 from estimator.web.site_map import PAGES
 from tests.web.markup import body, healthy, visited
@@ -40,8 +39,9 @@ def disagreements(page: AppTest, path: str) -> list[str]:
     inputs, controls = asked(page), held(page)
     declared = next(one.inputs for one in PAGES if one.path == path)
     if path == "estimate":
-        names = {*OF_ALL, *(name for way in OF_WAY.values() for name in way)} & controls.keys()
-        return [name for name in names if not same(name, controls[name], inputs.get(name))]
+        names = {*OF_ALL, *(name for way in OF_WAY.values() for name in way)}
+        shown = {name: controls[key] for name in names if (key := f"estimate_{name}") in controls}
+        return [name for name, one in shown.items() if not same(name, one, inputs.get(name))]
     if declared is None:
         names = controls.keys() & {f"{path}_{name}" for name in inputs}
         return [name for name in names if str(controls[name]) != inputs[name.partition("_")[2]]]
@@ -56,17 +56,13 @@ def disagreements(page: AppTest, path: str) -> list[str]:
 
 def same(name: str, control: object, answered: str | None) -> bool:
     """Whether a control of the page Estimate holds the input of its answer."""
-    if name in TYPED or name in ("devices", "interval"):
+    if name in NUMBERS:
         number = None if control in (None, "") else read_number(name, str(control))
         return number == (None if answered is None else read_number(name, answered))
     return (control or None) == answered
 
 
 CHOICES = {
-    "entry": tuple(ENTRIES),
-    "way": tuple(WAYS),
-    "picture": tuple(PICTURES),
-    "view": COMPARED,
     "calibrate_precision": ("bf16", "fp16", "fp32", "tf32", "fp8"),
 }
 """Row of options of a page that draws it itself -> the values that it may take."""
@@ -115,7 +111,7 @@ def opened_wide(path: str) -> AppTest:
         page.session_state["open_controls"] = ["work", "hardware", "place"]
         page.session_state["open_details"] = ["examples"]
         page.button(key="pin").click().run()
-        page.number_input(key="devices").set_value(8).run()
+        page.number_input(key="estimate_devices").set_value(8).run()
         page.button(key="pin").click().run()
     return healthy(page)
 

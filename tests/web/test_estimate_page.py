@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.question.inputs import read_number
-from estimator.question.scenario import Scenario, from_link, link
+from estimator.question.scenario import INPUTS, Scenario, from_link, link
 from estimator.show.quantities import amount as as_text
 from estimator.web.estimate.calibrated import applied_runs, summary
 from estimator.web.estimate.examples import EXAMPLES
@@ -43,11 +43,12 @@ def opened(query: str = "") -> AppTest:
 
 
 def test_every_control_can_stand_on_a_slide():
-    for first in range(0, len(OF_ALL), MOST_CONTROLS):
-        names = OF_ALL[first : first + MOST_CONTROLS]
+    labelled = [name for name in OF_ALL if INPUTS[name].label]
+    for first in range(0, len(labelled), MOST_CONTROLS):
+        names = labelled[first : first + MOST_CONTROLS]
         page = opened(f"show=devices&controls={','.join(names)}")
         assert notices(page) == ""
-        assert {*names} <= {
+        assert {f"estimate_{name}" for name in names} <= {
             one.key for one in (*page.text_input, *page.number_input, *page.selectbox)
         }
 
@@ -56,7 +57,7 @@ def test_controls_of_a_slide_stand_once_and_those_it_cannot_show_are_named():
     page = opened("show=devices&controls=devices,nope,devices,<b>,pue,site,hardware,precision")
     assert "nope, <b>, which no slide" in notices(page)
     assert "precision, for which a slide has no room" in notices(page)
-    assert [one.key for one in page.number_input].count("devices") == 1
+    assert [one.key for one in page.number_input].count("estimate_devices") == 1
 
 
 def unfolded(page: AppTest, name: str) -> AppTest:
@@ -100,7 +101,7 @@ def test_the_page_opens_with_an_answer():
 def test_the_bare_address_stays_bare_until_a_control_moves():
     page = opened()
     assert dict(page.query_params) == {}
-    page.number_input(key="devices").set_value(128).run()
+    page.number_input(key="estimate_devices").set_value(128).run()
     assert page.query_params["devices"] == "128"
     assert page.query_params["hardware"] == "h100-sxm"
 
@@ -112,7 +113,7 @@ def test_each_chart_says_its_answer_in_words():
         "parts": ("cooling",),
         "doubts": ("utilization",),
     }.items():
-        page.segmented_control(key="picture").set_value(picture).run()
+        page.segmented_control(key="estimate_picture").set_value(picture).run()
         (reported,) = alts(healthy(page))
         assert all(word in reported for word in words)
 
@@ -217,25 +218,25 @@ def test_a_bad_link_is_reported_and_still_answered(query, reported):
     page = opened(query)
     assert reported.lower() in notices(page)
     assert "data-quantity" in body(page)
-    page.number_input(key="devices").set_value(7).run()
+    page.number_input(key="estimate_devices").set_value(7).run()
     assert not notices(page)
 
 
 def test_a_text_that_is_no_number_keeps_the_last_result():
     page = opened()
     before = figure(page, "energy_kwh")
-    page.text_input(key="params").set_value("seven").run()
+    page.text_input(key="estimate_params").set_value("seven").run()
     healthy(page)
     assert figure(page, "energy_kwh") == before
     assert "“Parameters” is not a number" in html.unescape(body(page))
-    assert page.text_input(key="params").value == "seven"
+    assert page.text_input(key="estimate_params").value == "seven"
 
 
 def test_a_number_that_cannot_be_keeps_the_last_result_and_the_address():
     page = opened()
-    page.number_input(key="devices").set_value(8).run()
+    page.number_input(key="estimate_devices").set_value(8).run()
     before, address = figure(page, "energy_kwh"), dict(page.query_params)
-    unfolded(page, "place").text_input(key="pue").set_value("0.5").run()
+    unfolded(page, "place").text_input(key="estimate_pue").set_value("0.5").run()
     healthy(page)
     assert "“pue” must be at least 1, got 0.5" in notices(page)
     assert figure(page, "energy_kwh") == before
@@ -244,83 +245,87 @@ def test_a_number_that_cannot_be_keeps_the_last_result_and_the_address():
 
 def test_going_back_undoes():
     page = opened()
-    page.number_input(key="devices").set_value(8).run()
+    page.number_input(key="estimate_devices").set_value(8).run()
     before = dict(page.query_params)
-    page.number_input(key="devices").set_value(16).run()
+    page.number_input(key="estimate_devices").set_value(16).run()
     for name, value in before.items():
         page.query_params[name] = value
     page.run()
-    assert page.number_input(key="devices").value == 8
+    assert page.number_input(key="estimate_devices").value == 8
 
 
 def test_a_request_sent_before_the_address_was_written_does_not_undo():
     page = opened()
-    page.number_input(key="devices").set_value(8).run()
+    page.number_input(key="estimate_devices").set_value(8).run()
     page.query_params.clear()
-    page.number_input(key="devices").set_value(16).run()
-    assert page.number_input(key="devices").value == 16
+    page.number_input(key="estimate_devices").set_value(16).run()
+    assert page.number_input(key="estimate_devices").value == 16
     assert page.query_params["devices"] == "16"
 
 
 def test_the_way_to_say_the_work_keeps_the_work():
     page = opened("params=7e9&tokens=2e12&hardware=h100&devices=64")
     flop = answer_scenario(DEFAULT, CATALOG).estimate["training_flop"].mid
-    page.pills(key="way").set_value("flop").run()
-    assert float(page.text_input(key="flop").value) == pytest.approx(float(flop), rel=1e-2)
-    page.segmented_control(key="entry").set_value("timed").run()
-    assert page.text_input(key="device_hours").value
-    page.segmented_control(key="entry").set_value("train").run()
-    page.pills(key="way").set_value("preset").run()
-    assert page.selectbox(key="hardware").value == "v100-sxm2-32"
-    assert page.number_input(key="devices").value == 10_000
+    page.segmented_control(key="estimate_way").set_value("flop").run()
+    assert float(page.text_input(key="estimate_flop").value) == pytest.approx(float(flop), rel=1e-2)
+    page.segmented_control(key="estimate_entry").set_value("timed").run()
+    assert page.text_input(key="estimate_device_hours").value
+    page.segmented_control(key="estimate_entry").set_value("train").run()
+    page.segmented_control(key="estimate_way").set_value("preset").run()
+    assert page.selectbox(key="estimate_hardware").value == "v100-sxm2-32"
+    assert page.number_input(key="estimate_devices").value == 10_000
     healthy(page)
 
 
 def test_a_preset_brings_its_device_and_count():
     page = opened("preset=gpt-3&hardware=h100")
-    page.selectbox(key="preset").set_value("bloom-176b").run()
+    page.selectbox(key="estimate_preset").set_value("bloom-176b").run()
     healthy(page)
     preset = CATALOG.preset("bloom-176b")
-    assert page.selectbox(key="hardware").value == preset.hardware
-    assert page.number_input(key="devices").value == preset.as_run["devices"].value
+    assert page.selectbox(key="estimate_hardware").value == preset.hardware
+    assert page.number_input(key="estimate_devices").value == preset.as_run["devices"].value
 
 
 def test_a_new_device_brings_its_own_precision_and_price():
     page = opened("params=7e9&tokens=2e12&hardware=h100&price=2")
-    page.selectbox(key="hardware").set_value("v100-sxm2-16").run()
+    page.selectbox(key="estimate_hardware").set_value("v100-sxm2-16").run()
     unfolded(unfolded(page, "hardware"), "place")
-    assert page.selectbox(key="precision").value == "fp16"
-    assert page.text_input(key="price").value == ""
+    assert page.selectbox(key="estimate_precision").value == "fp16"
+    assert page.text_input(key="estimate_price").value == ""
 
 
 def test_a_control_that_is_folded_away_again_keeps_what_it_says():
     page = unfolded(opened("params=7e9&tokens=2e12&hardware=h100&devices=8"), "place")
-    page.text_input(key="pue").set_value("1.5").run()
+    page.text_input(key="estimate_pue").set_value("1.5").run()
     before = marker(healthy(page))
     assert "pue=1.5" in before
     page.session_state["open_controls"] = []
     for devices in (16, 8):
-        page.number_input(key="devices").set_value(devices).run()
-    assert "pue" not in {one.key for one in page.text_input}
+        page.number_input(key="estimate_devices").set_value(devices).run()
+    assert "estimate_pue" not in {one.key for one in page.text_input}
     assert marker(healthy(page)) == before
-    assert unfolded(page, "place").text_input(key="pue").value == "1.5"
+    assert unfolded(page, "place").text_input(key="estimate_pue").value == "1.5"
 
 
 def test_every_precision_offered_belongs_to_the_device():
     page = unfolded(opened("flop=1e18&hardware=gtx-1080"), "hardware")
-    offered = {option.partition(",")[0] for option in page.selectbox(key="precision").options}
+    offered = {
+        option.partition(",")[0] for option in page.selectbox(key="estimate_precision").options
+    }
     assert offered == set(CATALOG.device("gtx-1080").peaks)
 
 
 def test_a_pasted_config_counts_its_work_and_travels_as_flops():
     page = opened()
-    page.pills(key="way").set_value("config").run()
-    assert "paste or upload" in body(healthy(page))
-    page.text_area(key="config_text").set_value("not json").run()
+    page.segmented_control(key="estimate_way").set_value("config").run()
+    assert "paste or upload" in notices(page)
+    page.text_area(key="estimate_config").set_value("not json").run()
     assert "is not a JSON object" in body(page) and "say the training tokens" not in body(page)
-    page.text_area(key="config_text").set_value(json.dumps(GPT2)).run()
-    assert "say the training tokens" in body(healthy(page))
-    page.text_input(key="config_tokens").set_value("10B").run()
+    page.text_area(key="estimate_config").set_value(json.dumps(GPT2)).run()
+    assert marker(healthy(page)).count("tokens=2e12") == 1, "they are those of before"
+    page.text_input(key="estimate_tokens").set_value("").run()
+    assert "say the training tokens" in notices(page)
+    page.text_input(key="estimate_tokens").set_value("10B").run()
     healthy(page)
     query = dict(parse_qsl(marker(page)[1:]))
     assert json.loads(query["config"]) == GPT2
@@ -330,9 +335,9 @@ def test_a_pasted_config_counts_its_work_and_travels_as_flops():
 @pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "llamma"}', "\x00"])
 def test_a_config_that_cannot_be_read_is_reported(text):
     page = opened()
-    page.pills(key="way").set_value("config").run()
-    page.text_input(key="config_tokens").set_value("10B").run()
-    page.text_area(key="config_text").set_value(text).run()
+    page.segmented_control(key="estimate_way").set_value("config").run()
+    page.text_input(key="estimate_tokens").set_value("10B").run()
+    page.text_area(key="estimate_config").set_value(text).run()
     healthy(page)
     reported = re.findall(r'role="alert">([^<]*)<', body(page))
     assert reported and "/tmp" not in reported[0]
@@ -363,7 +368,7 @@ def test_a_run_given_as_hours_has_an_exact_time_and_no_comparison():
 
 def test_the_comparison_chosen_is_in_the_link():
     page = opened()
-    page.segmented_control(key="view").set_value("cost_usd").run()
+    page.segmented_control(key="estimate_view").set_value("cost_usd").run()
     assert page.query_params["view"] == "cost_usd"
     assert any("$" in text for text in alts(healthy(page)))
 
@@ -407,11 +412,11 @@ def test_the_collector_does_not_run_after_every_script():
 
 def test_an_uploaded_config_is_read_like_a_pasted_one():
     page = opened()
-    page.pills(key="way").set_value("config").run()
-    page.text_input(key="config_tokens").set_value("10B").run()
+    page.segmented_control(key="estimate_way").set_value("config").run()
+    page.text_input(key="estimate_tokens").set_value("10B").run()
     file = ("config.json", json.dumps(GPT2).encode(), "application/json")
-    page.file_uploader(key="config_file").upload(*file).run()
-    assert json.loads(healthy(page).text_area(key="config_text").value) == GPT2
+    page.file_uploader(key="estimate_file").upload(*file).run()
+    assert json.loads(healthy(page).text_area(key="estimate_config").value) == GPT2
     assert "config=" in marker(page)
 
 
@@ -458,7 +463,7 @@ def test_a_profile_that_cannot_be_read_is_refused_in_one_line(content, start, re
 def test_the_year_of_the_run_is_a_control_and_part_of_the_link():
     page = opened("?device_hours=32&hardware=v100&devices=8&site=us")
     now = figure(page, "co2e_kg")
-    unfolded(page, "place").text_input(key="year").set_value("2012").run()
+    unfolded(page, "place").text_input(key="estimate_year").set_value("2012").run()
     assert "year=2012" in marker(healthy(page))
     assert figure(page, "co2e_kg") != now
     assert figure(opened(marker(page)), "co2e_kg") == figure(page, "co2e_kg")
@@ -493,7 +498,7 @@ def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switche
     assert f"published runs alone: {before} (" in figure(page, "wall_hours")
     assert "Calibrated by 2 measured runs on NVIDIA H100" in body(page)
     assert ", the newest of " in body(page)
-    page.selectbox(key="calibration").select("ignore").run()
+    page.selectbox(key="estimate_calibration").select("ignore").run()
     assert page.query_params["calibration"] == "ignore"
     assert before in figure(page, "wall_hours").partition("with the measured runs:")[0]
     assert "Ignored 2 measured runs" in body(page)
@@ -503,7 +508,7 @@ def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switche
 def test_without_measured_runs_nothing_is_said_of_them():
     page = opened()
     assert "data-measured" not in body(page)
-    assert unfolded(page, "hardware").selectbox(key="calibration").value == "use"
+    assert unfolded(page, "hardware").selectbox(key="estimate_calibration").value == "use"
 
 
 def test_the_age_of_the_newest_run_is_reported_in_days(measured_here):
@@ -535,7 +540,7 @@ def test_an_unknown_power_is_reported_without_the_name_of_a_field():
 )
 def test_at_most_eight_controls_are_in_sight(entry, most):
     page = opened()
-    page.segmented_control(key="entry").set_value(entry).run()
+    page.segmented_control(key="estimate_entry").set_value(entry).run()
     shown = [one for kind in KINDS for one in page.sidebar.get(kind)]
     every = [one for one in shown if one.key != "open_controls"]
     assert len(every) == len(shown) - 1
@@ -547,11 +552,11 @@ KINDS = ("button_group", "selectbox", "text_input", "number_input", "slider", "t
 
 def test_a_pasted_config_stays_when_it_is_fine_tuned_and_trained_again():
     page = opened()
-    page.pills(key="way").set_value("config").run()
-    page.text_input(key="config_tokens").set_value("10B").run()
-    page.text_area(key="config_text").set_value(json.dumps(GPT2)).run()
+    page.segmented_control(key="estimate_way").set_value("config").run()
+    page.text_input(key="estimate_tokens").set_value("10B").run()
+    page.text_area(key="estimate_config").set_value(json.dumps(GPT2)).run()
     for entry, tokens in (("finetune", "5e7"), ("train", "2e12")):
-        page.segmented_control(key="entry").set_value(entry).run()
+        page.segmented_control(key="estimate_entry").set_value(entry).run()
         query = dict(parse_qsl(marker(healthy(page))[1:]))
         assert json.loads(query["config"]) == GPT2
         assert float(query["tokens"]) == float(tokens)
@@ -559,12 +564,12 @@ def test_a_pasted_config_stays_when_it_is_fine_tuned_and_trained_again():
 
 def test_fine_tuning_opens_on_an_owned_card_at_home_with_qlora_in_the_link():
     page = opened()
-    page.segmented_control(key="entry").set_value("finetune").run()
+    page.segmented_control(key="estimate_entry").set_value("finetune").run()
     query = dict(parse_qsl(marker(healthy(page))[1:]))
     assert query["hardware"] == "rtx-4090" and query["pay"] == "own" and query["pue"] == "1"
     assert query["finetune"] == "qlora"
     assert "hours" in figure(page, "wall_hours") and "fits in memory" in body(page)
-    page.selectbox(key="finetune").select("full").run()
+    page.selectbox(key="estimate_finetune").select("full").run()
     assert "finetune=full" in marker(healthy(page))
     assert "does not fit" in body(page)
     assert re.search("LoRA: train adapters only; [2-9] devices or more<", body(page))

@@ -1,27 +1,27 @@
-"""Widgets to scenario and back, read before they are drawn.
+"""Inputs of the page Estimate: a control for each field of a scenario, and what sets others."""
 
-Every widget is keyed by its field of `Scenario`; text is parsed as on the command line. A page can
-thus answer first and draw the widgets afterwards, with the answer's assumptions.
-"""
-
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from math import inf
 from typing import Any
 
 from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog, Device, Preset
-from estimator.core.messages import reason
 from estimator.core.units import CENTRAL, significant
 from estimator.networks.formulas import TRAINING_OVER_FORWARD
 from estimator.question.hardware import named_precision
-from estimator.question.inputs import read_number
 from estimator.question.scenario import INPUTS, NUMBERS, Scenario
-from estimator.question.workload import compact_config, read_network
-from estimator.web.shared.frame import shortened
-from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import shown as sentence_of
-from estimator.web.shared.profiles import usual_precision
-from estimator.web.shared.url_state import State, short_number
+from estimator.web.shared import scenario as shared
+from estimator.web.shared.language import N_
+from estimator.web.shared.profiles import (
+    hardware_names,
+    place_names,
+    preset_names,
+    usual_precision,
+)
+from estimator.web.shared.scenario import ConfigText
+from estimator.web.shared.tables import COMPARED
+from estimator.web.shared.url_state import Choice, LineOfText, Number, Parameter, Typed
 
 DEFAULT = Scenario(
     params=7e9,
@@ -82,7 +82,7 @@ OF_WAY = {
     "flop": ("flop", "params", "active_params", "tokens", "samples", "sample_flop", "device_hours"),
     "samples": ("sample_flop", "samples", "params", "active_params", "tokens", "device_hours"),
     "hours": ("device_hours",),
-    "config": ("samples", "device_hours"),
+    "config": ("config", "tokens", "samples", "device_hours"),
 }
 """Way -> fields that give the work."""
 
@@ -96,60 +96,151 @@ OF_ALL = tuple(
 )
 """Fields of every way."""
 
-TYPED = NUMBERS - {"devices", "interval"}
-"""Numbers typed as text, such as 7B."""
-
-OF_FILE = ("config", "tokens", "seq_len")
-OF_CONFIG = ("config_text", "config_tokens", "config_seq_len")
-
-
 OF_PAGE = ("picture", "view")
-WIDGETS = (
-    *("entry", "way", "finetune", *OF_CONFIG, *OF_PAGE),
-    *dict.fromkeys((*OF_ALL, *(field for fields in OF_WAY.values() for field in fields))),
+"""Inputs that change the chart, and not the answer."""
+
+ALWAYS = ("calibration", "price_kind", "pay", "finetune")
+"""Choices that are never left open."""
+
+DEFAULT_VIEW = "energy_kwh"
+
+PICTURES = {
+    "devices": N_("Other devices"),
+    "parts": N_("Energy by part"),
+    "doubts": N_("Sources of uncertainty"),
+}
+"""The pictures of the page, one of which is shown."""
+
+CHART_ONLY = N_("It changes the chart below, not the result.")
+
+WORDS = {
+    "selective": N_("selective: the attention scores"),
+    "full": N_("full: every layer"),
+    "use": N_("correct the prediction"),
+    "ignore": N_("are ignored"),
+    "own": N_("own: purchase price and electricity"),
+    "vendor": N_("vendor: a reference or a benchmark submission"),
+    "typical": N_("typical: a usual stack"),
+    "research": N_("research code"),
+    "steady": N_("steady state"),
+    "run": N_("the whole run, overheads included"),
+}
+"""Choice -> its label on the page."""
+
+METHODS = {
+    "full": N_("full: all weights"),
+    "lora": N_("LoRA: adapters only"),
+    "qlora": N_("QLoRA: adapters over 4-bit weights"),
+}
+
+HELP = {
+    "samples": N_("Sequences, images or clips that the model sees in training."),
+    "sample_flop": N_("Work of one pass of one sample through the model, forward only."),
+    "kv_heads": N_("Key-value heads: fewer than attention heads in grouped-query attention."),
+    "image_size": N_("Pixels on a side of the images, for a model of images."),
+    "power_cap": N_("Power limit that is set on each device: less power, longer run."),
+    "device_price": N_("Purchase price of one device, where devices are owned."),
+    "electricity_price": N_("Price of electricity, where devices are owned."),
+    "metered": N_("Hosts, network and cooling are added if the meter missed them."),
+    "energy_uncertainty": N_("Error of the meter as a share: 0.05 is 5%."),
+    "hardware": shared.WORDS["hardware"][1],
+    "utilization": N_(
+        "Share of the dense peak that the model's own FLOPs reach (MFU). Empty: predicted."
+    ),
+    "interval": N_("Chance that the true value is inside the intervals shown."),
+    "config": N_("Text of the file that describes the architecture; it stays on this server."),
+    "finetune": N_("Weights that are trained; adapters need less memory."),
+}
+"""Input -> its tooltip, where the help of the command line names options."""
+
+MOST_DEVICES = 1e9
+
+
+def _declared(name: str) -> Parameter:
+    """Control of a field of a scenario."""
+    described = INPUTS[name]
+    said: dict[str, Any] = {"label": described.label, "help": HELP.get(name, described.help)}
+    if name == "hardware":
+        return Choice(name, hardware_names(), DEFAULT.hardware, called=hardware_names, **said)
+    if name == "preset":
+        return Choice(name, preset_names(), "gpt-3", called=preset_names, **said)
+    if name == "site":
+        left = N_("unspecified: world average")
+        return Choice(name, ("", *place_names()), called=place_names, rest=left, **said)
+    if name == "devices":
+        return Number(name, 64.0, 1.0, MOST_DEVICES, whole=True, optional=True, **said)
+    if name == "interval":
+        return Number(name, CENTRAL, 0.01, 0.999, step=0.05, **said)
+    if name == "config":
+        return ConfigText(name, **said)
+    if name in NUMBERS:
+        return Typed(name, low=-inf, high=inf, **said)
+    if not described.choices:
+        return LineOfText(name, **said)
+    words = {one: WORDS.get(one, one) for one in described.choices}
+    if name == "finetune":
+        words = METHODS
+    options = tuple(words) if name in ALWAYS else ("", *words)
+    left = N_("unspecified")
+    return Choice(name, options, called=lambda: words, rest=left, **said)
+
+
+KNOWN: tuple[Parameter, ...] = (
+    Choice(
+        "entry",
+        tuple(ENTRIES),
+        label=N_("What is it about?"),
+        help=N_("Train a model, adapt one, or start from device-hours that were measured."),
+        called=lambda: ENTRIES,
+    ),
+    Choice(
+        "way",
+        tuple(WAYS),
+        label=N_("Give the work by"),
+        help=N_("Description of the work; the fields below follow."),
+        called=lambda: WAYS,
+    ),
+    Choice("picture", tuple(PICTURES), label=N_("Picture"), help=CHART_ONLY),
+    Choice("view", COMPARED, DEFAULT_VIEW, label=N_("Compare by"), help=CHART_ONLY),
+    *map(_declared, dict.fromkeys((*sorted(WORK), *OF_ALL))),
 )
-"""Widget keys of the page."""
+"""Controls of the page."""
+
+Values = dict[str, Any]
+"""Input -> its value; of a number that is left open None, of words an empty text."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """Inputs of the widgets.
+def values_of(scenario: Scenario, look: Mapping[str, Any] | None = None) -> Values:
+    """Return the values of the controls for a scenario; `look` is what only changes the chart."""
+    values: Values = {one.name: one.read(None)[0] for one in KNOWN}
+    for name in (*WORK, *OF_ALL):
+        given = getattr(scenario, name)
+        if given is not None:
+            values[name] = int(given) if name == "devices" else given
+        elif name not in ("preset", "hardware", "interval", *ALWAYS):
+            values[name] = None if name in NUMBERS else ""
+    ways = {"entry": entry_of(scenario), "way": way_of(scenario)}
+    return values | ways | {name: one for name, one in (look or {}).items() if name in OF_PAGE}
 
-    Parameters
-    ----------
-    held : dict of str to object
-        Widget -> what it holds.
-    scenario : Scenario
-        With the last good value where a text cannot be read.
-    problems : dict of str to str
-        Widget -> one line on what cannot be read.
+
+def scenario_of(values: Values) -> Scenario:
+    """Return the scenario that the controls ask.
+
+    Raises
+    ------
+    ValueError
+        In one line: a config.json is asked for, and it or what it is trained on is missing.
     """
-
-    held: dict[str, Any]
-    scenario: Scenario
-    problems: dict[str, str]
-
-    @property
-    def view(self) -> str:
-        """Quantity of the device comparison."""
-        return str(self.held["view"])
-
-    @property
-    def picture(self) -> str:
-        """Selected chart of the page."""
-        return str(self.held["picture"])
-
-
-def asked_for(scenario: Scenario, picture: str = "devices", view: str = "energy_kwh") -> Asked:
-    """Return the widget values for a scenario."""
-    held: dict[str, Any] = {name: shown(name, getattr(scenario, name, None)) for name in WIDGETS}
-    held |= {"entry": entry_of(scenario), "way": way_of(scenario)}
-    held |= {"finetune": scenario.finetune or "full", "picture": picture, "view": view}
-    of_config = dict.fromkeys(OF_CONFIG, "")
-    if scenario.config is not None:
-        texts = (scenario.config, held["tokens"], held["seq_len"])
-        of_config = dict(zip(OF_CONFIG, texts, strict=True))
-    return Asked(held=held | of_config, scenario=scenario, problems={})
+    way = values["way"]
+    if way == "config" and not values["config"]:
+        raise ValueError("paste or upload the config.json of a model")
+    if way == "config" and values["tokens"] is None and values["samples"] is None:
+        raise ValueError("say the training tokens")
+    said = {name: values[name] for name in (*OF_WAY[way], *OF_ALL) if values[name] != ""}
+    if values["entry"] == "finetune":
+        said["finetune"] = values["finetune"]
+    devices = None if values["devices"] is None else float(values["devices"])
+    return Scenario(**said | {"devices": devices})
 
 
 def way_of(scenario: Scenario) -> str:
@@ -208,133 +299,38 @@ def complete(scenario: Scenario, catalog: Catalog) -> Scenario:
     )
 
 
-def shown(name: str, value: float | str | None) -> float | str | None:
-    """Return the value of a field's widget."""
-    if name == "devices":
-        return None if value is None else int(value)
-    if name in TYPED:
-        return "" if value is None else short_number(float(value))
-    return value
+SETTING = frozenset(("entry", "way", "preset", "hardware"))
+"""Controls that set others."""
 
 
-def unread(name: str, text: str) -> str:
-    """Message that a text is not a number for an input."""
-    label = _(INPUTS[name].label).partition(" [")[0]
-    notice = _("“{name}” is not a number: {given}; write it like 7e9 or 7B")
-    return notice.format(name=label, given=shortened(text))
-
-
-def gather(state: State, last: Asked, answered: Answer, catalog: Catalog) -> Asked:
-    """Read the widgets; one that is not drawn keeps its value.
-
-    Dependent widgets are set in `state`.
-
-    Parameters
-    ----------
-    state : mapping
-        Widget -> what it holds, of those drawn.
-    last : Asked
-        What was asked before.
-    answered : Answer
-        What was answered last.
-    catalog : Catalog
-    """
-    held = last.held | {name: state[name] for name in WIDGETS if name in state}
-    moved = {name for name in WIDGETS if held[name] != last.held[name]}
-    if not moved:
-        return last
-    settled = _settled(held, moved, answered, catalog)
-    for name in WIDGETS:
-        if name in state and state[name] != settled[name]:
-            state[name] = settled[name]
-    return _read(settled, last)
-
-
-def _read(held: dict[str, Any], last: Asked) -> Asked:
-    """Scenario of widget values, with the last valid value for unreadable text."""
-    said: dict[str, Any] = {}
-    problems: dict[str, str] = {}
-    way = held["way"]
-    if held["entry"] == "finetune":
-        said["finetune"] = held["finetune"]
-    for name in (*OF_WAY[way], *OF_ALL):
-        value = held[name]
-        if name == "devices":
-            said[name] = None if value is None else float(value)
-        elif name not in TYPED:
-            said[name] = value or None
-        elif value:
-            try:
-                said[name] = read_number(name, value)
-            except ValueError:
-                problems[name] = unread(name, value)
-                said[name] = getattr(last.scenario, name)
-    if way == "config":
-        try:
-            text, tokens, seq_len = (held[name] for name in OF_CONFIG)
-            sampled = bool(said.get("samples"))
-            said |= scenario_of_config(text, tokens, seq_len, sampled=sampled)
-        except ValueError as error:
-            problems["config_text"] = sentence_of(reason(error))
-            before = (*OF_WAY[way_of(last.scenario)], *OF_FILE)
-            said |= {name: getattr(last.scenario, name) for name in before}
-    return Asked(held=held, scenario=Scenario(**said), problems=problems)
-
-
-def _settled(
-    held: dict[str, Any], moved: Collection[str], answered: Answer, catalog: Catalog
-) -> dict[str, Any]:
-    """Return all widget values after a change; an entry, way, run or device sets others."""
-    entry, page = held["entry"], {name: held[name] for name in OF_PAGE}
+def settled(values: Values, moved: Collection[str], answered: Answer, catalog: Catalog) -> Values:
+    """Return all values after a change: an entry, workload, run or device sets others."""
+    entry = values["entry"]
     if "entry" in moved:
         scenario = usual_in(entry, answered.scenario)
         if entry == "timed":
             scenario = replace(convert(answered, "hours"), finetune=None)
         method = {"finetune": "qlora"} if entry == "finetune" else {}
-        return asked_for(scenario).held | page | method
-    if held["way"] not in OF_ENTRY[entry]:
-        held = held | {"way": OF_ENTRY[entry][0]}
+        return values_of(scenario, values) | method
     if "way" in moved:
-        held = _said_another_way(held, answered, catalog)
-    elif "preset" in moved and entry != "finetune" and held["preset"]:
-        held = held | of_preset(held["preset"], catalog)
-    elif "hardware" in moved:
-        held = held | of_hardware(held["hardware"], catalog)
-    return held
+        return _said_another_way(values, answered, catalog)
+    if "preset" in moved and entry != "finetune":
+        return values | of_preset(values["preset"], catalog)
+    if "hardware" in moved:
+        return values | of_hardware(values["hardware"], catalog)
+    return values
 
 
-def _said_another_way(held: dict[str, Any], answered: Answer, catalog: Catalog) -> dict[str, Any]:
-    """Keep the work when its way changes."""
-    entry, way = held["entry"], held["way"]
+def _said_another_way(values: Values, answered: Answer, catalog: Catalog) -> Values:
+    """Keep the work while the way of giving it changes."""
+    entry, way = values["entry"], values["way"]
     if way == "config" or (entry == "finetune" and way == "samples"):
-        return held
+        return values
     if entry == "finetune":
-        size = way == "size"
-        return held | {"params": "8B" if size else "", "preset": None if size else FINETUNE.preset}
-    own = {name: held[name] for name in ("entry", "finetune", *OF_PAGE)}
-    said = asked_for(convert(answered, way)).held | own | {"way": way}
+        return values | {"params": 8e9, "preset": FINETUNE.preset}
+    own = {name: values[name] for name in ("entry", "finetune")}
+    said = values_of(convert(answered, way), values) | own | {"way": way}
     return said | of_preset(said["preset"], catalog) if way == "preset" else said
-
-
-def scenario_of_config(
-    text: str, tokens: str, seq_len: str, *, sampled: bool = False
-) -> dict[str, float | str | None]:
-    """Fields of a scenario that trains a config on tokens or samples.
-
-    Raises
-    ------
-    ValueError
-        In one line: the text is no config of a known family, or the tokens are missing.
-    """
-    if not text.strip():
-        raise ValueError("paste or upload the config.json of a model")
-    length = read_number("seq_len", seq_len) if seq_len.strip() else None
-    config = compact_config(text.strip())
-    read_network(config, length)
-    if not (tokens.strip() or sampled):
-        raise ValueError("say the training tokens")
-    seen = read_number("tokens", tokens) if tokens.strip() else None
-    return {"config": config, "tokens": seen, "seq_len": length}
 
 
 def usual_in(entry: str, last: Scenario) -> Scenario:
@@ -371,21 +367,21 @@ def convert(answer: Answer, way: str) -> Scenario:
     return replace(plain, params=DEFAULT.params, tokens=DEFAULT.tokens)
 
 
-def of_preset(name: str, catalog: Catalog) -> dict[str, Any]:
-    """Device, count and precision of a preset's run, where known."""
+def of_preset(name: str, catalog: Catalog) -> Values:
+    """Device, count and precision that a preset ran on, where they are known."""
     preset = catalog.preset(name)
-    held: dict[str, Any] = {"preset": name, "tokens": "", "device_hours": "", "utilization": ""}
+    found: Values = {"preset": name, **dict.fromkeys(("tokens", "device_hours", "utilization"))}
     if preset.hardware is None:
-        return held
-    devices = shown("devices", _usual_devices(preset, catalog.device(preset.hardware)))
-    held |= {"hardware": preset.hardware, "devices": devices}
-    return held | of_hardware(preset.hardware, catalog, preset)
+        return found
+    count = _usual_devices(preset, catalog.device(preset.hardware))
+    found |= {"hardware": preset.hardware, "devices": None if count is None else int(count)}
+    return found | of_hardware(preset.hardware, catalog, preset)
 
 
-def of_hardware(name: str, catalog: Catalog, preset: Preset | None = None) -> dict[str, Any]:
-    """Default precision of a new device; clears the old one's price."""
+def of_hardware(name: str, catalog: Catalog, preset: Preset | None = None) -> Values:
+    """Precision that a new device has as usual; the price of the old one is forgotten."""
     precision = usual_precision(catalog.device(name), preset)
-    return {"precision": precision, "price": "", "device_price": ""}
+    return {"precision": precision, "price": None, "device_price": None}
 
 
 def _usual_devices(preset: Preset | None, device: Device) -> float | None:

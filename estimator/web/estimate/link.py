@@ -1,7 +1,7 @@
-"""State of the page Estimate: a scenario and the quantity of the device comparison."""
+"""The state of the page Estimate: a scenario, and the quantity devices are compared by."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,55 +11,39 @@ import streamlit as st
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
-from estimator.question.scenario import Scenario, from_link, link
+from estimator.question.scenario import INPUTS, Scenario, from_link, link
 from estimator.web.estimate.inputs import (
     DEFAULT,
+    KNOWN,
     OF_PAGE,
-    WIDGETS,
-    Asked,
-    asked_for,
+    SETTING,
+    Values,
     complete,
-    gather,
-    unread,
+    settled,
+    values_of,
 )
-from estimator.web.shared.language import N_, _
+from estimator.web.shared.frame import shortened
+from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.tables import COMPARED
-from estimator.web.shared.url_state import Query, State, UrlState, asked_of
-
-DEFAULT_VIEW = "energy_kwh"
+from estimator.web.shared.url_state import LinkParameters, Query, State, UrlState, widget_key
 
 QLORA = "qlora"
 """Older link parameter for LoRA over 4-bit weights, `qlora=1` with `finetune=lora`."""
 
-NOT_OF_SCENARIO = (*OF_PAGE, QLORA)
-"""Link parameters of the page rather than the scenario."""
-
-PICTURES = {
-    "devices": N_("Other devices"),
-    "parts": N_("Energy by part"),
-    "doubts": N_("Sources of uncertainty"),
-}
-"""Charts of the page, one of which is shown."""
+ANSWERED = "_scenario"
+"""Scenario that the page answered last, in the session."""
 
 
-@dataclass(frozen=True)
-class ScenarioCodec:
-    """Codec of the scenario for links and widgets."""
+class ScenarioParameters(LinkParameters):
+    """Inputs of the page; its link is the one of the scenario, which every command prints."""
 
-    page: str = "estimate"
+    def names(self) -> list[str]:
+        """Names that a link may have."""
+        return [*INPUTS, *OF_PAGE, QLORA]
 
-    def names(self) -> Collection[str]:
-        """Fields of the scenario, and the compared quantity."""
-        return {*NOT_OF_SCENARIO, *(item.name for item in fields(Scenario))}
-
-    def widget_keys(self) -> Collection[str]:
-        """Keys of the widgets."""
-        return WIDGETS
-
-    def read(self, query: Query) -> tuple[Asked, list[str]]:
-        """Scenario of a link, adjusted where needed."""
+    def read(self, query: Query) -> tuple[Values, list[str]]:
+        """Scenario that a link says, as near as it can be answered."""
         said, found = from_link(query)
         notices = [
             unread(one.field, query[one.field]) if one.code == "unread" else shown(one)
@@ -71,45 +55,40 @@ class ScenarioCodec:
         if said != Scenario():
             answer, more = nearest(said, open_catalog())
             scenario = answer.scenario
-        view, picture = query.get("view", ""), query.get("picture", "")
-        asked = asked_for(
-            scenario,
-            picture if picture in PICTURES else "devices",
-            view if view in COMPARED else DEFAULT_VIEW,
-        )
-        return asked, [*notices, *more]
+        look = {name: self.declared(name).read(query.get(name))[0] for name in OF_PAGE}
+        return values_of(scenario, look), [*notices, *more]
 
-    def query(self, value: Asked) -> dict[str, str]:
-        """Return all of the page as a link writes it."""
-        return as_query(value)
-
-    def problems(self, state: State) -> Mapping[str, str]:
-        """Widget -> why its text cannot be read."""
-        found: Asked = asked_of(self.page)
-        return found.problems
-
-    def shown(self, value: Asked) -> Mapping[str, Any]:
-        """Widget values for a scenario."""
-        return value.held
-
-    def gather(self, state: State, last: Asked) -> Asked:
-        """Scenario from the widgets."""
+    def gather(self, state: State, last: Values) -> Values:
+        """Values that the controls hold; where one decides what others hold, these are set."""
+        found = super().gather(state, last)
+        moved = {name for name in SETTING if found[name] != last[name]}
+        if not moved:
+            return found
         catalog = open_catalog()
         answered = answer_scenario(st.session_state.get(ANSWERED, DEFAULT), catalog)
-        return gather(state, last, answered, catalog)
+        values = settled(found, moved, answered, catalog)
+        for one in self.known:
+            key = widget_key(self.page, one.name)
+            if key in state and values[one.name] != found[one.name]:
+                state[key] = one.shown(values[one.name])
+        return values
+
+    def query(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Scenario that was answered last, and the look, as a link writes them."""
+        scenario = st.session_state.get(ANSWERED, DEFAULT)
+        look = {name: str(values[name]) for name in OF_PAGE}
+        return {**dict(parse_qsl(link(scenario)[1:])), **look}
 
 
-ANSWERED = "_scenario"
-"""Session key of the last answered scenario."""
-
-STATE = UrlState(ScenarioCodec.page, ScenarioCodec())
+PARAMETERS = ScenarioParameters("estimate", *KNOWN)
+STATE = UrlState("estimate", PARAMETERS)
 
 
-def as_query(asked: Asked) -> dict[str, str]:
-    """Query parameters of the page: scenario, chart and compared quantity."""
-    scenario = st.session_state.get(ANSWERED, DEFAULT)
-    look = {"picture": asked.picture, "view": asked.view}
-    return {**dict(parse_qsl(link(scenario)[1:])), **look}
+def unread(name: str, text: str) -> str:
+    """Say that a text is no number for an input."""
+    label = _(INPUTS[name].label).partition(" [")[0]
+    notice = _("“{name}” is not a number: {given}; write it like 7e9 or 7B")
+    return notice.format(name=label, given=shortened(text))
 
 
 def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:

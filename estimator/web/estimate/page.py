@@ -14,6 +14,7 @@ from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.answer.training_report import equivalents, training_report
 from estimator.catalog import Catalog
 from estimator.core.units import human_percent
+from estimator.question.scenario import INPUTS
 from estimator.show.phrases import as_much, measured_line
 from estimator.show.values import as_json
 from estimator.web.estimate import calibrated as measured
@@ -24,10 +25,17 @@ from estimator.web.estimate.carbon_schedule import draw_schedule
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import MOST_USED, badge, batches, fit_of
 from estimator.web.estimate.further import further_links
-from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked, asked_for
-from estimator.web.estimate.link import ANSWERED, PICTURES, STATE, ScenarioCodec, as_query
+from estimator.web.estimate.inputs import (
+    DEFAULT,
+    OF_ALL,
+    OF_PAGE,
+    PICTURES,
+    Values,
+    scenario_of,
+)
+from estimator.web.estimate.link import ANSWERED, PARAMETERS, STATE
 from estimator.web.estimate.sources import compared_by, draw_formula, draw_sources
-from estimator.web.shared import charts, figures, language, scenario, share, style, widgets
+from estimator.web.shared import charts, figures, language, share, style, widgets
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
@@ -37,7 +45,6 @@ from estimator.web.shared.notices import quoted
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import TRAIN, Page
 from estimator.web.shared.tables import (
-    COMPARED,
     Others,
     answer_beside,
     between,
@@ -112,22 +119,19 @@ def draw(frame: Frame) -> None:
     replace(QUESTION, controls=partial(_controls, frame)).draw(frame)
 
 
-def _answered(asked: Asked) -> Drawn:
-    """Answer the inputs, or the last valid ones with the reason.
-
-    With the device chart, the other devices are answered in the same call.
-    """
-    catalog = open_catalog()
-    if asked.picture == "devices":
-        answer, others = answer_beside(asked.scenario, catalog)
+def _answered(values: Values) -> Drawn:
+    """Answer what is asked; where the picture is of other devices, these with it."""
+    catalog, scenario = open_catalog(), scenario_of(values)
+    if values["picture"] == "devices":
+        answer, others = answer_beside(scenario, catalog)
     else:
-        answer, others = answer_scenario(asked.scenario, catalog), None
-    st.session_state[ANSWERED] = asked.scenario
+        answer, others = answer_scenario(scenario, catalog), None
+    st.session_state[ANSWERED] = scenario
     runs = measured.applied_runs(answer, catalog)
     return Drawn(answer=answer, others=others, applied_runs=runs)
 
 
-def _draw(asked: Asked, drawn: Drawn, frame: Frame) -> None:
+def _draw(values: Values, drawn: Drawn, frame: Frame) -> None:
     """Draw the answer: all of it, or the slide."""
     catalog, answer = open_catalog(), drawn.answer
     with style.block():
@@ -135,23 +139,25 @@ def _draw(asked: Asked, drawn: Drawn, frame: Frame) -> None:
         if not frame.slide:
             _figures(answer, drawn.applied_runs)
     if frame.slide:
-        _slide(asked, drawn, frame)
+        _slide(values, drawn, frame)
         return
     with style.block():
         _notes(drawn, frame)
-    _switch("picture", _("Picture"), PICTURES)
-    if asked.picture == "devices":
+    widgets.switch(PARAMETERS, "picture", _("Picture"), PICTURES)
+    if values["picture"] == "devices":
         _view()
     with style.block():
-        SECTIONS[asked.picture](asked, drawn, frame, catalog)
-    _details(asked, answer, catalog)
+        SECTIONS[values["picture"]](values, drawn, frame, catalog)
+    _details(values, answer, catalog)
 
 
-def _controls(frame: Frame, asked: Asked, problems: Mapping[str, str], drawn: Drawn | None) -> None:
+def _controls(
+    frame: Frame, values: Values, problems: Mapping[str, str], drawn: Drawn | None
+) -> None:
     """Draw the controls that are not on the slide."""
     assert drawn is not None, "what the page opens with can be answered"
     has_runs = drawn.applied_runs is not None
-    controls.draw(drawn.answer, asked, problems, measured=has_runs, without=_on_slide(frame))
+    controls.draw(drawn.answer, values, problems, measured=has_runs, without=_on_slide(frame))
 
 
 def _implied(drawn: Drawn) -> dict[str, str]:
@@ -169,13 +175,13 @@ def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         style.slide_title(words.title(answer, catalog))
 
 
-def _slide(asked: Asked, drawn: Drawn, frame: Frame) -> None:
-    """Draw a slide's controls, then its section."""
+def _slide(values: Values, drawn: Drawn, frame: Frame) -> None:
+    """Draw the controls that the link puts on the slide, then the one section it asks for."""
     chosen = _on_slide(frame)
     if chosen:
         for name, column in zip(chosen, st.columns(len(chosen)), strict=True):
             with column:
-                controls.draw_one(name, drawn.answer, {})
+                controls.draw_one(name, drawn.answer, values, {})
     if frame.show == "figures":
         with style.block():
             _figures(drawn.answer, drawn.applied_runs)
@@ -183,7 +189,7 @@ def _slide(asked: Asked, drawn: Drawn, frame: Frame) -> None:
     else:
         if frame.show == "devices":
             _view()
-        SECTIONS[frame.show](asked, drawn, frame, open_catalog())
+        SECTIONS[frame.show](values, drawn, frame, open_catalog())
 
 
 def _on_slide(frame: Frame) -> list[str]:
@@ -192,27 +198,14 @@ def _on_slide(frame: Frame) -> list[str]:
 
 
 def _view() -> None:
-    """Draw the choice of the compared quantity."""
-    _switch("view", _("Compare by"), {name: SHORT[name] for name in COMPARED})
+    """Draw the choice of what devices are compared by."""
+    widgets.switch(PARAMETERS, "view", _("Compare by"), SHORT)
 
 
-def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
-    """Draw options side by side, one of them selected; the label is hidden."""
-    st.segmented_control(
-        label,
-        list(names),
-        format_func=lambda name: _(names[name]),
-        required=True,
-        label_visibility="collapsed",
-        help=_("It changes the chart below, not the result."),
-        **STATE.beginning(key, "default"),
-    )
-
-
-def _details(asked: Asked, answer: Answer, catalog: Catalog) -> None:
-    """Draw the collapsed sections, computed when opened."""
-    query = as_query(asked)
-    pins.draw(words.title(answer, catalog), query, lambda link: _open_link(link, asked))
+def _details(values: Values, answer: Answer, catalog: Catalog) -> None:
+    """Draw what is one click away; nothing of it is worked out before."""
+    query = PARAMETERS.query(values)
+    pins.draw(words.title(answer, catalog), query, lambda link: _open_link(link, values))
     for name in style.opened(_("More about it"), DETAILS, "open_details"):
         if name == "start":
             draw_schedule(answer)
@@ -230,7 +223,7 @@ def _details(asked: Asked, answer: Answer, catalog: Catalog) -> None:
             draw_sources(answer, catalog)
         elif name == "examples":
             style.section(_(DETAILS[name]))
-            _examples(asked)
+            _examples(values)
         else:
             _share(answer, query)
 
@@ -292,17 +285,17 @@ def _figure(answer: Answer, spoken: str) -> bytes:
     return content_of(".html", Wish(name="scenario"), answer, open_catalog())
 
 
-def _examples(asked: Asked) -> None:
-    """Draw ten example scenarios."""
+def _examples(values: Values) -> None:
+    """Draw ten scenarios to start from."""
     for number, (text, link) in enumerate(EXAMPLES):
         tooltip = _("Opens this scenario in place of yours; going back undoes it.")
-        widgets.button(_(text), f"example_{number}", _open_link, link, asked, tooltip=tooltip)
+        widgets.button(_(text), f"example_{number}", _open_link, link, values, tooltip=tooltip)
 
 
-def _open_link(link: str, asked: Asked) -> None:
-    """Load the scenario of a link, keeping the chart."""
-    found = STATE.codec.read(dict(parse_qsl(link)))[0]
-    STATE.choose(asked_for(found.scenario, asked.picture, asked.view))
+def _open_link(link: str, values: Values) -> None:
+    """Ask for the scenario of a link, with the chart that is shown."""
+    found = PARAMETERS.read(dict(parse_qsl(link)))[0]
+    STATE.choose(found | {name: values[name] for name in OF_PAGE})
 
 
 def _figures(answer: Answer, applied_runs: AppliedRuns | None) -> None:
@@ -391,8 +384,8 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
     return style.figure(name, _(LABELS[name]), value, span, notes)
 
 
-def _parts(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
-    """Draw the energy by part."""
+def _parts(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+    """Draw where the energy goes."""
     answer = drawn.answer
     rows = parts_rows(answer)
     if not rows:
@@ -409,8 +402,8 @@ def _parts(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     )
 
 
-def _uncertainty(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
-    """Draw the sources of uncertainty."""
+def _uncertainty(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+    """Draw what makes the interval wide."""
     answer = drawn.answer
     rows = uncertainty_rows(answer)
     if not rows:
@@ -433,9 +426,9 @@ def _uncertainty(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> 
     )
 
 
-def _devices(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+def _devices(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     """Draw the same work on other devices."""
-    answer, quantity = drawn.answer, asked.view
+    answer, quantity = drawn.answer, values["view"]
     compared = compared_devices(answer, quantity, catalog, drawn.others)
     rows = comparison_rows(compared, quantity, yours=True)
     if len(rows) < 2:
@@ -474,12 +467,12 @@ def _level(answer: Answer) -> str:
     return localised(f"{answer.level * 100:.3g}")
 
 
-def _formula(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+def _formula(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     """Draw the formula with the numbers of this run."""
     draw_formula(drawn.answer, linked=False)
 
 
-SECTIONS: Mapping[str, Callable[[Asked, Drawn, Frame, Catalog], None]] = {
+SECTIONS: Mapping[str, Callable[[Values, Drawn, Frame, Catalog], None]] = {
     "parts": _parts,
     "doubts": _uncertainty,
     "devices": _devices,
@@ -496,13 +489,11 @@ SLIDES = {
 }
 
 QUESTION = PageQuestion(
-    inputs=ScenarioCodec(),
+    inputs=PARAMETERS,
     answer=_answered,
     view=_draw,
-    title=lambda asked: words.title(
-        answer_scenario(asked.scenario, open_catalog()), open_catalog()
-    ),
-    heading=lambda asked, frame: "",
+    title=lambda values: words.title(_answered(values).answer, open_catalog()),
+    heading=lambda values, frame: "",
     slides=SLIDES,
     implied=_implied,
     shares=False,
@@ -513,6 +504,6 @@ PAGE = Page(
     group=TRAIN,
     draw=draw,
     slides=SLIDES,
-    controls=OF_ALL,
-    carries={name: name for name in scenario.CARRIED},
+    controls=[name for name in OF_ALL if INPUTS[name].label],
+    inputs=PARAMETERS,
 )

@@ -1,20 +1,15 @@
 """Inputs of the page Models: a model by name or config.json, and its use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from estimator.core.messages import reason
 from estimator.memory.request import MemoryQuestion
-from estimator.question.workload import compact_config
 from estimator.web.shared import scenario
-from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import shown
+from estimator.web.shared.language import N_
 from estimator.web.shared.profiles import devices_with, kept, led_by, open_catalog
-from estimator.web.shared.scenario import ModelName, with_hub_name
+from estimator.web.shared.scenario import ConfigText, ModelName, with_hub_name
 from estimator.web.shared.url_state import (
     Choice,
-    LineOfText,
     LinkParameters,
     Number,
     Typed,
@@ -23,9 +18,6 @@ from estimator.web.shared.url_state import (
 FIRST_MODEL, FIRST_DEVICE = "llama-3.1-8b", "h100-sxm"
 KNOWN, CONFIG = "known", "config"
 SOURCES = {KNOWN: N_("Known model"), CONFIG: "config.json"}
-
-LONGEST_CONFIG = 200_000
-"""Longest config.json [character]; a typical one has a few kB."""
 
 LONGEST_IN_LINK = 6_000
 """Longest config in a link [character]."""
@@ -59,23 +51,6 @@ def known_models() -> dict[str, str]:
 def known_devices() -> tuple[str, ...]:
     """Devices with known memory."""
     return led_by(FIRST_DEVICE, devices_with("memory_bytes"))
-
-
-@dataclass(frozen=True)
-class ConfigText(LineOfText):
-    """config.json, reduced to the keys that its ledger needs."""
-
-    def read(self, text: str | None) -> tuple[str, str]:
-        """Compact config of a text, with an error message if invalid."""
-        if text is None or not text.strip():
-            return "", ""
-        if len(text) > LONGEST_CONFIG:
-            notice = _("a config.json has a few thousand characters, this text has {count:,}")
-            return "", notice.format(count=len(text))
-        try:
-            return compact_config(text.strip()), ""
-        except ValueError as error:
-            return "", shown(reason(error))
 
 
 def _is_known(values: Mapping[str, Any]) -> bool:

@@ -4,12 +4,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from estimator.catalog import Preset
+from estimator.core.messages import reason
 from estimator.inference.model_names import find_preset
 from estimator.question.scenario import INPUTS
+from estimator.question.workload import compact_config
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
-from estimator.web.shared.url_state import Choice, Number, Typed
+from estimator.web.shared.url_state import Choice, LineOfText, Number, Typed
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,27 @@ class ModelName(Choice):
             "page Model size"
         )
         return next(iter(self.options)), notice.format(given=shortened(text))
+
+
+LONGEST_CONFIG = 200_000
+"""A config.json is a few kB; what is longer is something else [characters]."""
+
+
+@dataclass(frozen=True)
+class ConfigText(LineOfText):
+    """A config.json, reduced to the keys that its ledger needs."""
+
+    def read(self, text: str | None) -> tuple[str, str]:
+        """Compact config that a text says, and what is wrong with it."""
+        if text is None or not text.strip():
+            return "", ""
+        if len(text) > LONGEST_CONFIG:
+            notice = _("a config.json has a few thousand characters, this text has {count:,}")
+            return "", notice.format(count=len(text))
+        try:
+            return compact_config(text.strip()), ""
+        except ValueError as error:
+            return "", shown(reason(error))
 
 
 def _letters(name: str) -> str:

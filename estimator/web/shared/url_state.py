@@ -273,8 +273,11 @@ class LinkParameters:
         """Values from the widgets; one that is not drawn keeps its last value."""
         found = {}
         for one in self.known:
-            held = state.get(widget_key(self.page, one.name))
-            value, notice = (None, "unset") if held is None else one.read(one.written(held))
+            key = widget_key(self.page, one.name)
+            held = state.get(key)
+            open_ = key in state and isinstance(one, Number) and one.optional
+            unset = held is None and not open_
+            value, notice = (None, "unset") if unset else one.read(one.written(held))
             found[one.name] = last[one.name] if notice else value
         return found
 
@@ -370,7 +373,10 @@ class Choice(Word):
 
 @dataclass(frozen=True)
 class Number(Control):
-    """Number within limits, as a number input or a slider (`slides`)."""
+    """A number within limits, for a number input, or a slider if it `slides`.
+
+    One that is `optional` may be left open.
+    """
 
     usual: float
     low: float
@@ -379,15 +385,18 @@ class Number(Control):
     _: KW_ONLY
     step: float | None = None
     slides: bool = False
+    optional: bool = False
 
-    def read(self, text: str | None) -> tuple[float, str]:
-        """Closest valid number of a text, with an error message if adjusted.
+    def read(self, text: str | None) -> tuple[float | None, str]:
+        """Nearest number that a text says, and what is wrong with it.
 
         >>> Number("sites", 3.0, low=1.0, high=50.0, whole=True).read("99")[0]
         50
         """
         if text is None:
             return self._kind(self.usual), ""
+        if self.optional and not text:
+            return None, ""
         try:
             number = read_number(self.name, shortened(text))
         except ValueError:
@@ -401,13 +410,13 @@ class Number(Control):
         notice = _("“{name}” is adjusted from {given} to {best:g}")
         return self._kind(best), notice.format(name=self.name, given=shortened(text), best=best)
 
-    def shown(self, value: Any) -> float:
+    def shown(self, value: Any) -> float | None:
         """Return the widget's value."""
-        return self._kind(value)
+        return None if value is None else self._kind(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link parameter."""
-        return short_number(float(value))
+        """Return a value as a link writes it."""
+        return "" if value is None else short_number(float(value))
 
     def _kind(self, value: float) -> float:
         return int(value) if self.whole else float(value)

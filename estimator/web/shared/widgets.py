@@ -102,10 +102,19 @@ def choose(
 
 
 def switch(
-    parameters: LinkParameters, name: str, label: str, names: Names, *, visible: bool = False
+    parameters: LinkParameters,
+    name: str,
+    label: str,
+    names: Names,
+    *,
+    visible: bool = False,
+    rest: str | None = "",
 ) -> None:
-    """Draw the options of a `Choice` side by side; screen readers read a hidden label, too."""
-    options, called = _options(parameters, name, names, "")
+    """Draw the options of a `Choice` side by side; screen readers read a hidden label, too.
+
+    `rest` is as of `choose`.
+    """
+    options, called = _options(parameters, name, names, rest)
     st.segmented_control(
         label,
         options,
@@ -147,9 +156,10 @@ def number(parameters: LinkParameters, name: str, label: str, step: float | None
     """Draw the box of a `Number`."""
     declared, kind = _number(parameters, name)
     least, most = kind(declared.low), kind(declared.high)
-    st.number_input(
-        label, least, most, step=kind(step or 1), **_beginning(parameters, name, "value")
-    )
+    begun = _beginning(parameters, name, "value")
+    if declared.optional:
+        begun = {"value": None, "placeholder": _("unspecified: 1"), **begun}
+    st.number_input(label, least, most, step=kind(step or 1), **begun)
 
 
 def slider(parameters: LinkParameters, name: str, label: str, step: float | None = None) -> None:
@@ -241,8 +251,11 @@ def _beginning(
     """Key and tooltip of a control, and its initial value."""
     declared, key = parameters.declared(name), widget_key(parameters.page, name)
     state = UrlState(parameters.page, parameters)
-    tooltip = _(declared.help) if declared.help else None
-    return {"help": tooltip, **state.beginning(key, argument, written)}
+    tooltip = _(declared.help) if declared.help else ""
+    return {
+        "help": f"{tooltip[:1].upper()}{tooltip[1:]}" or None,
+        **state.beginning(key, argument, written),
+    }
 
 
 def _options(
