@@ -100,7 +100,7 @@ OF_PAGE = ("picture", "view")
 """Inputs that change the chart, and not the answer."""
 
 ALWAYS = ("calibration", "price_kind", "pay", "finetune")
-"""Choices that are never left open."""
+"""Choices without an unspecified option."""
 
 DEFAULT_VIEW = "energy_kwh"
 
@@ -109,7 +109,7 @@ PICTURES = {
     "parts": N_("Energy by part"),
     "doubts": N_("Sources of uncertainty"),
 }
-"""The pictures of the page, one of which is shown."""
+"""Charts of the page, one of which is shown."""
 
 CHART_ONLY = N_("It changes the chart below, not the result.")
 
@@ -151,7 +151,7 @@ HELP = {
     "config": N_("Text of the file that describes the architecture; it stays on this server."),
     "finetune": N_("Weights that are trained; adapters need less memory."),
 }
-"""Input -> its tooltip, where the help of the command line names options."""
+"""Input -> tooltip, where the help of the command line names options."""
 
 MOST_DEVICES = 1e9
 
@@ -322,7 +322,7 @@ def settled(values: Values, moved: Collection[str], answered: Answer, catalog: C
 
 
 def _said_another_way(values: Values, answered: Answer, catalog: Catalog) -> Values:
-    """Keep the work while the way of giving it changes."""
+    """Keep the work when its way changes."""
     entry, way = values["entry"], values["way"]
     if way == "config" or (entry == "finetune" and way == "samples"):
         return values
@@ -368,7 +368,7 @@ def convert(answer: Answer, way: str) -> Scenario:
 
 
 def of_preset(name: str, catalog: Catalog) -> Values:
-    """Device, count and precision that a preset ran on, where they are known."""
+    """Device, count and precision of a preset's run, where known."""
     preset = catalog.preset(name)
     found: Values = {"preset": name, **dict.fromkeys(("tokens", "device_hours", "utilization"))}
     if preset.hardware is None:
@@ -379,7 +379,7 @@ def of_preset(name: str, catalog: Catalog) -> Values:
 
 
 def of_hardware(name: str, catalog: Catalog, preset: Preset | None = None) -> Values:
-    """Precision that a new device has as usual; the price of the old one is forgotten."""
+    """Default precision of a new device; clears the old one's price."""
     precision = usual_precision(catalog.device(name), preset)
     return {"precision": precision, "price": None, "device_price": None}
 

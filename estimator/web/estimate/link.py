@@ -32,18 +32,18 @@ QLORA = "qlora"
 """Older link parameter for LoRA over 4-bit weights, `qlora=1` with `finetune=lora`."""
 
 ANSWERED = "_scenario"
-"""Scenario that the page answered last, in the session."""
+"""Session key of the last answered scenario."""
 
 
 class ScenarioParameters(LinkParameters):
     """Inputs of the page; its link is the one of the scenario, which every command prints."""
 
     def names(self) -> list[str]:
-        """Names that a link may have."""
+        """Names in a link."""
         return [*INPUTS, *OF_PAGE, QLORA]
 
     def read(self, query: Query) -> tuple[Values, list[str]]:
-        """Scenario that a link says, as near as it can be answered."""
+        """Scenario of a link, adjusted where needed."""
         said, found = from_link(query)
         notices = [
             unread(one.field, query[one.field]) if one.code == "unread" else shown(one)
@@ -85,7 +85,7 @@ STATE = UrlState("estimate", PARAMETERS)
 
 
 def unread(name: str, text: str) -> str:
-    """Say that a text is no number for an input."""
+    """Message that a text is not a number for an input."""
     label = _(INPUTS[name].label).partition(" [")[0]
     notice = _("“{name}” is not a number: {given}; write it like 7e9 or 7B")
     return notice.format(name=label, given=shortened(text))

@@ -176,7 +176,7 @@ def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
 
 
 def _slide(values: Values, drawn: Drawn, frame: Frame) -> None:
-    """Draw the controls that the link puts on the slide, then the one section it asks for."""
+    """Draw a slide's controls, then its section."""
     chosen = _on_slide(frame)
     if chosen:
         for name, column in zip(chosen, st.columns(len(chosen)), strict=True):
@@ -198,12 +198,12 @@ def _on_slide(frame: Frame) -> list[str]:
 
 
 def _view() -> None:
-    """Draw the choice of what devices are compared by."""
+    """Draw the choice of the compared quantity."""
     widgets.switch(PARAMETERS, "view", _("Compare by"), SHORT)
 
 
 def _details(values: Values, answer: Answer, catalog: Catalog) -> None:
-    """Draw what is one click away; nothing of it is worked out before."""
+    """Draw the collapsed sections, computed when opened."""
     query = PARAMETERS.query(values)
     pins.draw(words.title(answer, catalog), query, lambda link: _open_link(link, values))
     for name in style.opened(_("More about it"), DETAILS, "open_details"):
@@ -286,14 +286,14 @@ def _figure(answer: Answer, spoken: str) -> bytes:
 
 
 def _examples(values: Values) -> None:
-    """Draw ten scenarios to start from."""
+    """Draw ten example scenarios."""
     for number, (text, link) in enumerate(EXAMPLES):
         tooltip = _("Opens this scenario in place of yours; going back undoes it.")
         widgets.button(_(text), f"example_{number}", _open_link, link, values, tooltip=tooltip)
 
 
 def _open_link(link: str, values: Values) -> None:
-    """Ask for the scenario of a link, with the chart that is shown."""
+    """Load the scenario of a link, keeping the chart."""
     found = PARAMETERS.read(dict(parse_qsl(link)))[0]
     STATE.choose(found | {name: values[name] for name in OF_PAGE})
 
@@ -385,7 +385,7 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
 
 
 def _parts(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
-    """Draw where the energy goes."""
+    """Draw the energy by part."""
     answer = drawn.answer
     rows = parts_rows(answer)
     if not rows:
@@ -403,7 +403,7 @@ def _parts(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None
 
 
 def _uncertainty(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
-    """Draw what makes the interval wide."""
+    """Draw the sources of uncertainty."""
     answer = drawn.answer
     rows = uncertainty_rows(answer)
     if not rows:

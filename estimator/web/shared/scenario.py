@@ -40,15 +40,15 @@ class ModelName(Choice):
 
 
 LONGEST_CONFIG = 200_000
-"""A config.json is a few kB; what is longer is something else [characters]."""
+"""Longest config.json [character]; a typical one has a few kB."""
 
 
 @dataclass(frozen=True)
 class ConfigText(LineOfText):
-    """A config.json, reduced to the keys that its ledger needs."""
+    """config.json, reduced to the keys that its ledger needs."""
 
     def read(self, text: str | None) -> tuple[str, str]:
-        """Compact config that a text says, and what is wrong with it."""
+        """Compact config of a text, with an error message if invalid."""
         if text is None or not text.strip():
             return "", ""
         if len(text) > LONGEST_CONFIG:

@@ -73,7 +73,7 @@ class PageCodec(Codec[Value], Protocol[Value]):
         """Control -> why what it holds cannot be used, of those for which that is so."""
 
     def query(self, values: Value) -> dict[str, str]:
-        """Return a value as a link writes it."""
+        """Return a value as a link parameter."""
 
 
 @dataclass
@@ -388,7 +388,7 @@ class Number(Control):
     optional: bool = False
 
     def read(self, text: str | None) -> tuple[float | None, str]:
-        """Nearest number that a text says, and what is wrong with it.
+        """Closest valid number of a text, with an error message if adjusted.
 
         >>> Number("sites", 3.0, low=1.0, high=50.0, whole=True).read("99")[0]
         50
@@ -415,7 +415,7 @@ class Number(Control):
         return None if value is None else self._kind(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link writes it."""
+        """Return a value as a link parameter."""
         return "" if value is None else short_number(float(value))
 
     def _kind(self, value: float) -> float:
