@@ -8,7 +8,7 @@ import numpy as np
 from estimator.answer.report import bounds
 from estimator.catalog import Catalog
 from estimator.core.messages import refusal
-from estimator.core.rows import Floats, one_of
+from estimator.core.rows import one_of
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, S_PER_H
 from estimator.inference.capacity import held_bytes, longest_context, weight_bytes
@@ -30,14 +30,8 @@ from estimator.question.hardware import node_devices
 QUANTILES = {"p50": 0.5, "p90": 0.9}
 """Reported quantiles of request latency."""
 
-MOST_WAITED = 30.0
-"""Request time over time without load at which the latency curve ends [1]."""
-
-LATENCY_POINTS = 60
-"""Points on the latency curve [1]."""
-
 BUSIEST = 0.97
-"""Highest occupancy on the latency curve, as the queue diverges at one [1]."""
+"""Highest occupancy with a reported latency, as the queue diverges at one [1]."""
 
 GOALS = 400
 """Concurrencies searched for a latency goal [1]."""
@@ -153,12 +147,11 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
         return {"request_s": service}
     rate *= _median_factor(answer, "output_tokens_per_s")
     waiting = {name: float(waiting_s(service, rate, places, q)) for name, q in QUANTILES.items()}
-    flying = np.array([min(in_flight, places)])
-    busy = _service_quantiles(answer, flying, places)
+    busy = _service_quantiles(answer, min(in_flight, places), places)
     return {
         "request_s": service,
         **{f"waiting_{name}_s": wait for name, wait in waiting.items()},
-        **{f"request_{name}_s": _first(busy[name]) + wait for name, wait in waiting.items()},
+        **{f"request_{name}_s": busy[name] + wait for name, wait in waiting.items()},
     }
 
 
@@ -175,8 +168,8 @@ PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
 """Quantities that scale the parts of a request."""
 
 
-def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> dict[str, Floats]:
-    """Service-time quantiles by mean number in flight, without a queue [s]."""
+def _service_quantiles(answer: ServingAnswer, flying: float, places: float) -> dict[str, float]:
+    """Service-time quantiles at a mean number in flight, without a queue [s]."""
     passes = done_of(answer).passes
     first, step = (_median_factor(answer, name) for name in PARTS_OF_REQUEST)
     found = {}
@@ -185,38 +178,8 @@ def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> 
         pace = passes.pace(beside, passes.step(beside))
         written = np.asarray(passes.traffic.output_tokens)
         whole = first * pace.time_to_first_token_s + step * (written - 1.0) * pace.inter_token_s
-        found[name] = np.asarray(np.broadcast_to(whole, flying.shape))
+        found[name] = _first(whole)
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatencyCurve:
-    """Request latency by request rate, up to the capacity of the setup."""
-
-    requests_per_s: list[float]
-    p50_s: list[float]
-    p90_s: list[float]
-
-
-def latency_curve(answer: ServingAnswer) -> LatencyCurve:
-    """Median and 90th percentile of request time, with queueing."""
-    _, table = single(answer)
-    passes = done_of(answer).passes
-    places = float(table.places(passes.traffic.tokens_in_flight)[0])
-    flying = np.geomspace(1.0, max(BUSIEST * places, 1.0), LATENCY_POINTS)
-    rate = passes.output_tokens_per_s(flying) * _median_factor(answer, "output_tokens_per_s")
-    rates = np.broadcast_to(rate / _first(passes.traffic.output_tokens), flying.shape)
-    busy = _service_quantiles(answer, flying, places)
-    ends = {
-        name: busy[name] + waiting_s(busy[name], rates, places, quantile)
-        for name, quantile in QUANTILES.items()
-    }
-    shown = int(np.count_nonzero(ends["p90"] <= MOST_WAITED * ends["p90"][0]))
-    return LatencyCurve(
-        requests_per_s=rates[:shown].tolist(),
-        p50_s=ends["p50"][:shown].tolist(),
-        p90_s=ends["p90"][:shown].tolist(),
-    )
 
 
 def curve(answer: ServingAnswer, points: int = 40) -> Curve:

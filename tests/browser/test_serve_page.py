@@ -21,7 +21,7 @@ def loaded():
         kept.forget([LOADED.id])
 
 
-@pytest.mark.parametrize("slide", ["curve", "latency", "roofline"])
+@pytest.mark.parametrize("slide", ["curve", "api", "energy"])
 def test_a_slide_of_a_calibrated_set_up_says_so_and_fits(projector, slide):
     page = projector(f"serve?show={slide}&fs=1.4&embed=true&embed_options=light_theme")
     body = page.locator("[data-testid=stMainBlockContainer]")

@@ -14,7 +14,6 @@ from estimator.inference.engines import ENGINES, NAMES, fitted, from_line, to_li
 from estimator.inference.figures import (
     compared_with_api,
     energy_parts,
-    latency_curve,
     request_times,
     results,
     single,
@@ -428,16 +427,6 @@ def test_a_memory_that_is_always_full_has_a_queue_without_end(catalog):
     """Llama 3 70B on two TPU v5p: more are asked for at once than fit."""
     asked = ServingQuestion(preset="llama-3-70b", hardware="tpu-v5p", devices=2.0)
     assert set(request_times(answer_serving([asked], catalog))) == {"request_s"}
-
-
-@pytest.mark.parametrize("hardware", ["h100-sxm", "rtx-4090", "raspberry-pi-5-16"])
-def test_the_curve_of_latencies_rises_and_ends_before_queues_without_end(catalog, hardware):
-    question = ServingQuestion(preset="llama-3.2-3b", hardware=hardware, precision="int4")
-    found = latency_curve(answer_serving([question], catalog))
-    assert len(found.requests_per_s) > 10
-    assert np.all(np.diff(found.requests_per_s) > 0)
-    assert np.all(np.asarray(found.p90_s) >= np.asarray(found.p50_s))
-    assert found.p90_s[0] < found.p90_s[-1] <= 30.0 * found.p90_s[0]
 
 
 def test_sequences_in_flight_vary_as_those_of_a_simulated_server():

@@ -31,7 +31,7 @@ LOADED = MeasuredRun(
 )
 """A slow load of the model and the device that the page opens with."""
 
-SLIDES = ("figures", "curve", "latency", "roofline", "energy", "api", "lifetime")
+SLIDES = ("figures", "curve", "api", "energy")
 
 
 def opened(**query):
@@ -92,7 +92,7 @@ def test_a_measured_load_corrects_the_page_until_it_is_ignored(loaded):
     _page, text = opened(calibration="ignore")
     assert corrected > 1.1 * per_token(text)
     assert "1 measured run on NVIDIA H100 SXM5 80GB is ignored." in text
-    _page, text = opened(show="roofline")
+    _page, text = opened(show="curve")
     assert "Calibrated by 1 measured run on NVIDIA H100 SXM5 80GB." in text
 
 
@@ -144,6 +144,31 @@ def test_a_link_shows_the_set_up_that_it_names():
     assert "RTX 4090, concurrency 1" in text
 
 
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ("curve", r"[\d.]+ at a time: all together get [\d,.k]+ tokens a second, each one every"),
+        ("api", r"the API is cheaper: own machines at this load cost [\d.]+ times as much"),
+        ("energy", r"[\d.]+ mWh per answer, [\d.]+% of it for boards, dynamic"),
+    ],
+)
+def test_each_view_answers_its_question_with_one_figure(view, said):
+    page, text = opened(view=view)
+    assert re.search(said, text), text[:400]
+    assert len(page.get("arrow_vega_lite_chart") or page.get("vega_lite_chart")) == 1
+    assert "energy of an answer" not in text
+    assert f"view={view}" in page.code[0].value
+
+
+def test_a_price_of_an_api_that_is_assumed_gives_no_verdict():
+    _page, text = opened(view="api", model="gpt-neox-20b", hardware="h100-sxm")
+    assert "the line assumes $0.60 per million output tokens" in text
+    assert "API, assumed price" in text and "they are cheaper" not in text
+    assert "as typed" not in text and "Own machines: $" in text
+    _page, text = opened(view="api", model="gpt-neox-20b", hardware="h100-sxm", offer="typed")
+    assert "Price of the API as typed" in text and "assumes" not in text
+
+
 def test_an_api_on_record_is_compared_with_its_date_unless_a_price_is_typed():
     _page, text = opened(show="api")
     assert "DeepInfra: Llama 3.1 8B Instruct Turbo, list price of 2026-11-05" in text
@@ -166,7 +191,7 @@ def test_a_phone_says_what_an_answer_takes_of_its_battery():
 
 
 def test_training_that_serving_overtakes_is_dated():
-    _page, text = opened(show="lifetime", training="1e6")
+    _page, text = opened(view="energy", training="1e6")
     assert re.search(r"It overtakes training after [\d,.]+ \w+", text)
 
 

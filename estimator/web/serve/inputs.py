@@ -153,6 +153,14 @@ def formats_called() -> dict[str, str]:
     return {USUAL: N_("as usual")}
 
 
+VIEWS = {
+    "figures": N_("one answer"),
+    "curve": N_("latency against throughput"),
+    "api": N_("cost against an API"),
+    "energy": N_("energy"),
+}
+"""View of the page -> its name."""
+
 PARAMETERS = LinkParameters(
     "serve",
     asked(
@@ -193,6 +201,7 @@ PARAMETERS = LinkParameters(
     asked(Number, "training", 0.0, *bounds("training"), step=1e5, section=FURTHER),
     asked(Number, "daily", 1e9, *bounds("daily"), step=1e8, section=FURTHER),
     ConfigLink("config", longest=LONGEST_CONFIG),
+    Choice("view", tuple(VIEWS), help=N_("Question that is answered.")),
 )
 CARRIES = {"model": "model", "devices": "", "price": "", "precision": ""}
 """Parameter -> name shared between pages; inference and training devices differ."""

@@ -5,18 +5,18 @@ from estimator.core.notice import Notice
 from estimator.inference.figures import results, single
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.quantities import ServingAnswer, answer_serving
+from estimator.web.serve import views
 from estimator.web.serve.inputs import (
     CARRIES,
     INPUT,
     PARAMETERS,
+    VIEWS,
     draw_controls,
     label_of,
     model_name,
     question_of,
 )
-from estimator.web.serve.pictures import PICTURES
-from estimator.web.serve.text import LEVEL, say_answer, say_measured
-from estimator.web.shared import share, style
+from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
@@ -45,16 +45,22 @@ def _heading(values: Values, frame: Frame) -> str:
     )
 
 
+DRAWN = {
+    "figures": views.draw_answer,
+    "curve": views.draw_curve,
+    "api": views.draw_api,
+    "energy": views.draw_energy,
+}
+"""View -> what draws it."""
+
+
 def _draw(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Draw the sentence, the figures and the charts."""
-    runs = known_loads(open_catalog()).runs_on(values["hardware"])
-    if frame.shows("figures"):
-        with style.block():
-            say_answer(values, answer, runs, frame)
-    style.sections(PICTURES, SLIDES, frame, values, answer)
-    if frame.slide:
-        say_measured(values, answer, runs, frame)
-    else:
+    """Draw the view that is asked for, and which measured runs it rests on."""
+    view = frame.show or values["view"]
+    DRAWN[view](values, answer, frame)
+    if view != "figures":
+        views.say_measured(values, answer, frame)
+    if not frame.slide:
         style.caption(
             _(
                 "80% intervals from errors on models and systems that the fit has not seen; "
@@ -63,24 +69,28 @@ def _draw(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         )
 
 
+def _draw_views(values: Values, frame: Frame) -> None:
+    """Draw the views side by side above the answer."""
+    if not frame.slide:
+        widgets.switch(PARAMETERS, "view", _("View"), VIEWS)
+
+
 SLIDES = {
     "figures": N_("Cost of a request"),
     "curve": N_("More concurrent answers: more tokens, each of them later"),
-    "latency": N_("Latency of a request against the request rate"),
-    "roofline": N_("Writing is bound by the memory, reading by the arithmetic"),
-    "energy": N_("Energy of a request by part"),
     "api": N_("Own machines against an API"),
-    "lifetime": N_("Inference against training energy"),
+    "energy": N_("Energy of a request by part"),
 }
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_answered,
+    above=_draw_views,
     view=_draw,
     title=title(N_("Serving a model")),
     heading=_heading,
     slides=SLIDES,
     controls=draw_controls,
-    files=lambda values, found: (share.json("serve", lambda: results(found, LEVEL)),),
+    files=lambda values, found: (share.json("serve", lambda: results(found, views.LEVEL)),),
     query=lambda values: {name: text for name, text in PARAMETERS.query(values).items() if text},
     worded=lambda notice: shown(notice, label_of),
     named={of: name for name, of in INPUT.items()},
