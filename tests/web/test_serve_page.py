@@ -42,8 +42,8 @@ def opened(**query):
 def test_the_page_answers_in_its_first_sentence():
     _page, text = opened()
     assert re.match(
-        r" Inference · Inference [\d.]+ \w?Wh per answer \([\d.]+ – [\d.]+ \w?Wh\), "
-        r"\$[\d.]+ per million tokens \(\$[^)]+\), [\d.]+ ms per token \([^)]+ ms\)",
+        r" Inference [\d.]+ \w?Wh per answer, \$[\d.]+ per million tokens, [\d.]+ ms per token: "
+        r"Llama 3.1 8B in bf16 on one NVIDIA H100 SXM5 80GB, concurrency 32",
         text,
     )
 
@@ -149,7 +149,7 @@ def test_a_link_shows_the_set_up_that_it_names():
     [
         ("curve", r"[\d.]+ at a time: all together get [\d,.k]+ tokens a second, each one every"),
         ("api", r"the API is cheaper: own machines at this load cost [\d.]+ times as much"),
-        ("energy", r"[\d.]+ mWh per answer, [\d.]+% of it for boards, dynamic"),
+        ("energy", r"[\d.]+ mWh per answer, [\d.]+% of it for the work of the devices"),
     ],
 )
 def test_each_view_answers_its_question_with_one_figure(view, said):

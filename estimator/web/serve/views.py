@@ -50,11 +50,11 @@ HEADLINE = (
 
 
 PARTS = {
-    "boards, dynamic": N_("boards, dynamic"),
-    "boards, idle": N_("boards, idle"),
+    "boards, dynamic": N_("the work of the devices"),
+    "boards, idle": N_("idle power of the devices"),
     "reserved without work": N_("reserved without work"),
-    "host": N_("host"),
-    "network": N_("network"),
+    "host": N_("the host"),
+    "network": N_("the network"),
     "PUE: cooling and losses": N_("PUE: cooling and losses"),
 }
 
@@ -88,7 +88,9 @@ def draw_answer(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, float]]) -> str:
     row, _table = single(answer)
     parts = [
-        _headline(_(text), found[name], unit) for name, text, unit in HEADLINE if name in found
+        style.bold(_(text).format(amount=amount(found[name]["mid"], unit)))
+        for name, text, unit in HEADLINE
+        if name in found
     ]
     text = _("{figures}: {model} in {weights} on {machines}, concurrency {flying}.")
     return text.format(
@@ -98,12 +100,6 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
         machines=escape(_machines(row)),
         flying=flying(row),
     )
-
-
-def _headline(text: str, found: dict[str, float], unit: str) -> str:
-    """Write a figure of the headline, marked, and its interval."""
-    said = style.bold(text.format(amount=amount(found["mid"], unit)))
-    return f"{said} ({span(found['low'], found['high'], unit)})"
 
 
 def _machines(row: Resolved) -> str:
@@ -183,7 +179,7 @@ def draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         time=style.bold(amount(pace_s, "s")),
     )
     style.sentence(escape(said))
-    name = _("one to all that fit")
+    name = _("1 to {most} at a time").format(most=f"{found.concurrency[-1]:g}")
     rows = plots.line(found.output_tokens_per_s, 1e3 * np.asarray(found.inter_token_s), name)
     chosen = _("{flying} at a time").format(flying=flying(single(answer)[0]))
     rows.append(plots.mark(rate, 1e3 * pace_s, chosen))
@@ -284,6 +280,8 @@ def draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     tokens = np.geomspace(most / 1e4, most, 50)
     assumed = offered is None and values["offer"] != TYPED and written_usd == API_USD
     names = (_("own machines, reserved"), _("API, assumed price") if assumed else _("API"))
+    if offered is not None:
+        names = (names[0], offered.name)
     rows = plots.line(tokens, np.full_like(tokens, daily), names[0])
     rows += plots.line(tokens, tokens * api_usd / 1e6, names[1])
     even = found.break_even_tokens_per_day

@@ -562,7 +562,7 @@ def brand(name: str, motto: str) -> None:
 
 def page_name(group: str, title: str) -> None:
     """Write the page's name above its answer."""
-    parts = " · ".join(escape(part) for part in (group, title) if part)
+    parts = " · ".join(escape(part) for part in dict.fromkeys((group, title)) if part)
     write(f'<h2 class="tw tw-page">{parts}</h2>')
 
 
