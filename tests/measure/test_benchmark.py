@@ -20,7 +20,6 @@ from estimator.measure.bench.benchmark import (
     Bench,
     BenchSteps,
     Effort,
-    for_part_load,
     formats_mixed,
 )
 from estimator.measure.bench.cpu_profile import (
@@ -420,21 +419,10 @@ def test_what_a_library_cannot_run_here_is_left_out_and_said():
     assert "cannot run here (no primitive for this)" in limited.notes[0]
 
 
-def test_with_a_meter_it_measures_rest_and_part_load_too():
+def test_with_a_meter_it_measures_power_at_rest_too():
     found = [progress.timing for progress in bench(meter=Meter()).measure()]
     assert found[0].what == "idle"
-    assert [one.what for one in found].count("load") == 3
     assert {one.power_w for one in found} == {42.0}
-
-
-@pytest.mark.parametrize(
-    ("times_s", "chosen"), [((1e-4, 2e-3, 1.4), 2e-3), ((1.4, 1e-4, 0.2), 1e-4), ((0.5, 1.4), 0.5)]
-)
-def test_part_load_is_made_of_products_that_fit_into_its_turns(times_s, chosen):
-    """A product of 1.4 s in turns of 0.23 s would be full load, whatever it is called."""
-    jobs = [Job(what="matrix", label="", precision="fp32", prepare=nothing) for _ in times_s]
-    found = for_part_load(list(zip(times_s, jobs, strict=True)))
-    assert found is jobs[times_s.index(chosen)]
 
 
 def test_the_spread_of_one_trial_is_not_known():

@@ -19,10 +19,10 @@ EXAMPLES = """examples:
   twenty-watts calibrate bench --minutes 8 --verbose
   twenty-watts calibrate bench --device gpu:0 --precision bf16,fp8
   twenty-watts calibrate bench --engine numpy --json
-It measures idle power, matrix products by size, memory, power at part load, and real training steps
-by family, number format and size, the most informative first. Each has several trials; trials
-disturbed by other programs are left out and counted. Ctrl-C keeps the measurements so far. PyTorch
-is used if it is installed, otherwise numpy on the CPU.
+It measures idle power, matrix products by size, memory, and real training steps by family, number
+format and size, the most informative first. Each has several trials; trials disturbed by other
+programs are left out and counted. Ctrl-C keeps the measurements so far. PyTorch is used if it is
+installed, otherwise numpy on the CPU.
 """
 
 ENGINES = ("torch", "numpy")

@@ -9,12 +9,11 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import zip_longest
-from typing import Literal, Protocol
+from typing import Protocol
 
-from estimator.core.units import in_percent
 from estimator.measure.bench.timing import (
     BRIEF,
     QUICK,
@@ -56,15 +55,6 @@ MINUTES, FULL_MINUTES = 2.0, 5.0
 
 MEMORY_SHARE = 0.4
 """Largest share of memory for a job [1]."""
-
-DUTIES = (0.25, 0.5, 0.75)
-"""Shares of time at work for part-load power [1]."""
-
-DUTY_PERIOD_S = 0.23
-"""Period of work and rest, not a multiple of the meters' periods [s]."""
-
-WHOLE_PRODUCTS = 5
-"""Least products per work phase, as a started one is finished [1]."""
 
 OF_JOB = (
     *("what", "precision", "kind", "arch", "label", "style", "flop", "moved_bytes"),
@@ -171,12 +161,11 @@ class Bench:
     _done: int = field(default=0, init=False)
 
     def measure(self) -> Iterator[Progress]:
-        """Measure job by job: idle, products, memory, part load, training."""
+        """Measure job by job: idle, products, memory, training."""
         self._until_s = time.monotonic() + 60.0 * self.effort.minutes
         self._cool()
         if self.meter is not None:
             yield self._so_far(self._idle())
-        products: list[tuple[float, Job]] = []
         products_until_s = time.monotonic() + PRODUCTS_SHARE * 60.0 * self.effort.minutes
         for job in self._products() + self._fitting(self.engine.copies()):
             if self._best and self._step_s(job) * SHARE_OF_PRODUCT > LONGEST_PRODUCT_S:
@@ -190,11 +179,7 @@ class Bench:
             if job.what == "matrix" and job.flop is not None:
                 reached = job.flop / timing.time_s
                 self._best[job.precision] = max(self._best.get(job.precision, 0.0), reached)
-                products.append((timing.time_s, job))
             yield self._so_far(timing)
-        if self.meter is not None and products:
-            for duty in DUTIES:
-                yield self._so_far(self._part_load(for_part_load(products), duty))
         yield from self._training_steps()
 
     def _products(self) -> list[Job]:
@@ -345,28 +330,10 @@ class Bench:
         """Power with no work of ours."""
         started = time.monotonic()
         time.sleep(self.effort.idle_s)
-        return self._resting("idle", started)
-
-    def _part_load(self, job: Job, duty: float) -> Timing:
-        """Power while a product runs part of the time."""
-        work = job.prepare()
-        started = time.monotonic()
-        until = started + self.effort.job.window_s
-        while (begun := time.monotonic()) < until:
-            while time.monotonic() < begun + duty * DUTY_PERIOD_S:
-                work()
-                self.engine.finish()
-            time.sleep(max(0.0, begun + DUTY_PERIOD_S - time.monotonic()))
-        timing = self._resting("load", started)
-        return replace(
-            timing, precision=job.precision, label=f"{job.label}, {in_percent(duty)} of the time"
-        )
-
-    def _resting(self, what: Literal["idle", "load"], started: float) -> Timing:
         ended = time.monotonic()
         power_w, trust = self._power_w([(started, ended)])
         return Timing(
-            what=what,
+            what="idle",
             component=self.engine.component,
             time_s=ended - started,
             repetitions=1,
@@ -403,11 +370,3 @@ def formats_mixed(styles: Sequence[StyleKey]) -> list[StyleKey]:
         if at % BETWEEN_FORMATS == 0 and others:
             found.append(others.pop(0))
     return found + others
-
-
-def for_part_load(products: Sequence[tuple[float, Job]]) -> Job:
-    """Longest product of which several fit in the shortest work phase, or the shortest."""
-    limit_s = min(DUTIES) * DUTY_PERIOD_S / WHOLE_PRODUCTS
-    ordered = sorted(products, key=lambda one: one[0])
-    short = [job for time_s, job in ordered if time_s <= limit_s]
-    return short[-1] if short else ordered[0][1]

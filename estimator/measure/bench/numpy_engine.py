@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from estimator.measure.bench import numpy_networks
 from estimator.measure.bench.workloads import (
-    ADAM_BYTES_PER_PARAM,
     Job,
     matrix_flop,
     perceptron_flop,
@@ -50,7 +49,6 @@ class NumpyEngine:
     component = "cpu"
 
     def __init__(self) -> None:
-        self.name = f"numpy {np.__version__}"
         self._random = np.random.default_rng(0)
 
     def matrix(self) -> list[Job]:
@@ -105,7 +103,6 @@ class NumpyEngine:
             precision="fp32",
             prepare=partial(perceptron, width=width, depth=depth, batch=batch, random=self._random),
             flop=perceptron_flop(width, depth, batch),
-            moved_bytes=ADAM_BYTES_PER_PARAM * params,
             held_bytes=4.0 * (4 * params + 3 * depth * batch * width),
             kind="other",
             arch="perceptron",

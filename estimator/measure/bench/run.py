@@ -127,7 +127,7 @@ def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Bench
     for precision in question.precisions or ():
         if precision not in formats:
             raise ValueError(
-                f"{found.name} has no {precision} on {key}: it has {', '.join(sorted(formats))}"
+                f"{engine} has no {precision} on {key}: it has {', '.join(sorted(formats))}"
             )
     return found
 
@@ -151,11 +151,6 @@ class BothEngines:
     numpy: BenchEngine
     torch: BenchEngine
     component: str = "cpu"
-
-    @property
-    def name(self) -> str:
-        """Names and versions of both libraries."""
-        return f"{self.numpy.name} and {self.torch.name}"
 
     def matrix(self) -> list[Job]:
         """Matrix products of both libraries."""

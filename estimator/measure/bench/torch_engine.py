@@ -21,7 +21,6 @@ from estimator.measure.bench.small_networks import (
     decoder_flop,
 )
 from estimator.measure.bench.workloads import (
-    ADAM_BYTES_PER_PARAM,
     Job,
     matrix_flop,
     perceptron_flop,
@@ -96,7 +95,6 @@ class TorchEngine:
         self._torch.manual_seed(0)
         self.place = place
         self.component = component
-        self.name = f"torch {self._torch.__version__}"
 
     def matrix(self) -> list[Job]:
         """Matrix products, by precision, from small to large."""
@@ -195,7 +193,6 @@ class TorchEngine:
                 precision,
             ),
             flop=decoder_flop(layers=layers, width=width, length=length, batch=batch),
-            moved_bytes=ADAM_BYTES_PER_PARAM * params,
             held_bytes=ADAM_AND_GRADIENT_BYTES * params
             + 4.0 * tokens * (ACTIVATIONS * layers * width + 3 * VOCABULARY),
             kind="language",
@@ -220,7 +217,6 @@ class TorchEngine:
                 precision,
             ),
             flop=flop,
-            moved_bytes=ADAM_BYTES_PER_PARAM * params,
             held_bytes=ADAM_AND_GRADIENT_BYTES * params
             + 4.0 * 16 * STAGES * batch * channels * edge**2,
             kind="vision",
@@ -243,7 +239,6 @@ class TorchEngine:
                 precision,
             ),
             flop=perceptron_flop(width, DEPTH, batch),
-            moved_bytes=ADAM_BYTES_PER_PARAM * params,
             held_bytes=ADAM_AND_GRADIENT_BYTES * params + 4.0 * 4 * DEPTH * batch * width,
             kind="other",
             arch="perceptron",

@@ -7,11 +7,6 @@ from typing import Literal, Protocol
 
 from estimator.measure.step_counter import Operations
 
-ADAM_BYTES_PER_PARAM = 28.0
-"""Memory traffic of an fp32 Adam step per parameter [B]: weight, gradient, two moments, three
-written back.
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -48,11 +43,6 @@ class BenchEngine(Protocol):
     @property
     def component(self) -> str:
         """Key of the device, as in `MeasuredDevice`."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Library and its version."""
         ...
 
     def matrix(self) -> Sequence[Job]:
