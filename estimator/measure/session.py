@@ -74,8 +74,6 @@ class Reported:
         How many processes share it, as torchrun starts them, and on how many machines.
     began_s, ended_s : float
         From the end of the warm-up to the last step, on the monotonic clock [s].
-    pauses, pause_s
-        Steps that held a pause, and the time of all of them [s].
     """
 
     timing: Timing
@@ -84,9 +82,18 @@ class Reported:
     machines: int = 1
     began_s: float
     ended_s: float
-    warm_up: int = 0
-    pauses: int = 0
-    pause_s: float = 0.0
+
+
+def window_times_s(ends_s: Sequence[float], edges: Sequence[int] = ()) -> list[float]:
+    """Return the time of each step between its end and the one before [s].
+
+    Between `edges`, where boards were synchronised, it is the mean.
+    """
+    return [
+        (ends_s[last] - ends_s[first]) / (last - first)
+        for first, last in pairwise(edges or range(len(ends_s)))
+        for _ in range(first, last)
+    ]
 
 
 def named(reported: Sequence[Reported], program: str | None) -> tuple[Reported, ...]:
@@ -230,14 +237,8 @@ class Session:
     @property
     def times_s(self) -> list[float]:
         """Time of each step; on boards, means over synchronised windows [s]."""
-        ends = [self._began_s, *self._ends_s]
-        if not self._synchronised:
-            return [after - before for before, after in pairwise(ends)]
-        return [
-            (ends[last] - ends[first]) / (last - first)
-            for first, last in pairwise((0, *self._synchronised))
-            for _ in range(first, last)
-        ]
+        ends_s = [self._began_s, *self._ends_s]
+        return window_times_s(ends_s, (0, *self._synchronised) if self._synchronised else ())
 
     def timing(self) -> Timing | None:
         """Time of one step after the warm-up, or None before the first."""
@@ -314,9 +315,6 @@ class Session:
         began_s, ended_s = self._ends_s[found.warm_up - 1], self._ends_s[-1]
         return Reported(
             timing=timing,
-            warm_up=found.warm_up,
-            pauses=found.pauses,
-            pause_s=found.pause_s,
             devices=self.devices,
             ranks=self.ranks,
             machines=self.machines,

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
@@ -19,7 +18,7 @@ from typing import Any
 
 from estimator.measure.drift import NOTHING_LEARNED, Strength
 from estimator.measure.network_seen import network_seen
-from estimator.measure.session import Forecast, forecast
+from estimator.measure.session import Forecast, forecast, window_times_s
 from estimator.measure.steady import steady
 from estimator.measure.step_counter import PRECISIONS
 from estimator.runs.record_bounds import MOST_COUNTED
@@ -147,12 +146,8 @@ class _Marks:
 
     def times_s(self) -> tuple[float, ...]:
         """Time of each step except the first [s]."""
-        edges = [0, *(at for at in self.waits if at)] if self.waits else range(self.steps)
-        return tuple(
-            (self.ends_s[last] - self.ends_s[first]) / (last - first)
-            for first, last in pairwise(edges)
-            for _ in range(first, last)
-        )
+        edges = [0, *(at for at in self.waits if at)] if self.waits else ()
+        return tuple(window_times_s(self.ends_s, edges))
 
 
 @dataclass(kw_only=True)
@@ -165,12 +160,7 @@ class Stamps:
     (0.5, 0.3999999999999999)
     """
 
-    planned: int | None = field(default=None, init=False)
-    given: Mapping[str, Any] = field(default_factory=dict, init=False)
-    counted: Mapping[str, Any] = field(default_factory=dict, init=False)
-    missed: tuple[str, ...] = field(default=(), init=False)
-    optimizers: tuple[tuple[str, int], ...] = field(default=(), init=False)
-    memory: Mapping[str, float] = field(default_factory=dict, init=False)
+    _facts: dict[str, Any] = field(default_factory=dict, init=False)
     _own: dict[str, _Marks] = field(default_factory=dict, init=False)
     _optimizer: dict[str, _Marks] = field(default_factory=dict, init=False)
 
@@ -182,15 +172,17 @@ class Stamps:
                 if mark in (*OWN, *OPTIMIZER):
                     self._take_mark(mark, *rest.split(" "))
                 elif mark == "total":
-                    self.planned = int(rest)
-                elif mark == "facts" and not self.given:
-                    self.given = dict(json.loads(rest))
+                    self._facts["planned"] = int(rest)
+                elif mark == "facts":
+                    self._facts.setdefault("given", dict(json.loads(rest)))
                 elif mark == "optimizers":
-                    self.optimizers = tuple((str(name), int(n)) for name, n in json.loads(rest))
+                    found = tuple((str(name), int(n)) for name, n in json.loads(rest))
+                    self._facts["optimizers"] = found
                 elif mark == "memory":
-                    found = {str(name): float(value) for name, value in json.loads(rest).items()}
-                    self.memory = found if all(map(math.isfinite, found.values())) else {}
-                elif mark == "counted" and not self.counted:
+                    sizes = {str(name): float(value) for name, value in json.loads(rest).items()}
+                    sound = all(map(math.isfinite, sizes.values()))
+                    self._facts["memory"] = sizes if sound else {}
+                elif mark == "counted" and not self._facts.get("counted"):
                     self._take_counts(**json.loads(rest))
 
     def _take_counts(
@@ -206,8 +198,8 @@ class Stamps:
         known = set(numbers) <= set(COUNTED) and counted.get("precision", "fp32") in PRECISIONS
         values = (*numbers.values(), *products.values(), *seen.values())
         if known and all(0 < float(value) <= MOST_COUNTED["traffic_bytes"] for value in values):
-            self.counted = {**counted, **numbers, **network_seen(products, seen)}
-            self.missed = tuple(map(str, missed))
+            found = {**counted, **numbers, **network_seen(products, seen)}
+            self._facts |= {"counted": found, "missed": tuple(map(str, missed))}
 
     def _take_mark(self, mark: str, time: str, process: str = "", *_more: str) -> None:
         at_s = float(time)
@@ -245,13 +237,8 @@ class Stamps:
             times_s=marks.times_s(),
             began_s=marks.ends_s[0],
             ended_s=marks.ends_s[marks.steps - 1],
-            planned=self.planned,
-            given=self.given,
-            counted=self.counted,
-            missed=self.missed,
             processes=len(self._processes),
-            optimizers=() if self._own else self.optimizers,
-            memory=self.memory,
+            **self._facts | ({"optimizers": ()} if self._own else {}),
         )
 
 
