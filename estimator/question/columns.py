@@ -62,8 +62,10 @@ class CellReader(Generic[Asked]):
 
     Attributes
     ----------
+    columns : dict of str to str
+        Input -> its column; of several, the documented one.
     places : list of int
-        Which columns are read: of several for one input, the documented one.
+        Places of these columns in the header.
     """
 
     def __init__(
@@ -75,14 +77,14 @@ class CellReader(Generic[Asked]):
     ) -> None:
         fields = fields_of(question, without)
         self._question, self._catalog = question, catalog
-        self._columns: dict[str, str] = {}
+        self.columns: dict[str, str] = {}
         for column in header:
             name = fields.get(column)
-            if name and (name not in self._columns or column == question.inputs[name].column):
-                self._columns[name] = column
-        if "metered" not in self._columns:
-            self._columns.pop("energy_kwh", None)  # a result of other tables, its boundary unknown
-        self.places = [header.index(column) for column in self._columns.values()]
+            if name and (name not in self.columns or column == question.inputs[name].column):
+                self.columns[name] = column
+        if "metered" not in self.columns:
+            self.columns.pop("energy_kwh", None)  # a result of other tables, its boundary unknown
+        self.places = [header.index(column) for column in self.columns.values()]
 
     def table(self, block: "Block") -> Table[Asked]:
         """Parse rows as questions.
@@ -97,7 +99,7 @@ class CellReader(Generic[Asked]):
         reading = _Reading(count, refused)
         numbers: dict[str, Floats] = {}
         words: dict[str, Words] = {}
-        for (name, column), cells in zip(self._columns.items(), block.columns, strict=True):
+        for (name, column), cells in zip(self.columns.items(), block.columns, strict=True):
             declared = self._question.inputs[name]
             if is_number(declared):
                 numbers[name] = reading.number(declared, column, cells)

@@ -289,6 +289,8 @@ def _answered(
     (text,) = without_formulas([text])
     written.out.write(f"{text},{','.join(written.columns)}\n")
     reader: CellReader[Question] = CellReader(question, header, catalog, without)
+    documented = written.names
+    written = replace(written, names=lambda name: reader.columns.get(name, documented(name)))
     rows = refused = 0
     with _no_search_for_cycles():
         for block in records.blocks(len(header), reader.places, CHUNK_ROWS):

@@ -170,6 +170,16 @@ def test_a_row_refuses_what_the_single_estimate_refuses(said, reason, catalog):
     assert reason.partition("tokens")[0] in row["error"]
 
 
+@pytest.mark.parametrize("columns", ["params,tokens", "params_total,tokens_processed"])
+def test_messages_name_the_columns_of_the_table(columns, catalog):
+    params, tokens = columns.split(",")
+    header = f"{columns},accelerator"
+    tiny, negative, missing = run_rows(["70,1e12,h100", "7e9,-1,h100", "7e9,,h100"], catalog, header)
+    assert f"{params} is only 70" in tiny["warnings"]
+    assert negative["error"].startswith(f"{tokens} ")
+    assert missing["error"].startswith(f"{params} ") and tokens in missing["error"]
+
+
 def test_work_of_a_size_is_doubted_and_stated_work_is_not(catalog):
     header = "accelerator,train_flops_reported,params_total,tokens_processed,accelerator_hours"
     stated, sized = run_rows(["v100,1.2e20,,,1000", "v100,,1e9,2e10,1000"], catalog, header)
