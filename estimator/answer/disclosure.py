@@ -10,6 +10,7 @@ from math import nan as NAN
 from typing import Any
 
 from estimator.answer.design_facts import memory_too_small
+from estimator.answer.published_run import published_run
 from estimator.answer.scenario_estimate import Answer
 from estimator.answer.training_report import fleet, spread
 from estimator.catalog import Catalog, Record
@@ -37,6 +38,9 @@ MEASURED, CALIBRATED, PREDICTED, NOT_AVAILABLE = (
 METER, MODEL, STEPS = "metered", "modelled from the load", "extrapolated from measured steps"
 GIVEN_ENERGY: Mapping[str, str] = {METER: MEASURED, MODEL: PREDICTED, STEPS: CALIBRATED}
 """Origin of a given energy -> basis of the energy within the meter's boundary."""
+
+PUBLISHED = "published"
+"""Basis of a record; of a preset, it counts as given."""
 
 TASK_TOKENS = 1e5
 """Tokens of the inference task in the Model Documentation Form's example."""
@@ -294,11 +298,12 @@ class _Training:
         known = self.inputs.get("training_flop")
         if known is not None:
             basis, formula = _origin(known)
-            return self._quantity("training_flop", "FLOP", formula, basis)
+            flop = self._quantity("training_flop", "FLOP", formula, basis)
+            return replace(flop, basis=GIVEN) if known.basis == PUBLISHED else flop
         formula = "counted from the architecture and the data seen"
-        flop = self.known.get("training_flop")
-        if flop is not None and isinstance(size, float) and isinstance(tokens, float):
-            formula = f"{digits(float(flop.mid) / size / tokens)} × {human_count(size)} active "
+        counted = self.known.get("training_flop")
+        if counted is not None and isinstance(size, float) and isinstance(tokens, float):
+            formula = f"{digits(float(counted.mid) / size / tokens)} × {human_count(size)} active "
             formula += f"parameters × {human_count(tokens)} tokens"
         return self._quantity("training_flop", "FLOP", formula)
 
@@ -311,7 +316,8 @@ class _Training:
         if name in self.answer.scenario.given():
             return Fact(value=value, unit=unit)
         if record is not None and record.value == value:
-            return replace(_recorded(record), unit=unit)
+            basis = GIVEN if record.basis == PUBLISHED else PREDICTED
+            return replace(_recorded(record), unit=unit, basis=basis)
         return self._number(name, value, unit)
 
     def _number(self, name: str, value: float, unit: str = "") -> Fact:
@@ -328,7 +334,7 @@ class _Training:
             low=known.low,
             high=known.high,
             unit=unit,
-            basis=basis,
+            basis=GIVEN if name in COUNTED and known.basis == PUBLISHED else basis,
             formula=formula,
             sources=(known.source,),
             date=known.date,
@@ -395,6 +401,11 @@ class _Training:
             method = self.energy_from.capitalize()
         elif self.corrected:
             method += ", corrected by measured runs"
+        reported = published_run(self.answer, self.catalog)
+        said = ""
+        if "energy_kwh" in reported and not self.metered:
+            own_mwh = float(reported["energy_kwh"]) / 1e3
+            said = f" Published for this run: {own_mwh:,.4g} MWh ({reported['source']})."
         task = energy
         if self.metered:
             number = self.inputs["energy_kwh"]
@@ -411,7 +422,7 @@ class _Training:
             "energy_kwh": energy,
             "task_energy_kwh": task,
             "power_w": power,
-            "energy_method": Fact(value=f"{method}: {formula}.", basis=energy.basis),
+            "energy_method": Fact(value=f"{method}: {formula}.{said}", basis=energy.basis),
         }
 
     def _energy_basis(self) -> str:

@@ -13,7 +13,7 @@ from estimator.core.units import CENTRAL
 from estimator.question.provenance import SourcedNumber
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Report(NamedQuantities):
     """Result of a question, or of a table with one row per scenario.
 

@@ -69,7 +69,7 @@ class Run:
             within_limits("price_usd_per_h", self.price_usd_per_h)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Estimate(NamedQuantities):
     """Time, energy, cost, CO2e and water of a run.
 

@@ -59,6 +59,11 @@ class NamedQuantities:
         size = max(np.size(at) for at in columns.values())
         return pd.DataFrame({name: np.broadcast_to(at, size) for name, at in columns.items()})
 
+    def __repr__(self) -> str:
+        table = self.to_frame().rename_axis(None)
+        shown = table.to_string(float_format="{:.4g}".format, max_rows=12, max_cols=6)
+        return f"{type(self).__name__} with {100.0 * self.level:.4g}% intervals\n{shown}"
+
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
         return str(self.to_frame().to_html(float_format="{:.4g}".format))

@@ -62,6 +62,9 @@ def test_a_result_reads_like_a_mapping_and_a_table():
     assert list(result) == list(known) == list(frame.index) and len(result) == len(known)
     assert list(frame.columns) == ["low", "mid", "high"]
     assert frame.loc["energy_kwh", "high"] == result.bounds("energy_kwh")["high"]
+    shown = repr(result).splitlines()
+    assert shown[0] == "Report with 50% intervals" and len(shown) == len(result) + 2
+    assert shown[1].split() == ["low", "mid", "high"]
     assert "<table" in result._repr_html_() and "energy_kwh" in result._repr_html_()
 
 
@@ -71,6 +74,7 @@ def test_objects_of_the_core_still_answer_and_arrays_are_rows():
     result = estimator.estimate(work, read_hardware("h100", "bf16"), read_site("us"), run)
     frame = result.to_frame()
     assert len(frame) == 2 and "energy_kwh_mid" in frame
+    assert max(map(len, repr(result).splitlines())) < 160
     assert frame["energy_kwh_mid"][1] == pytest.approx(2 * frame["energy_kwh_mid"][0])
     named = estimator.estimate(
         workload=work, hardware=read_hardware("h100", "bf16"), site=read_site("us"), run=run

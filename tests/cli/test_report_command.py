@@ -141,7 +141,17 @@ def test_the_size_of_a_preset_is_on_record(preset):
     found = run("report", "--format", "boamps", "--preset", preset, "--csv")
     size = next(row for row in csv.DictReader(io.StringIO(found.stdout)) if "paramet" in row["key"])
     assert size["formula"] == "on record (published)"
+    assert size["basis"] == "given"
     assert 6 < float(size["value"]) < 176
+
+
+@pytest.mark.parametrize(
+    ("changed", "mentioned"), [("", True), ("--params 7e9", False), ("--energy-kwh 1e6", False)]
+)
+def test_the_published_energy_of_a_preset_is_next_to_the_prediction(changed, mentioned):
+    words = f"report --format annex-xi --preset gpt-3 --hardware v100 --devices 10000 {changed}"
+    found = run(*words.split(), "--csv").stdout
+    assert ("Published for this run: 1,287 MWh (patterson-2021)" in found) == mentioned
 
 
 def test_a_name_is_no_markup(tmp_path):

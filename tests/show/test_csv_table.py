@@ -174,7 +174,9 @@ def test_a_row_refuses_what_the_single_estimate_refuses(said, reason, catalog):
 def test_messages_name_the_columns_of_the_table(columns, catalog):
     params, tokens = columns.split(",")
     header = f"{columns},accelerator"
-    tiny, negative, missing = run_rows(["70,1e12,h100", "7e9,-1,h100", "7e9,,h100"], catalog, header)
+    tiny, negative, missing = run_rows(
+        ["70,1e12,h100", "7e9,-1,h100", "7e9,,h100"], catalog, header
+    )
     assert f"{params} is only 70" in tiny["warnings"]
     assert negative["error"].startswith(f"{tokens} ")
     assert missing["error"].startswith(f"{params} ") and tokens in missing["error"]
