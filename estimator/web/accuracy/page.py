@@ -15,7 +15,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import kept, open_catalog
-from estimator.web.shared.site import ACCURACY, Page
+from estimator.web.shared.site import ACCURACY
 from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
 WAITING = (
@@ -270,11 +270,4 @@ QUESTION = PageQuestion(
     slides=SLIDES,
     files=_files,
 )
-PAGE = Page(
-    path="accuracy",
-    title=N_("Accuracy"),
-    group=ACCURACY,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Accuracy"), ACCURACY)

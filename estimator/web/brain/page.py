@@ -30,7 +30,7 @@ from estimator.web.shared.profiles import (
     open_catalog,
     preset_names,
 )
-from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
 BRAIN, MACHINE, LIMIT = N_("brain"), N_("machine"), N_("limit of physics")
@@ -296,11 +296,4 @@ QUESTION = PageQuestion(
         share.json("brain", lambda: {show: picture.rows for show, picture in found.items()}),
     ),
 )
-PAGE = Page(
-    path="brain",
-    title=N_("Brain and machine"),
-    group=LEARN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Brain and machine"), LEARN)

@@ -64,7 +64,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.scenario import ModelName
-from estimator.web.shared.site import INFERENCE, Page
+from estimator.web.shared.site import INFERENCE
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 AIMS = {"cost": N_("cheapest"), "time": N_("fastest"), "co2e": N_("least CO2e")}
@@ -516,12 +516,4 @@ QUESTION = PageQuestion(
     worded=lambda notice: shown(notice, label_of),
     named={of: name for name, of in INPUT.items()},
 )
-PAGE = Page(
-    path="capacity",
-    title=N_("Capacity"),
-    group=INFERENCE,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-    carries=CARRIES,
-)
+PAGE = QUESTION.page(N_("Capacity"), INFERENCE, carries=CARRIES)

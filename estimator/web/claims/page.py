@@ -18,7 +18,7 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, open_catalog
-from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters
 
 VERDICTS = {
@@ -226,11 +226,4 @@ QUESTION = PageQuestion(
         share.json("claims", lambda: [one.as_json() for one in found.values()]),
     ),
 )
-PAGE = Page(
-    path="claims",
-    title=N_("Fact checks"),
-    group=LEARN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Fact checks"), LEARN)

@@ -35,7 +35,7 @@ from estimator.web.shared.html_table import Html, anchor, cell_html, draw_column
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _, current, ngettext
 from estimator.web.shared.profiles import open_catalog, place_names
-from estimator.web.shared.site import TRAIN, Page
+from estimator.web.shared.site import TRAIN
 from estimator.web.shared.tables import between, input_amount, input_name
 from estimator.web.shared.url_state import LineOfText, LinkParameters
 
@@ -463,11 +463,4 @@ QUESTION = PageQuestion(
     files=_files,
     query=_query,
 )
-PAGE = Page(
-    path="compare",
-    title=N_("Compare"),
-    group=TRAIN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Compare"), TRAIN)

@@ -19,7 +19,7 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
 VIEWS = ("paths", "gradient", "activations")
@@ -75,7 +75,7 @@ def _draw(values: Values, found: dict[str, list[Values]], frame: Frame) -> None:
     """Draw the selected view over depth."""
     view = _view(values, frame)
     if not frame.slide:
-        widgets.view(PARAMETERS, frame, view, VIEW_NAMES)
+        widgets.switch(PARAMETERS, "view", _("View"), VIEW_NAMES)
     DRAWN[view](values, found[view], frame)
 
 
@@ -273,11 +273,4 @@ QUESTION = PageQuestion(
     slides=SLIDES,
     files=lambda values, found: (share.json("depth", lambda: found[values["view"]]),),
 )
-PAGE = Page(
-    path="depth",
-    title=N_("Depth"),
-    group=LEARN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Depth"), LEARN)

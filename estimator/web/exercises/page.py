@@ -19,7 +19,7 @@ from estimator.web.shared.inline import unbroken
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import ENGLISH, N_, _, current
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import LinkParameters, Number, address_of
 
 COUNT = 12
@@ -203,11 +203,4 @@ QUESTION = PageQuestion(
         ),
     ),
 )
-PAGE = Page(
-    path="exercises",
-    title=N_("Exercises"),
-    group=LEARN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Exercises"), LEARN)

@@ -34,7 +34,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted
 from estimator.web.shared.notices import shown as sentence_of
 from estimator.web.shared.profiles import hardware_names, kept, led_by, open_catalog, place_names
-from estimator.web.shared.site import TRAIN, Page
+from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LinkParameters
 
 ANY = "any"
@@ -408,11 +408,4 @@ QUESTION = PageQuestion(
     slides=SLIDES,
     files=lambda values, found: (share.csv("explore", lambda: found[0].sweep(-1)),),
 )
-PAGE = Page(
-    path="explore",
-    title=N_("Sensitivity"),
-    group=TRAIN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Sensitivity"), TRAIN)

@@ -23,7 +23,7 @@ from estimator.web.shared.profiles import (
     open_catalog,
     usual_precision,
 )
-from estimator.web.shared.site import MODELS, Page
+from estimator.web.shared.site import MODELS
 from estimator.web.shared.url_state import Choice, LinkParameters
 
 EVERY = "all"
@@ -285,11 +285,4 @@ QUESTION = PageQuestion(
     slides=SLIDES,
     files=lambda values, table: (share.csv("twenty-watts-devices", lambda: table),),
 )
-PAGE = Page(
-    path="hardware",
-    title=N_("Hardware"),
-    group=MODELS,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Hardware"), MODELS)

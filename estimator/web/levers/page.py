@@ -32,7 +32,7 @@ from estimator.web.shared.profiles import (
     place_names,
     preset_names,
 )
-from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed
 
 MOST_RESULTS = 12
@@ -426,11 +426,4 @@ QUESTION = PageQuestion(
     controls=_controls,
     files=lambda values, found: (share.json("levers", lambda: _as_json(values, found[1])),),
 )
-PAGE = Page(
-    path="levers",
-    title=N_("Compression"),
-    group=LEARN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Compression"), LEARN)

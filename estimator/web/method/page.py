@@ -20,7 +20,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import data_version, open_catalog
-from estimator.web.shared.site import ACCURACY, Page
+from estimator.web.shared.site import ACCURACY
 from estimator.web.shared.url_state import Choice, LinkParameters
 
 MODULES = {
@@ -195,11 +195,4 @@ QUESTION = PageQuestion(
     slides=SLIDES,
     files=lambda values, found: (share.printable("method", printable),),
 )
-PAGE = Page(
-    path="method",
-    title=N_("Methodology"),
-    group=ACCURACY,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Methodology"), ACCURACY)

@@ -30,7 +30,7 @@ from estimator.web.shared.html_table import anchor, cell_html
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog, preset_names
-from estimator.web.shared.site import MODELS, Page
+from estimator.web.shared.site import MODELS
 
 SAMPLES = "1e8"
 """Samples in the link to Estimate, for models without text [1]."""
@@ -268,12 +268,4 @@ QUESTION = PageQuestion(
     files=_files,
     query=query_of,
 )
-PAGE = Page(
-    path="models",
-    title=N_("Model size"),
-    group=MODELS,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-    carries=CARRIES,
-)
+PAGE = QUESTION.page(N_("Model size"), MODELS, carries=CARRIES)

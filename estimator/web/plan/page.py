@@ -43,7 +43,7 @@ from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
-from estimator.web.shared.site import TRAIN, Page
+from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 AIMS = {
@@ -285,12 +285,4 @@ QUESTION = PageQuestion(
     slides=SLIDES,
     files=lambda values, found: (share.json("plan", lambda: _as_json(found)),),
 )
-PAGE = Page(
-    path="plan",
-    title=N_("Plan"),
-    group=TRAIN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-    carries={"devices": ""},
-)
+PAGE = QUESTION.page(N_("Plan"), TRAIN, carries={"devices": ""})

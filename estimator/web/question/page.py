@@ -46,7 +46,7 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
-from estimator.web.shared.site import INFERENCE, Page
+from estimator.web.shared.site import INFERENCE
 from estimator.web.shared.url_state import (
     Choice,
     LinkParameters,
@@ -491,12 +491,4 @@ QUESTION = PageQuestion(
     worded=lambda notice: shown(notice, label_of),
     named={"input_tokens": "input", "output_tokens": "output"},
 )
-PAGE = Page(
-    path="question",
-    title=N_("One question"),
-    group=INFERENCE,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-    carries=CARRIES,
-)
+PAGE = QUESTION.page(N_("One question"), INFERENCE, carries=CARRIES)

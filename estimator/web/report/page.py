@@ -44,7 +44,7 @@ from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import devices_with, open_catalog, place_names
-from estimator.web.shared.site import TRAIN, Page
+from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LineOfText, LinkParameters, Typed
 
 ANY = "any"
@@ -407,11 +407,4 @@ QUESTION = PageQuestion(
     files=_files,
     worded=lambda notice: shown(notice, label_of),
 )
-PAGE = Page(
-    path="report",
-    title=N_("Report"),
-    group=TRAIN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Report"), TRAIN)

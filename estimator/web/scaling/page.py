@@ -28,7 +28,7 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, title
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import open_catalog, place_names
-from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 AXES = {"flop": "training_flop", "kwh": "energy_kwh", "usd": "cost_usd", "kg": "co2e_kg"}
@@ -311,11 +311,4 @@ QUESTION = PageQuestion(
     slides=SLIDES,
     files=lambda values, found: (share.json("scaling", lambda: _as_json(found)),),
 )
-PAGE = Page(
-    path="scaling",
-    title=N_("Scaling laws"),
-    group=LEARN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Scaling laws"), LEARN)

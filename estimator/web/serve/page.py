@@ -22,7 +22,7 @@ from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import hardware_names, open_catalog
-from estimator.web.shared.site import INFERENCE, Page
+from estimator.web.shared.site import INFERENCE
 
 
 def _answered(values: Values) -> ServingAnswer:
@@ -95,12 +95,4 @@ QUESTION = PageQuestion(
     worded=lambda notice: shown(notice, label_of),
     named={of: name for name, of in INPUT.items()},
 )
-PAGE = Page(
-    path="serve",
-    title=N_("Inference"),
-    group=INFERENCE,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-    carries=CARRIES,
-)
+PAGE = QUESTION.page(N_("Inference"), INFERENCE, carries=CARRIES)

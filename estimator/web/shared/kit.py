@@ -7,7 +7,7 @@
         title=title,  # the scenario in words
         slides={"chart": N_("what is on the slide")},
     )
-    PAGE = Page(path="NAME", title=N_("Name"), group=LEARN, draw=QUESTION.draw, slides=...)
+    PAGE = QUESTION.page(N_("Name"), LEARN)
 
 The kit reads the link and the controls, answers once, draws the result, the controls with their
 tooltips, and what is to be shared. Where the controls ask what cannot be answered, it draws the
@@ -27,7 +27,7 @@ from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown
-from estimator.web.shared.site import controls
+from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import LinkParameters, PageCodec, UrlState
 
 Asked = TypeVar("Asked")
@@ -93,6 +93,18 @@ class PageQuestion(Generic[Asked, Found]):
     def state(self) -> UrlState[Asked]:
         """State of the page."""
         return UrlState(self.inputs.page, self.inputs)
+
+    def page(self, title: str, group: str, carries: Mapping[str, str] | None = None) -> Page:
+        """Return the page of the site, its title and group marked by `N_`."""
+        return Page(
+            path=self.inputs.page,
+            title=title,
+            group=group,
+            draw=self.draw,
+            slides=self.slides,
+            inputs=self.inputs if isinstance(self.inputs, LinkParameters) else None,
+            carries=carries or {},
+        )
 
     def draw(self, frame: Frame) -> None:
         """Draw the answer, controls and sharing; write the URL."""

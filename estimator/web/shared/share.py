@@ -68,13 +68,6 @@ def printable(name: str, content: Callable[[], str], label: str = "") -> File:
     return File(label=label, name=f"{name}.html", mime="text/html", content=content)
 
 
-def begin(state: UrlState[Asked]) -> Asked:
-    """Begin a page: read its inputs, and draw notices on its link."""
-    asked = state.arrive()
-    style.notices(state.notices)
-    return asked
-
-
 def draw(
     slides: Mapping[str, str],
     query: Query,
@@ -225,21 +218,6 @@ def _copies(slides: Mapping[str, str], link: Query, title: str, shown: Query) ->
     )
     look = snippets.slide_look(dark=st.context.theme.type == "dark")
     _snippets(address_of(link, **look, show=chosen, **shown), title)
-
-
-def finish(
-    state: UrlState[Any],
-    query: Query,
-    frame: Frame,
-    slides: Mapping[str, str],
-    *,
-    title: str,
-    files: Sequence[File] = (),
-) -> None:
-    """End a page: sharing unless it is a slide, URL, and test marker."""
-    if not frame.slide:
-        draw(slides, query, title=title, files=files)
-    leave(state, query, frame)
 
 
 def leave(

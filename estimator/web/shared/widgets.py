@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 
 from estimator.web.shared import style
-from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
 from estimator.web.shared.url_state import (
     Choice,
@@ -125,33 +124,6 @@ def switch(
     )
 
 
-def view(parameters: LinkParameters, frame: Frame, chosen: str, names: Names) -> str:
-    """Draw the views of a page side by side, or a slide's title.
-
-    Parameters
-    ----------
-    parameters : LinkParameters
-        Those of the page, `view` among them.
-    frame : Frame
-        A slide has the name of its view, with underlines.
-    chosen : str
-        View that the page is asked for.
-    names : mapping of str to str
-        What the views are called, marked by `N_`.
-
-    Returns
-    -------
-    str
-        The view to draw.
-    """
-    if not frame.slide:
-        switch(parameters, "view", _("View"), names)
-        return chosen
-    shown = frame.show.replace("_", "-")
-    style.slide_title(_(names[shown]))
-    return shown
-
-
 def number(parameters: LinkParameters, name: str, label: str, step: float | None = 1) -> None:
     """Draw the box of a `Number`."""
     declared, kind = _number(parameters, name)
@@ -201,12 +173,6 @@ def config_box(parameters: LinkParameters, name: str) -> None:
         on_change=take,
         help=_("The file config.json next to the weights of a model."),
     )
-
-
-def typed(parameters: LinkParameters, names: Names) -> None:
-    """Draw a box for each typed parameter in `names`, with its label."""
-    for name, label in names.items():
-        text(parameters, name, _(label))
 
 
 def button(

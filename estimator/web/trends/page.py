@@ -31,7 +31,7 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, led_by, open_catalog, preset_names
-from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 MONTHS = 12.0
@@ -413,11 +413,4 @@ QUESTION = PageQuestion(
         for write in (share.csv, share.json)
     ),
 )
-PAGE = Page(
-    path="trends",
-    title=N_("Trends"),
-    group=LEARN,
-    draw=QUESTION.draw,
-    slides=SLIDES,
-    inputs=PARAMETERS,
-)
+PAGE = QUESTION.page(N_("Trends"), LEARN)
