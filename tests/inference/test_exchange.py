@@ -4,29 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from estimator.inference.step import Engine, Layout, Machine, Served, decode_costs
+from estimator.inference.step import Layout, Served, decode_costs
+from tests.inference.test_step import ENGINE as SERVING
+from tests.inference.test_step import MACHINE
 
 MODEL = Served(dense_params=7e9, layers=32.0, hidden=4096.0, cache_values=65536.0)
-MACHINE = Machine(
-    peak_flop_per_s=1e15,
-    pair_flop_per_s=1e15,
-    bytes_per_s=3e12,
-    memory_bytes=80e9,
-    link_bytes_per_s=900e9,
-)
-ENGINE = Engine(
-    read_share=0.9,
-    cache_share=0.6,
-    expert_share=0.8,
-    ceiling_bytes_per_s=2e13,
-    matrix_share=0.7,
-    half_rows=32.0,
-    layer_s=5e-5,
-    step_s=3e-4,
-    sequence_s=0.0,
-    collective_s=8e-6,
-    link_share=0.5,
-)
+ENGINE = replace(SERVING, sequence_s=0.0, link_share=0.5)
 
 
 def sent_s(model, layout, rows):

@@ -53,6 +53,16 @@ ONE = Layout()
 BOARD = Board(tdp_w=700.0, idle_w=70.0, draw=Draw(awake=0.5, reading=0.3, computing=1.5))
 
 
+def set_up(**changed):
+    """A set-up of one device, but for what is changed."""
+    usual = {"model": MODEL, "machine": MACHINE, "engine": ENGINE, "board": BOARD, "layout": ONE}
+    return Setup(**usual | changed)
+
+
+def load(flying, read, written):
+    return Traffic(sequences=flying, input_tokens=read, output_tokens=written)
+
+
 def test_a_board_that_waits_for_launches_draws_little_more_than_at_rest():
     draw = replace(BOARD.draw, between=0.1)
     at_rest = {"memory_rate": 0.0, "arithmetic_rate": 0.0}
@@ -97,17 +107,16 @@ def test_four_bit_weights_never_take_longer_to_read(model, flying, tokens):
 
 @given(models, st.floats(1.0, 1000.0), st.floats(1.01, 4.0))
 def test_energy_per_token_falls_with_the_batch_while_reading_bounds_the_step(model, few, times):
-    setup = Setup(
+    setup = set_up(
         model=replace(model, cache_values=0.0, pair_flop=0.0),
         machine=replace(MACHINE, peak_flop_per_s=1e30, pair_flop_per_s=1e30),
         engine=replace(ENGINE, sequence_s=0.0),
-        board=BOARD,
-        layout=Layout(),
     )
-    traffic = Traffic(sequences=few, input_tokens=1.0, output_tokens=1e6)
-    alone = performance(setup, traffic).device_energy_per_output_token_j
-    shared = performance(setup, replace(traffic, sequences=few * times))
-    assert shared.device_energy_per_output_token_j < alone * (1.0 + 1e-9)
+    alone, shared = (
+        performance(setup, load(flying, 1.0, 1e6)).device_energy_per_output_token_j
+        for flying in (few, few * times)
+    )
+    assert shared < alone * (1.0 + 1e-9)
 
 
 @given(models, sequences, st.floats(1.0, 4096.0), st.floats(1.0, 2048.0))
@@ -117,12 +126,11 @@ def test_twice_the_devices_are_never_slower_per_request_at_a_fixed_batch(
     """A whole request, its input read and its answer written, where links cost nothing."""
     free = replace(ENGINE, collective_s=0.0)
     machine = replace(MACHINE, link_bytes_per_s=1e30)
-    traffic = Traffic(sequences=flying, input_tokens=read, output_tokens=written)
     times = []
     for devices in (1.0, 2.0, 4.0):
         layout = Layout(devices=devices, expert_shard=devices)
-        setup = Setup(model=model, machine=machine, engine=free, board=BOARD, layout=layout)
-        pace = performance(setup, traffic).pace
+        setup = set_up(model=model, machine=machine, engine=free, layout=layout)
+        pace = performance(setup, load(flying, read, written)).pace
         times.append(pace.time_to_first_token_s + (written - 1.0) * pace.inter_token_s)
     assert times[1] <= times[0] * (1.0 + 1e-9)
     assert times[2] <= times[1] * (1.0 + 1e-9)
@@ -145,23 +153,16 @@ def test_more_sequences_or_longer_prompts_never_shorten_the_time_per_token(
 ):
     """And more sequences never write fewer tokens per second; layouts as given, memory for all."""
     more = data.draw(st.floats(1.0, 8.0))
-    engine = replace(ENGINE, launches_ahead=ahead, tile_rows=139.0, pass_tokens=512.0)
-    setup = Setup(
+    setup = set_up(
         model=replace(model, window_values=4096.0, window=1024.0),
         machine=replace(MACHINE, memory_bytes=1e18),
-        engine=engine,
-        board=BOARD,
+        engine=replace(ENGINE, launches_ahead=ahead, tile_rows=139.0, pass_tokens=512.0),
         layout=layout,
         static_batches=ahead,
     )
-    asked = Traffic(sequences=flying, input_tokens=read, output_tokens=written)
     base, crowded, longer = (
-        performance(setup, traffic)
-        for traffic in (
-            asked,
-            replace(asked, sequences=flying * more),
-            replace(asked, input_tokens=read * more),
-        )
+        performance(setup, load(*traffic, written))
+        for traffic in ((flying, read), (flying * more, read), (flying, read * more))
     )
     least = 1.0 - 1e-9
     for other in (crowded, longer):
@@ -183,9 +184,8 @@ SERVING = replace(
 
 def first_token_under(model, layout, flying, read, written, engine=SERVING, machine=MACHINE):
     """Pace of an engine whose memory holds a part of what is in flight."""
-    setup = Setup(model=model, machine=machine, engine=engine, board=BOARD, layout=layout)
-    traffic = Traffic(sequences=flying, input_tokens=read, output_tokens=written)
-    return performance(setup, traffic).pace
+    setup = set_up(model=model, machine=machine, engine=engine, layout=layout)
+    return performance(setup, load(flying, read, written)).pace
 
 
 @given(models, layouts, sequences, context, st.floats(1.0, 2048.0), st.floats(1.0, 8.0))
@@ -233,39 +233,33 @@ def test_what_the_memory_does_not_hold_waits_for_as_many_to_end():
     assert added_s == pytest.approx(2.0 * request_s)
 
 
+NOTHING = dict.fromkeys(("layer_s", "step_s", "sequence_s", "half_rows"), 0.0)
+BARE = replace(ENGINE, ceiling_bytes_per_s=1e30, **NOTHING)
+"""An engine of the arithmetic and the memory alone."""
+
+
 @given(models, st.floats(1.0, 4096.0))
 def test_energy_per_token_no_longer_falls_once_arithmetic_bounds_the_step(model, flying):
     """With the arithmetic as the only cost, a batch of twice the size saves less than 1%."""
-    bound = Setup(
+    bound = set_up(
         model=replace(model, cache_values=0.0, pair_flop=0.0),
         machine=replace(MACHINE, bytes_per_s=1e30),
-        engine=replace(
-            ENGINE,
-            half_rows=0.0,
-            ceiling_bytes_per_s=1e30,
-            layer_s=0.0,
-            step_s=0.0,
-            sequence_s=0.0,
-        ),
-        board=BOARD,
-        layout=Layout(),
+        engine=BARE,
     )
-    traffic = Traffic(sequences=flying, input_tokens=1.0, output_tokens=1e6)
-    alone = performance(bound, traffic).device_energy_per_output_token_j
-    shared = performance(bound, replace(traffic, sequences=2.0 * flying))
-    assert shared.device_energy_per_output_token_j == pytest.approx(alone, rel=0.01)
+    alone, shared = (
+        performance(bound, load(count, 1.0, 1e6)).device_energy_per_output_token_j
+        for count in (flying, 2.0 * flying)
+    )
+    assert shared == pytest.approx(alone, rel=0.01)
 
 
 @given(st.lists(st.tuples(sequences, context), min_size=1, max_size=8))
 def test_arrays_give_what_a_loop_over_scalars_gives(cases):
     flying, tokens = (np.array(values) for values in zip(*cases, strict=True))
-    setup = Setup(
-        model=MIXTURE, machine=MACHINE, engine=ENGINE, board=BOARD, layout=Layout(devices=2.0)
-    )
-    traffic = Traffic(sequences=flying, input_tokens=tokens, output_tokens=200.0)
-    together = performance(setup, traffic)
+    setup = set_up(model=MIXTURE, layout=Layout(devices=2.0))
+    together = performance(setup, load(flying, tokens, 200.0))
     for place, (one, length) in enumerate(cases):
-        alone = performance(setup, Traffic(sequences=one, input_tokens=length, output_tokens=200.0))
+        alone = performance(setup, load(one, length, 200.0))
         assert together.output_tokens_per_s[place] == pytest.approx(alone.output_tokens_per_s)
         assert together.device_power_w[place] == pytest.approx(alone.device_power_w)
 
@@ -302,16 +296,7 @@ def test_the_busiest_device_visits_as_many_experts_as_with_random_routing(
 
 
 def test_one_sequence_reads_the_weights_of_an_8_b_model_in_the_time_of_the_arithmetic():
-    bare = replace(
-        ENGINE,
-        read_share=1.0,
-        ceiling_bytes_per_s=1e30,
-        layer_s=0.0,
-        step_s=0.0,
-        sequence_s=0.0,
-        half_rows=0.0,
-    )
-    step = decode_step(MODEL, MACHINE, bare, 1.0, 1.0)
+    step = decode_step(MODEL, MACHINE, replace(BARE, read_share=1.0), 1.0, 1.0)
     by_hand_s = 7e9 * 2.0 / 3.35e12
     assert step.total_s == pytest.approx(by_hand_s, rel=0.01)
 
@@ -346,17 +331,12 @@ def test_launches_ahead_are_hidden_by_the_slower_of_host_and_device(model, flyin
 
 def test_a_program_of_launches_waits_the_less_the_more_its_host_is_ahead():
     """A step bound by its host takes as long for eight sequences as for one, and draws no more."""
-    engine = replace(ENGINE, layer_s=5e-4, launches_ahead=True)
-    setup = Setup(
-        model=MODEL,
-        machine=MACHINE,
-        engine=engine,
+    setup = set_up(
+        engine=replace(ENGINE, layer_s=5e-4, launches_ahead=True),
         board=replace(BOARD, draw=replace(BOARD.draw, between=0.1)),
-        layout=Layout(),
         static_batches=True,
     )
-    flying = np.array([1.0, 8.0, 512.0])
-    done = performance(setup, Traffic(sequences=flying, input_tokens=256.0, output_tokens=64.0))
+    done = performance(setup, load(np.array([1.0, 8.0, 512.0]), 256.0, 64.0))
     one, eight, many = done.pace.inter_token_s
     assert eight == pytest.approx(one, rel=0.05)
     assert many > 1.5 * one
