@@ -120,7 +120,7 @@ def run(options: argparse.Namespace, count: int) -> int:
         if options.request_goal is None:
             columns = tuple(name for name in columns if name != goals["request_goal"])
         print_blocks(plans_text(plans, option_of, sentence, columns))
-        print_blocks((_reason(shown[0]),))
+        print_blocks((_reason(shown[0], met=bool(answer.plans)),))
     quiet = options.quiet or options.json
     print_notices(_notices(answer), option_of, quiet=quiet, verbose=options.verbose)
     note(
@@ -234,13 +234,13 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
     )
 
 
-def _reason(plan: "ServingPlan") -> str:
+def _reason(plan: "ServingPlan", *, met: bool) -> str:
     """Say how many devices hold the weights, and what the others are for."""
     devices, fewest = plan.question.devices or 1.0, plan.fewest_devices
     text = f"{plan.requests_per_s:.3g} requests/s arrive; "
     text += f"the {plan.weights} weights fit in {fewest:g} device{'s' * (fewest > 1)}"
     if devices > fewest:
-        text += f", {devices:g} meet the load and the limits"
+        text += f", {devices:g} {'meet' if met else 'come nearest to'} the load and the limits"
         each = devices / plan.replicas
         if each < fewest:
             text += f" as {plan.replicas:g} attention replicas that share the experts"

@@ -1,4 +1,4 @@
-"""Page Capacity: devices that serve a request rate within latency goals and limits."""
+"""Page Capacity: devices that serve users or a request rate within latency goals and limits."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -41,19 +41,8 @@ from estimator.web.plan.limits import (
     most_devices,
     quantity_cell,
 )
-from estimator.web.serve.inputs import (
-    ANYWHERE,
-    CALIBRATION,
-    CARRIES,
-    FORMATS,
-    INPUT,
-    USUAL,
-    asked,
-    bounds,
-    formats_called,
-    labels,
-    model_names,
-)
+from estimator.web.serve.inputs import ANYWHERE, CARRIES, INPUT, USUAL, asked, bounds, labels
+from estimator.web.serve.inputs import PARAMETERS as SERVED
 from estimator.web.shared import share, style
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
@@ -62,8 +51,7 @@ from estimator.web.shared.html_table import Html, anchor, column_row, draw_colum
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
-from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
-from estimator.web.shared.scenario import ModelName
+from estimator.web.shared.profiles import hardware_names, kept, open_catalog
 from estimator.web.shared.site import INFERENCE
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
@@ -130,9 +118,16 @@ def _by_users(values: Mapping[str, Any]) -> bool:
 
 
 LIMITS, CHOICES = N_("Requests, and further limits"), N_("Choices")
+
+
+def _as_served(name: str, section: str = "") -> Any:
+    """Input that the page Inference declares."""
+    return replace(SERVED.declared(name), section=section, when=None)
+
+
 PARAMETERS = LinkParameters(
     "capacity",
-    asked(ModelName, "model", tuple(model_names()), new=True, called=model_names),
+    _as_served("model"),
     asked(Typed, "users", 200.0, *bounds("users"), required=True, when=_by_users),
     asked(Typed, "think", None, *bounds("think"), when=_by_users),
     Typed(
@@ -154,7 +149,7 @@ PARAMETERS = LinkParameters(
         "percentile",
         tuple(PERCENT),
         label=N_("Requests within the goal"),
-        help=N_("Share of the requests that may take no longer, for the times of a request."),
+        help=N_("Share of the requests that must keep the times to the first and last token."),
         called=lambda: PERCENT,
     ),
     cap("budget", 5e3),
@@ -185,8 +180,8 @@ PARAMETERS = LinkParameters(
         help=N_("Longest time between two tokens of an answer; people read about 10 a second."),
         section=LIMITS,
     ),
-    asked(Typed, "input", 500.0, *bounds("input"), required=True, section=LIMITS),
-    asked(Typed, "output", 300.0, *bounds("output"), required=True, section=LIMITS),
+    _as_served("input", LIMITS),
+    _as_served("output", LIMITS),
     cap("carbon", None, LIMITS),
     cap("energy", None, LIMITS),
     replace(CONFIDENCE, section=LIMITS),
@@ -199,23 +194,13 @@ PARAMETERS = LinkParameters(
         section=CHOICES,
     ),
     most_devices(COUNTS[-1], COUNTS[-1], CHOICES),
-    asked(Choice, "precision", FORMATS, called=formats_called, section=CHOICES),
-    asked(
-        Choice,
-        "site",
-        (ANYWHERE, *place_names()),
-        called=place_names,
-        rest=N_("unspecified"),
-        section=CHOICES,
-    ),
-    asked(Typed, "pue", None, *bounds("pue"), section=CHOICES),
-    Choice(
-        "calibration",
-        tuple(CALIBRATION),
+    _as_served("precision", CHOICES),
+    _as_served("site", CHOICES),
+    _as_served("pue", CHOICES),
+    replace(
+        _as_served("calibration", CHOICES),
         label=N_("Measured runs of these devices"),
         help=N_("Correct the prediction by runs measured on these devices, or ignore them."),
-        called=lambda: CALIBRATION,
-        section=CHOICES,
         when=_has_runs,
     ),
 )
@@ -348,7 +333,7 @@ def _question(values: Row) -> str:
 
 def _sentence(values: Row, best: Column) -> str:
     """Sentence on the best or closest plan; a slide's title states its purpose."""
-    taken, shown = best.plan.quantities, limited(values)
+    shown = limited(values)
     percent = _(PERCENT[values["percentile"]])
     goals = [
         _(text).format(percent=percent, time=style.bold(_median(shown[name], best.plan)))
@@ -366,7 +351,7 @@ def _sentence(values: Row, best: Column) -> str:
         plan=style.bold(best.name),
         load=_load(values),
         model=open_catalog().preset(values["model"]).name,
-        cost=style.bold_with_span(taken["cost_usd"], "USD"),
+        cost=style.bold(_median(MONEY, best.plan)),
         days=amount(values["days"], "day"),
         goals="".join(f"; {goal}" for goal in goals),
         probability=amount(best.plan.probability, "share"),
@@ -448,18 +433,14 @@ def _binding(values: Row, column: Column) -> str:
 
 def _serve_query(values: Row, plan: ServingPlan) -> str:
     """Query of the page Inference for a plan."""
+    shared = ("model", "precision", "input", "output", "site", "pue", "calibration")
+    query = PARAMETERS.query(values)
     return urlencode(
         {
-            "model": values["model"],
+            **{name: query[name] for name in shared},
             "hardware": plan.question.hardware,
             "devices": f"{plan.question.devices or 1.0:.0f}",
-            "precision": values["precision"],
             "rate": f"{plan.requests_per_s:.4g}",
-            "input": f"{values['input']:.0f}",
-            "output": f"{values['output']:.0f}",
-            "site": values["site"],
-            "pue": PARAMETERS.query(values)["pue"],
-            "calibration": values["calibration"],
         }
     )
 

@@ -9,9 +9,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from estimator.core.uncertainty import Uncertain
 from estimator.show.notices import SHOWN
-from estimator.web.shared.amounts import with_span
 from estimator.web.shared.charts import Look, unit_in_script
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.inline import explained, unbroken
@@ -448,12 +446,6 @@ def sections(
 def bold(text: str) -> str:
     """Mark the answer in a sentence, before escaping."""
     return f"{_BOLD[0]}{text}{_BOLD[1]}"
-
-
-def bold_with_span(value: Uncertain, unit: str) -> str:
-    """Format a marked median with its interval."""
-    mid, apart, interval = with_span(value, unit).partition(" (")
-    return bold(mid) + apart + interval
 
 
 def plain(text: str) -> str:
