@@ -1,11 +1,10 @@
 """Energy reports in BoAmps and CycloneDX documents, read as runs with known energy."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from estimator.core.units import J_PER_KWH
-from estimator.measure.logs.log_file import SHOWN, LogFile, json_of, moment_of, positive
+from estimator.measure.logs.log_file import SHOWN, LogFile, json_of, moment_of, positive, value_at
 from estimator.measure.logs.logged_run import LoggedRun
 from estimator.runs.record import Energy, MeasuredDevice, Trust
 
@@ -41,25 +40,25 @@ def read_boamps(log: LogFile) -> list[LoggedRun]:
         raise log.refused("no measures")
     measure = measures[0]
     notes = [f"{len(measures)} measures in the report: the first counts"] * (len(measures) > 1)
-    method = str(_at(measure, "measurementMethod") or "")
+    method = str(value_at(measure, "measurementMethod") or "")
     component: Any = next(
         (
             part
-            for part in _list(report, "infrastructure", "components")
-            if str(_at(part, "componentType")).casefold() not in ("cpu", "ram", "hdd", "ssd")
+            for part in _list(report, "infrastructure.components")
+            if str(value_at(part, "componentType")).casefold() not in ("cpu", "ram", "hdd", "ssd")
         ),
         {},
     )
-    name = re.sub(r"^\d+ x ", "", str(_at(component, "componentName") or ""))
+    name = re.sub(r"^\d+ x ", "", str(value_at(component, "componentName") or ""))
     return [
         _run(
             log,
-            energy_kwh=_at(measure, "powerConsumption"),
-            wall_s=_at(measure, "measurementDuration"),
-            started=_at(measure, "measurementDateTime"),
+            energy_kwh=value_at(measure, "powerConsumption"),
+            wall_s=value_at(measure, "measurementDuration"),
+            started=value_at(measure, "measurementDateTime"),
             boundary=method,
-            label=_at(report, "task", "algorithms", 0, "foundationModelName"),
-            device=(name, _at(component, "nbComponent")),
+            label=value_at(report, "task.algorithms.0.foundationModelName"),
+            device=(name, value_at(component, "nbComponent")),
             notes=notes,
         )
     ]
@@ -69,24 +68,24 @@ def read_cyclonedx(log: LogFile) -> list[LoggedRun]:
     """Read each energy consumption of each model as one run."""
     found: list[LoggedRun] = []
     for component in _list(json_of(log), "components"):
-        path = ("modelCard", "considerations", "environmentalConsiderations", "energyConsumptions")
-        for used in _list(component, *path):
+        path = "modelCard.considerations.environmentalConsiderations.energyConsumptions"
+        for used in _list(component, path):
             own = {
-                str(_at(one, "name")).removeprefix(PROPERTY): _at(one, "value")
+                str(value_at(one, "name")).removeprefix(PROPERTY): value_at(one, "value")
                 for one in _list(used, "properties")
             }
-            unit = _at(used, "activityEnergyCost", "unit")
+            unit = value_at(used, "activityEnergyCost.unit")
             if unit not in (None, "kWh"):
                 raise log.refused(f"an energy in {str(unit)[:SHOWN]!r}; CycloneDX has kWh only")
             found.append(
                 _run(
                     log,
                     place=str(len(found) or ""),
-                    energy_kwh=_at(used, "activityEnergyCost", "value"),
+                    energy_kwh=value_at(used, "activityEnergyCost.value"),
                     wall_s=own.get("duration_s"),
                     started=None,
                     boundary=str(own.get("boundary", "facility")),
-                    label=_at(component, "name"),
+                    label=value_at(component, "name"),
                     device=(str(own.get("hardware", "")), own.get("devices")),
                     notes=[],
                 )
@@ -141,19 +140,7 @@ def _run(  # noqa: PLR0913
     )
 
 
-def _at(part: Any, *path: str | int) -> Any:
-    """Value at a path of keys and indices, or None."""
-    for key in path:
-        if isinstance(part, Mapping):
-            part = part.get(key)
-        elif isinstance(part, list) and isinstance(key, int) and key < len(part):
-            part = part[key]
-        else:
-            return None
-    return part
-
-
-def _list(part: Any, *path: str | int) -> list[Any]:
+def _list(part: Any, path: str) -> list[Any]:
     """List at a path, or empty."""
-    found = _at(part, *path)
+    found = value_at(part, path)
     return found if isinstance(found, list) else []

@@ -6,13 +6,13 @@ with a value counts. Percentiles come first, as loads are compared by median.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from estimator.measure.logs.log_file import LogFile, json_of, positive
+from estimator.measure.logs.log_file import LogFile, json_of, positive, value_at
 from estimator.measure.logs.logged_run import LoggedRun
-from estimator.measure.logs.serving_benchmark import MOST_RUNS, S_PER_MS, STEADY_REQUESTS
+from estimator.measure.logs.serving_benchmark import MOST_RUNS, S_PER_MS, leave_out_unsteady
 from estimator.runs.record import ServedLoad
 
 Paths = tuple[str, ...]
@@ -155,7 +155,9 @@ def generator_of(log: LogFile) -> str | None:
     """Format name of a log, or None."""
     if log.text.lstrip()[:1] not in ("{", "["):
         return None
-    last = {name: [path.rpartition(".")[2] for path in one.known_by] for name, one in _rows()}
+    last = {
+        name: [path.rpartition(".")[2] for path in one.known_by] for name, one in GENERATORS.items()
+    }
     likely = [name for name, keys in last.items() if all(f'"{key}"' in log.text for key in keys)]
     if not likely:
         return None
@@ -182,60 +184,38 @@ def read_load_generator(log: LogFile) -> list[LoggedRun]:
     return [_run(log, name, one) for one in results]
 
 
-def _rows() -> Iterable[tuple[str, Generator]]:
-    return GENERATORS.items()
-
-
 def _results(found: object, generator: Generator) -> list[Mapping[str, Any]]:
     """Results in a document that have all required paths."""
     if generator.results:
-        found = _at(found, generator.results)
+        found = value_at(found, generator.results)
     some = found if isinstance(found, list) else [found]
-    flat = [_at(one, "records") or one for one in some]
+    flat = [value_at(one, "records") or one for one in some]
     return [
         one
         for one in flat
         if isinstance(one, Mapping)
-        and all(_at(one, path) is not None for path in generator.known_by)
+        and all(value_at(one, path) is not None for path in generator.known_by)
     ]
-
-
-def _at(found: object, path: str) -> Any:
-    """Value of a path, or None."""
-    for key in path.split("."):
-        if isinstance(found, Mapping):
-            found = found.get(key)
-        elif isinstance(found, list) and key.isdigit() and int(key) < len(found):
-            found = found[int(key)]
-        else:
-            return None
-    return found
 
 
 def _run(log: LogFile, name: str, result: Mapping[str, Any]) -> LoggedRun:
     """Convert one result to a run."""
     generator = GENERATORS[name]
     for path, why in generator.refused.items():
-        if _at(result, path):
+        if value_at(result, path):
             raise log.refused(why)
     if str(result.get("spec_decoding") or "").casefold() not in NO_DRAFTS:
         raise log.refused(DRAFTS)
     numbers = _numbers(result, generator)
     words: dict[str, Any] = {
-        name: next((said for path in paths if (said := _word(_at(result, path)))), "")
+        name: next((said for path in paths if (said := _word(value_at(result, path)))), "")
         for name, paths in generator.words.items()
     }
     notes = [] if words.get("program") else [f"assuming {generator.program}; set --software"]
     words["program"] = words.get("program") or generator.program
     flying = numbers.get("concurrency")
     measured = {name: numbers[name] for name in FIGURES if name in numbers}
-    requests = numbers.get("requests")
-    if requests and flying and requests < STEADY_REQUESTS * flying:
-        measured.pop("output_tokens_per_s", None)
-        notes.append(
-            f"{requests:.0f} requests at {flying:.3g} in flight are no steady state: the "
-            "throughput is left out"
-        )
+    leave_out_unsteady(measured, numbers.get("requests"), flying, notes)
     if not measured:
         raise log.refused("no figure of a steady state: send more requests, and stream them")
     sizes = ("concurrency", "input_tokens", "output_tokens", "requests", "tensor_parallel")
@@ -258,7 +238,7 @@ def _numbers(result: Mapping[str, Any], generator: Generator) -> dict[str, float
     """Numbers of a result in our units, derived ones included."""
     found = {}
     for name, (paths, factor) in generator.numbers.items():
-        known = (positive(_at(result, path)) for path in paths)
+        known = (positive(value_at(result, path)) for path in paths)
         value = next((value for value in known if value is not None), None)
         if value is not None:
             found[name] = value * factor

@@ -160,6 +160,22 @@ def text_of(table: Mapping[str, Any], key: str) -> str | None:
     return plain or None
 
 
+def value_at(found: object, path: str) -> Any:
+    """Value at a path of keys and indices joined by dots, or None.
+
+    >>> value_at({"task": [{"name": "a"}]}, "task.0.name")
+    'a'
+    """
+    for key in path.split("."):
+        if isinstance(found, Mapping):
+            found = found.get(key)
+        elif isinstance(found, list) and key.isdigit() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return None
+    return found
+
+
 @lru_cache(maxsize=65_536)
 def moment_of(text: str) -> datetime | None:
     """Parse a log time, UTC by default, or return None.

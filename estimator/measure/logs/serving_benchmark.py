@@ -92,12 +92,7 @@ def _run(log: LogFile, result: Result) -> LoggedRun:
     if failed := positive(result.get("failed")):
         notes.append(f"{failed:.0f} requests failed, and count for nothing")
     measured, flying = _measured(result, completed / duration, notes)
-    if flying is not None and completed < STEADY_REQUESTS * flying:
-        measured.pop("output_tokens_per_s", None)
-        notes.append(
-            f"{completed:.0f} requests at {flying:.3g} in flight are no steady state: the "
-            "throughput is left out"
-        )
+    leave_out_unsteady(measured, completed, flying, notes)
     if not measured:
         raise log.refused("no figure of a steady state: send more requests")
     plain = {key: value for key, value in result.items() if key not in LISTS}
@@ -118,6 +113,18 @@ def _run(log: LogFile, result: Result) -> LoggedRun:
         served=(load,),
         notes=tuple(notes),
     )
+
+
+def leave_out_unsteady(
+    measured: dict[str, float], requests: float | None, flying: float | None, notes: list[str]
+) -> None:
+    """Drop the throughput of a benchmark with too few requests for a steady state."""
+    if requests and flying and requests < STEADY_REQUESTS * flying:
+        measured.pop("output_tokens_per_s", None)
+        notes.append(
+            f"{requests:.0f} requests at {flying:.3g} in flight are no steady state: the "
+            "throughput is left out"
+        )
 
 
 def _measured(
