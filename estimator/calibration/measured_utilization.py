@@ -263,10 +263,9 @@ def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> C
     times = np.array(
         [one.timing.time_s * float(one.expected.mid) / one.ahead for one in found], dtype=np.float64
     )
-    steps = np.array([one.steps or np.nan for one in found], dtype=np.float64)
     noise = np.array([one.noise_sd for one in found], dtype=np.float64)
     own = where.own & ~np.isnan(where.size) & (noise < DISTURBED)
-    return replace(where, size=step_size(times), whole=step_size(times * steps)).part(own)
+    return replace(where, size=step_size(times)).part(own)
 
 
 def reference_peak(device: Device, precision: str) -> float:

@@ -18,16 +18,6 @@ format, and each program [1]. A guess.
 TRANSFORMERS = ("decoder", "transformer")
 """Kinds of networks with mostly larger steps."""
 
-AS_MEASURED = 0.5
-"""Probability that a run has a step count like the user's measured ones rather than like all runs
-[1]. A guess.
-"""
-
-SPREADS_OF_USERS = np.geomspace(0.05, 0.8, 9)
-"""Spread of step counts among one user's runs relative to all runs [1], from nearly equal to fully
-different; equally probable a priori.
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class StepSizes:
@@ -87,58 +77,17 @@ class StepSizes:
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     def log_density(self, log_steps: Floats) -> Floats:
-        """Log density of a step count up to a constant, zero if unknown.
+        """Log density of a number of steps among all people's runs, up to a constant.
 
-        A mixture of the population's step counts and the user's measured ones, as many measured
-        runs are trials of longer ones.
+        It is zero for an unknown number. That the user's own runs had as many steps says little:
+        many are trials. Without them 129 programs on two boards, asked for without the size of
+        their steps, were foretold better: 31% and 36% off in the median, not 32% and 40%.
         """
         if self.components.usual_steps is None or self.components.usual_steps_sd is None:
             return np.zeros(log_steps.shape)
         usual, sd = float(np.log(self.components.usual_steps)), self.components.usual_steps_sd
-        unknown = np.isnan(log_steps)
-        steps = np.where(unknown, usual, log_steps)
-        found: Floats = _normal_log_density(steps, usual, sd)
-        measured = self._own_log_steps
-        if len(measured):
-            near = like_measured(steps, measured, usual, sd)
-            found = np.logaddexp(found + np.log1p(-AS_MEASURED), near + np.log(AS_MEASURED))
-        return np.where(unknown, 0.0, found)
-
-    @cached_property
-    def _own_log_steps(self) -> Floats:
-        if self.user_steps is None:
-            return np.zeros(0)
-        found = self.user_steps.whole - self.user_steps.size
-        return found[~np.isnan(found)]
-
-
-def like_measured(log_steps: Floats, measured: Floats, usual: float, sd: float) -> Floats:
-    """Log density of a further value given measured ones, up to a constant.
-
-    Half of the population variance is between users. The spread within a user is unknown;
-    `SPREADS_OF_USERS` are weighted by the likelihood of the measured values.
-    """
-    among, count = 0.5 * sd**2, len(measured)
-    parts, weights = [], []
-    for within in (SPREADS_OF_USERS * sd) ** 2:
-        known = count / within + 1.0 / among
-        mean = (float(measured.sum()) / within + usual / among) / known
-        apart = float(np.sum((measured - measured.mean()) ** 2)) / within
-        apart += (float(measured.mean()) - usual) ** 2 / (within / count + among)
-        logs = (count - 1) * np.log(within) + np.log(within + count * among)
-        weights.append(-0.5 * (apart + logs))
-        parts.append(_normal_log_density(log_steps, mean, float(np.sqrt(within + 1.0 / known))))
-    shares = np.array(weights) - np.logaddexp.reduce(weights)
-    found: Floats = np.logaddexp.reduce(
-        [share + part for share, part in zip(shares, parts, strict=True)]
-    )
-    return found
-
-
-def _normal_log_density(values: Floats, mean: float, sd: float) -> Floats:
-    """Log density of a normal, up to a constant."""
-    found: Floats = -0.5 * ((values - mean) / sd) ** 2 - np.log(sd)
-    return found
+        found: Floats = -0.5 * ((log_steps - usual) / sd) ** 2
+        return np.where(np.isnan(log_steps), 0.0, found)
 
 
 def alike_in_size(here: Conditions, there: Conditions) -> Floats:

@@ -95,7 +95,6 @@ class TimingRow(NamedTuple):
     log_time: float
     variance: float
     log_power: float | None
-    log_steps: float | None
     log_operations: float | None
     log_traffic: float | None
 
@@ -128,8 +127,6 @@ class Observation:
         How many have such timings.
     whole : float
         The same, each run counted once over all observations of the device.
-    steps : float, optional
-        Geometric mean of the number of steps of a whole run; None where no run tells it [1].
     noise_sd : float
         Standard deviation of the logarithm of their mean: spread and disturbances [1].
     power_w : float, optional
@@ -149,7 +146,6 @@ class Observation:
     runs: float
     whole: float
     timings: int
-    steps: float | None
     noise_sd: float
     reasons: tuple[str, ...]
     power_w: float | None
@@ -223,7 +219,7 @@ def _observation(rows: Rows, *, many: bool) -> Observation:
     first, count = TimingRow._make(rows[0]), len(rows)
     columns = zip(*(row[SUMMED:] for row in rows), strict=True)
     runs, whole, log_flop, log_time, variance, *partly_known = columns
-    power_w, steps, operations, traffic = map(_geometric_mean, partly_known)
+    power_w, operations, traffic = map(_geometric_mean, partly_known)
     started, run, label, reasons = max(tuple(row[STARTED:SUMMED]) for row in rows)
     flop = math.exp(sum(log_flop) / count) * first.devices
     timing = Timing(
@@ -253,7 +249,6 @@ def _observation(rows: Rows, *, many: bool) -> Observation:
         runs=sum(runs),
         whole=sum(whole),
         timings=count,
-        steps=steps,
         noise_sd=math.sqrt(sum(variance)) / count,
         reasons=tuple(reasons.splitlines()),
         power_w=power_w,
@@ -321,7 +316,7 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str) -> TimingRow:
     steps = is_of_steps(timing)
     log_flop = math.log(timing.flop / timing.devices) if timing.flop else None
     log_time = math.log(timing.time_s / slowed(taken_by_others(run, timing)))
-    power_w, count = measured_power_w(run, timing), steps_of_whole_run(run, timing)
+    power_w = measured_power_w(run, timing)
     done = _for_each_flop(timing)
     return TimingRow(
         hardware=hardware,
@@ -350,7 +345,6 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str) -> TimingRow:
         log_time=log_time,
         variance=(timing.log_sd or 0.0) ** 2 / max(1, timing.repetitions) + noise_sd**2 * alike,
         log_power=math.log(power_w) if power_w else None,
-        log_steps=math.log(count) if count else None,
         log_operations=done[0] if done else None,
         log_traffic=done[1] if done else None,
     )
@@ -386,15 +380,6 @@ def program_key(params: float | None, name: str = "") -> str:
 def is_of_steps(timing: Timing) -> bool:
     """Return whether it times repeated steps rather than one whole run."""
     return timing.repetitions + timing.rejected > 1
-
-
-def steps_of_whole_run(run: MeasuredRun, timing: Timing) -> int | None:
-    """Return the step count of a user's whole run, or None.
-
-    Benchmarks, forecasts and interrupted runs do not have one.
-    """
-    whole = run.state == "finished" and run.origin != "bench" and run.label != FORECAST
-    return timing.repetitions + timing.rejected if whole and is_of_steps(timing) else None
 
 
 def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:

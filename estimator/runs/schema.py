@@ -8,7 +8,7 @@ from estimator.runs.documents import columns_of, read_document
 APPLICATION = 0x57617474
 """Application id in the header of our files: "Watt"."""
 
-VERSION = 12
+VERSION = 13
 """Version of the tables and of the rules for derived columns."""
 
 RUN = """

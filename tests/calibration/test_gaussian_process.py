@@ -17,9 +17,7 @@ from estimator.calibration.gaussian_process import (
 from estimator.calibration.step_sizes import (
     SIMILAR,
     SINGLE,
-    SPREADS_OF_USERS,
     USER,
-    like_measured,
 )
 from estimator.calibration.variance_components import Components
 from estimator.training.launches import log_slowdown
@@ -467,56 +465,6 @@ def test_the_work_of_the_whole_bounds_the_size_of_a_step():
     )
     small, usual, large = known.posterior(asked, np.full(3, PRIOR_SD)).log_shift
     assert small < usual < large
-
-
-def with_own_steps(known, count, *, time_s=0.05, runs_of=12):
-    """The same evidence beside some runs of the user, of so many steps each."""
-    sizes = step_size(time_s * np.exp(np.linspace(-0.5, 0.5, runs_of)))
-    own = runs(*(("gpu", "bf16", "decoder", float(size)) for size in sizes))
-    return replace(known, user_steps=replace(own, whole=sizes + np.log(count)))
-
-
-def test_own_runs_say_how_many_steps_a_run_has():
-    """The size of a step follows from the work of the whole; of other lengths it stays open."""
-    parts = replace(PARTS, slope=0.2, usual_steps=300.0, usual_steps_sd=3.0)
-    rows = [("gpu", "bf16", "decoder", size) for size in (-7.0, -5.0, -3.0, -1.0, 1.0)]
-    known = replace(evidence(runs(*rows), [-1.0, -0.6, -0.3, -0.1, 0.0]), components=parts)
-    size, target = -3.0, runs(("gpu", "bf16", "decoder", UNKNOWN))
-    sure = expected(known, ("gpu", "bf16", "decoder", size))[0][0]
-
-    def answer(own_steps, true_steps):
-        asked = replace(target, whole=np.array([size + np.log(true_steps)]))
-        measured = with_own_steps(known, own_steps)
-        found = measured.posterior(asked, np.array([PRIOR_SD]))
-        return abs(found.log_shift[0] - sure), found.log_sd[0]
-
-    unknown, _ = answer(UNKNOWN, 5000.0)
-    alike, _ = answer(5000.0, 5000.0)
-    other, other_sd = answer(20.0, 5000.0)
-    assert alike < 0.8 * unknown
-    assert other < 1.2816 * other_sd
-
-
-def test_the_number_of_steps_of_one_more_run_is_that_of_drawn_users():
-    """Draw users of a mean and a spread each; those whose runs are like the measured ones count."""
-    random = np.random.default_rng(2)
-    usual, sd, measured = 1.0, 1.5, np.array([-0.4, 0.3, 0.8])
-    within = sd * random.choice(SPREADS_OF_USERS, 1_000_000)
-    mean = usual + np.sqrt(0.5) * sd * random.standard_normal(len(within))
-    apart = ((measured[:, np.newaxis] - mean) / within) ** 2
-    weight = np.exp(-0.5 * apart.sum(axis=0)) / within ** len(measured)
-    weight /= weight.sum()
-    for value in (-2.0, 0.2, 1.0, 3.0):
-        density = np.sum(weight * np.exp(-0.5 * ((value - mean) / within) ** 2) / within)
-        found = np.exp(like_measured(np.array([value]), measured, usual, sd))[0]
-        assert found == pytest.approx(density, rel=0.03)
-
-
-def test_runs_of_nearly_as_many_steps_say_that_those_of_this_user_are():
-    """The narrower the spread of the measured numbers, the likelier is one more like them."""
-    near, far = np.array([4.0, 4.1, 3.9, 4.0]), np.array([2.0, 6.0, 3.0, 5.0])
-    at = [like_measured(np.array([4.0]), one, np.log(300.0), 3.0)[0] for one in (near, far)]
-    assert at[0] > at[1] + 1.0
 
 
 def test_an_unspecified_size_gives_the_median_of_drawn_worlds():

@@ -15,7 +15,6 @@ from estimator.runs.observations import (
     timing_rows,
 )
 from estimator.runs.record import (
-    FORECAST,
     Condition,
     Host,
     MeasuredDevice,
@@ -164,17 +163,3 @@ def test_a_run_counts_once_over_all_its_timings():
     found = seen([several, run(2)])
     assert sorted(one.runs for one in found) == [1.0, pytest.approx(2.0)]
     assert sum(one.whole for one in found) == pytest.approx(2.0)
-
-
-def test_the_number_of_steps_is_that_of_whole_runs_of_the_user():
-    def longer(number, repetitions, **changed):
-        found = run(number, **changed)
-        timing = dataclasses.replace(found.timings[0], repetitions=repetitions)
-        return dataclasses.replace(found, timings=(timing,))
-
-    runs = [longer(1, 100), longer(2, 400), longer(3, 7, state="interrupted")]
-    runs += [longer(4, 7, label=FORECAST), longer(5, 7, origin="bench")]
-    ours, bench = sorted(seen(runs), key=lambda one: -one.own)
-    assert ours.steps == pytest.approx(200)
-    assert bench.steps is None
-    assert seen([runs[2]])[0].steps is None
