@@ -379,7 +379,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _word(
             "hardware",
             "device by id, alias or NVML name",
-            "Device",
+            "Hardware",
             example="h100",
             columns=("accelerator",),
         ),
@@ -624,7 +624,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _word(
             "site",
             "country, cloud region, operator or place; a cloud brings its own rental prices",
-            "Country, cloud region or operator",
+            "Place",
             example="fr",
             columns=("site", "region"),
             aliases=("region",),

@@ -207,7 +207,7 @@ def test_a_problem_stands_under_its_control_until_it_is_mended(visit):
 
 def test_a_device_is_found_by_typing(visit):
     page = visit(LINK)
-    box = page.get_by_role("combobox", name="Device", exact=False).first
+    box = page.get_by_role("combobox", name="Hardware", exact=False).first
     box.click()
     box.fill("4090")
     box.press("Enter")

@@ -52,6 +52,9 @@ STEPS_ALONE, STEPS_EACH = 40, 16
 LEAST_MOVED = 1.005
 """Least factor of an effect that is drawn [1]."""
 
+FASTEST = 6
+"""Designs of the table [1]."""
+
 ON_SLIDE, ROWS_PX = 5, 345.0
 """Rows of a chart on a slide, and their height [px]."""
 
@@ -367,9 +370,10 @@ def _front(answered: Exploration, values: Row, frame: Frame) -> None:
         ).format(front=amount(len(best), "1"), designs=amount(len(shown), "1"))
     )
     if not frame.slide:
+        few = best[["text", "hours", "usd", "kg"]].head(FASTEST)
         fastest = [
             (text, amount(hours, "hour"), amount(usd, "USD"), amount(kg, "kgCO2e"))
-            for text, hours, usd, kg in best[["text", "hours", "usd", "kg"]].head(12).to_numpy()
+            for text, hours, usd, kg in few.to_numpy()
         ]
         draw_table((_("Fastest on the Pareto front"), _("time"), _("cost"), _("CO2e")), fastest)
 

@@ -94,6 +94,17 @@ SOURCE_COLUMNS = {name: COLUMNS[name] for name in ("publisher", "date")} | {
 """Table column -> its heading."""
 
 
+LANDMARKS = {
+    "gtx-580": "GTX 580",
+    "k40": "K40",
+    "p100-sxm2": "P100",
+    "v100-sxm2-16": "V100",
+    "tpu-v4": "TPU v4",
+    "b200": "B200",
+}
+"""Device -> its name on the chart."""
+
+
 def _table(values: Values) -> pd.DataFrame:
     """Devices of the selected type."""
     whole = devices()
@@ -187,7 +198,8 @@ def _efficiency(table: pd.DataFrame, frame: Frame) -> None:
     """Draw peak over power limit against the date of release."""
     trains = table["precision"].isin(TRAINING_PRECISIONS)
     shown = table[trains & (table["released"] != "") & table["flop_per_j"].notna()]
-    shown = shown[["name", "released", "flop_per_j", "kind", "precision"]]
+    named = shown["id"].map(LANDMARKS).fillna("")
+    shown = shown[["name", "released", "flop_per_j", "kind", "precision"]].assign(label=named)
     if shown.empty:
         style.caption(_("No device of this kind has a date and a power limit on record."))
         return
@@ -224,7 +236,7 @@ def efficiency(look: Look) -> dict[str, Any]:
         },
         "y": efficient
         | {
-            "scale": {"type": "log"},
+            "scale": {"type": "log", "nice": False, "padding": 14},
             "title": _("peak per watt"),
             "axis": ticks.logarithmic("y", "FLOP/s/W"),
         },
@@ -235,7 +247,10 @@ def efficiency(look: Look) -> dict[str, Any]:
         ],
     }
     dots = charts.points(look, 80, encoding, opacity=0.8, color=look.colours["series"][0])
-    return charts.layered(look, 380.0, dots)
+    text = {"text": {"field": "label", "type": "nominal"}, "x": encoding["x"], "y": encoding["y"]}
+    style = {"align": "right", "dx": -6, "dy": -9, "fontSize": 13 * look.scale}
+    names = charts.layer("text", text, color=look.colours["ink"], **style)
+    return charts.layered(look, 380.0, dots, names)
 
 
 def _devices(table: pd.DataFrame, frame: Frame) -> None:

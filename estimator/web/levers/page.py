@@ -25,7 +25,6 @@ from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import (
     devices_with,
-    hardware_names,
     kept,
     led_by,
     open_catalog,
@@ -68,13 +67,7 @@ PARAMETERS = LinkParameters(
         help=N_("Model that is compressed."),
         called=preset_names,
     ),
-    Choice(
-        "hardware",
-        known_devices(),
-        label=N_("Device"),
-        help=N_("Device that the model answers on."),
-        called=hardware_names,
-    ),
+    scenario.hardware(known_devices()),
     Number(
         "batch",
         1.0,
@@ -205,7 +198,7 @@ def _ratios(found: LeverComparison, frame: Frame) -> None:
         "memory": (_("memory"), found.after.memory_bytes / found.before.memory_bytes),
         "time": (_("time of a token"), found.before.tokens_per_s / found.after.tokens_per_s),
     }
-    for name, label in PER_MILLION.items():
+    for name, label in QUANTITIES.items():
         if name in found.before.per_million and name in found.after.per_million:
             was = float(np.asarray(found.before.per_million[name].mid))
             now = float(np.asarray(found.after.per_million[name].mid))

@@ -78,9 +78,8 @@ html { font-size: %(root)spx; }
   color: %(paper)s; background: %(ink)s; }
 .tw-page { font-size: 0.95rem; font-weight: 400; line-height: 1.3; margin: 0 0 -0.7rem;
            color: var(--soft); padding: 0; letter-spacing: 0; }
-.tw.tw-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr));
+.tw.tw-figures { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr));
               gap: 0.9rem 1.6rem; margin: 0.6rem 0 0; padding: 0; }
-.tw.tw-figures.tw-thirds { grid-template-columns: repeat(3, minmax(0, 1fr)); }
 .tw-figure { border-top: 2px solid currentColor; padding-top: 0.45rem; }
 .tw-figure dt, .tw-figure dd { margin: 0; padding: 0; }
 .tw-figure dt { font-weight: 400; font-size: 1rem; color: var(--soft); }
@@ -465,10 +464,10 @@ def sentence_of(text: str, **values: object) -> None:
 
 
 def figures(cards: Iterable[str]) -> None:
-    """Write the headline figures in rows of four, or of three if that fills them."""
+    """Write the headline figures in rows of as many as fill them best, five at most."""
     every = list(cards)
-    thirds = " tw-thirds" if len(every) % 4 and len(every) % 3 == 0 else ""
-    write(f'<dl class="tw tw-figures{thirds}">{"".join(every)}</dl>')
+    columns = next((one for one in (4, 3, 5) if len(every) % one == 0), 4)
+    write(f'<dl class="tw tw-figures" style="--columns:{columns}">{"".join(every)}</dl>')
 
 
 def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -> str:
