@@ -54,7 +54,7 @@ def test_a_bad_link_of_plan_is_adjusted_and_said():
 
 def test_explore_says_what_moves_the_answer_most():
     _body, text = opened("explore")
-    assert re.search(r"What moves it most: Device, from .* to ", text)
+    assert re.search(r"What moves it most: Hardware, from .* to ", text)
     assert "are Pareto-optimal in time, cost and CO2e" in text
 
 

@@ -95,7 +95,6 @@ SOURCE_COLUMNS = {name: COLUMNS[name] for name in ("publisher", "date")} | {
 
 
 LANDMARKS = {
-    "gtx-580": "GTX 580",
     "k40": "K40",
     "p100-sxm2": "P100",
     "v100-sxm2-16": "V100",
