@@ -247,8 +247,8 @@ def efficiency(look: Look) -> dict[str, Any]:
     }
     dots = charts.points(look, 80, encoding, opacity=0.8, color=look.colours["series"][0])
     text = {"text": {"field": "label", "type": "nominal"}, "x": encoding["x"], "y": encoding["y"]}
-    style = {"align": "right", "dx": -6, "dy": -9, "fontSize": 13 * look.scale}
-    names = charts.layer("text", text, color=look.colours["ink"], **style)
+    ink, size = look.colours["ink"], 13 * look.scale
+    names = charts.layer("text", text, align="right", dx=-6, dy=-9, color=ink, fontSize=size)
     return charts.layered(look, 380.0, dots, names)
 
 

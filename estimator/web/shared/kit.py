@@ -28,24 +28,23 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.site import Page, controls
-from estimator.web.shared.url_state import LinkParameters, PageCodec, UrlState
+from estimator.web.shared.url_state import LinkParameters, UrlState
 
-Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 Values = dict[str, Any]
 
 
-def _no_files(values: Any, found: Any) -> Sequence[share.File]:
+def _no_files(values: Values, found: Any) -> Sequence[share.File]:
     return ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageQuestion(Generic[Asked, Found]):
+class PageQuestion(Generic[Found]):
     """Inputs of a page, the function that answers them, and its views.
 
     Parameters
     ----------
-    inputs : LinkParameters, or another codec of a page
+    inputs : LinkParameters
     answer : callable
         Values of the inputs -> answer. Raises ValueError where they cannot be answered.
     view : callable
@@ -74,23 +73,23 @@ class PageQuestion(Generic[Asked, Found]):
         Whether what is to be shared is drawn below the answer; otherwise the view draws it.
     """
 
-    inputs: PageCodec[Asked]
-    answer: Callable[[Asked], Found]
-    view: Callable[[Asked, Found, Frame], None]
-    title: Callable[[Asked], str]
+    inputs: LinkParameters
+    answer: Callable[[Values], Found]
+    view: Callable[[Values, Found, Frame], None]
+    title: Callable[[Values], str]
     slides: Mapping[str, str]
-    above: Callable[[Asked, Frame], None] | None = None
-    heading: Callable[[Asked, Frame], str] | None = None
-    controls: Callable[[Asked, Mapping[str, str], Found | None], None] | None = None
-    files: Callable[[Asked, Found], Sequence[share.File]] = _no_files
-    query: Callable[[Asked], dict[str, str]] | None = None
+    above: Callable[[Values, Frame], None] | None = None
+    heading: Callable[[Values, Frame], str] | None = None
+    controls: Callable[[Values, Mapping[str, str], Found | None], None] | None = None
+    files: Callable[[Values, Found], Sequence[share.File]] = _no_files
+    query: Callable[[Values], dict[str, str]] | None = None
     worded: Callable[[Notice], str] = shown
     named: Mapping[str, str] = field(default_factory=dict)
     implied: Callable[[Found], Mapping[str, str]] | None = None
     shares: bool = True
 
     @property
-    def state(self) -> UrlState[Asked]:
+    def state(self) -> UrlState[Values]:
         """State of the page."""
         return UrlState(self.inputs.page, self.inputs)
 
@@ -102,7 +101,7 @@ class PageQuestion(Generic[Asked, Found]):
             group=group,
             draw=self.draw,
             slides=self.slides,
-            inputs=self.inputs if isinstance(self.inputs, LinkParameters) else None,
+            inputs=self.inputs,
             carries=carries or {},
         )
 
@@ -126,7 +125,6 @@ class PageQuestion(Generic[Asked, Found]):
                 self.view(values, found, frame)
         with controls(frame):
             if self.controls is None:
-                assert isinstance(self.inputs, LinkParameters)
                 widgets.draw_all(self.inputs, problems)
             else:
                 self.controls(asked, problems, found)
@@ -138,8 +136,8 @@ class PageQuestion(Generic[Asked, Found]):
         share.leave(state, query, frame, implied)
 
     def _answered(
-        self, asked: Asked
-    ) -> tuple[Asked, Found | None, Mapping[str, str], Sequence[str]]:
+        self, asked: Values
+    ) -> tuple[Values, Found | None, Mapping[str, str], Sequence[str]]:
         """Answer the inputs, or the last valid ones: values, answer, problems."""
         place = f"_{self.inputs.page}_valid"
         problems = dict(self.inputs.problems(st.session_state))

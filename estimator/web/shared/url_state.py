@@ -62,20 +62,6 @@ class Codec(Protocol[Value]):
         """
 
 
-class PageCodec(Codec[Value], Protocol[Value]):
-    """Codec of a page that the kit draws."""
-
-    @property
-    def page(self) -> str:
-        """Path of the page."""
-
-    def problems(self, state: State) -> Mapping[str, str]:
-        """Control -> why what it holds cannot be used, of those for which that is so."""
-
-    def query(self, values: Value) -> dict[str, str]:
-        """Return a value as a link parameter."""
-
-
 @dataclass
 class VisitMemory:
     """State of a page between script runs, the only source of truth.
