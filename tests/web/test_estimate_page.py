@@ -24,7 +24,7 @@ from estimator.web.estimate.inputs import DEFAULT, OF_ALL
 from estimator.web.shared.frame import MOST_CONTROLS
 from estimator.web.shared.url_state import short_number
 from tests.measured_runs import several, store
-from tests.web.markup import alts, body, healthy, notices, visited
+from tests.web.markup import alts, body, healthy, notices, text_of, visited
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
@@ -397,7 +397,7 @@ def test_every_number_names_its_source_one_click_away():
 
 def test_messages_speak_of_controls_and_not_of_options():
     for query in ("preset=gpt-3&hardware=v100", "flop=1e15&hardware=edge-tpu"):
-        assert "--" not in body(opened(query))
+        assert "--" not in text_of(opened(query))
 
 
 @given(st.floats(1e-12, 1e30))
