@@ -576,7 +576,8 @@ def main() -> None:
     """Write one row per config."""
     masking_utils.find_packed_sequence_indices = lambda position_ids: None
     with (HERE / "models.csv").open() as file:
-        decoders = [HERE / "configs" / f"{row['config']}.json" for row in csv.DictReader(file)]
+        names = sorted(row["config"] for row in csv.DictReader(file))
+    decoders = [HERE / "configs" / f"{name}.json" for name in names]
     networks = sorted((HERE / "networks").glob("*.json"))
     tables = (("models.csv", decoders, decoder_row), ("networks.csv", networks, row_of))
     for table, paths, row in tables:
