@@ -8,11 +8,11 @@ import pytest
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.answer.start_times import on_profile
 from estimator.answer.training_report import estimate_report
-from estimator.cli import main
 from estimator.question.carbon_profile import read_profile
 from estimator.question.scenario import Scenario, from_link
 from estimator.show import values
 from estimator.show.phrases import schedule_line
+from tests.in_process import answer, refusal, run
 
 
 def as_json(answer):
@@ -56,10 +56,10 @@ def test_an_estimate_follows_its_schedule(catalog, tmp_path):
 
 
 def test_a_link_carries_the_intensity_and_never_a_file(catalog, tmp_path):
-    answer = ask(catalog, carbon_profile=written(tmp_path), start=6.0)
-    assert "profile" not in answer.link
-    assert "start" not in answer.link
-    assert "carbon_intensity=0.25" in answer.link
+    link = ask(catalog, carbon_profile=written(tmp_path), start=6.0).link
+    assert "profile" not in link
+    assert "start" not in link
+    assert "carbon_intensity=0.25" in link
     scenario, _ = from_link({"carbon_profile": "grid.csv", "start": "3", "config": "x.json"})
     assert scenario == Scenario()
 
@@ -133,23 +133,18 @@ def test_a_schedule_that_cannot_be_is_refused(catalog, tmp_path):
         ask(catalog, carbon_profile=path, carbon_intensity=0.1)
 
 
-def test_the_command_line_tells_what_another_start_saves(tmp_path, capsys):
+def test_the_command_line_tells_what_another_start_saves(tmp_path):
+    words = "estimate --device-hours 32 --hardware v100 --devices 8 --carbon-profile"
     path = written(tmp_path)
-    words = ["estimate", "--device-hours", "32", "--hardware", "v100", "--devices", "8"]
-    assert main([*words, "--carbon-profile", path, "--start", "2"]) == 0
-    assert "Starting at hour 8 instead of 2 would save 75%" in capsys.readouterr().out
-    assert main([*words, "--carbon-profile", path, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["schedule"]["best_start"] == 8.0
-    assert main([*words, "--carbon-profile", str(tmp_path / "none.csv")]) == 1
-    refusal = capsys.readouterr().err.strip()
-    assert refusal.startswith("error: ")
-    assert "\n" not in refusal
+    said = run(*words.split(), path, "--start", "2").stdout
+    assert "Starting at hour 8 instead of 2 would save 75%" in said
+    assert answer(words, path)["schedule"]["best_start"] == 8.0
+    assert "none.csv" in refusal(words, tmp_path / "none.csv")
 
 
-def test_the_command_line_takes_a_cap_and_a_purchase_price(capsys):
-    words = ["estimate", "--flop", "1e21", "--hardware", "h100", "--devices", "8", "--json"]
-    assert main([*words, "--power-cap", "350", "--pay", "own", "--device-price", "27000"]) == 0
-    reported = json.loads(capsys.readouterr().out)
+def test_the_command_line_takes_a_cap_and_a_purchase_price():
+    words = "--hardware h100 --devices 8 --power-cap 350 --pay own --device-price 27000"
+    reported = answer(f"estimate --flop 1e21 {words}")
     assert reported["inputs"]["power_cap"] == 350
     assert reported["inputs"]["resolved"]["launch_price_usd"]["value"] == 27000
     assert {"power_cap=350", "device_price=27000"} <= set(reported["link"].split("&"))

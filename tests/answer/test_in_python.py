@@ -7,22 +7,15 @@ import pytest
 
 import estimator
 from estimator import Run, Uncertain, Workload, read_hardware, read_site
-from estimator.cli import main
-
-
-def printed(capsys, *words):
-    """Numbers that a command prints as JSON."""
-    assert main([*words, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
+from tests.in_process import answer
 
 
 def bounds(result):
     return {name: result.bounds(name) for name in result}
 
 
-def test_an_estimate_is_that_of_the_command_line(capsys):
-    words = "estimate --preset gpt-3 --hardware h100 --devices 64 --site fr"
-    told = printed(capsys, *words.split())
+def test_an_estimate_is_that_of_the_command_line():
+    told = answer("estimate --preset gpt-3 --hardware h100 --devices 64 --site fr")
     result = estimator.estimate(preset="gpt-3", hardware="h100", devices=64, site="fr")
     assert set(bounds(result)) == set(told["results"])
     for name, ends in bounds(result).items():
@@ -30,28 +23,26 @@ def test_an_estimate_is_that_of_the_command_line(capsys):
     assert result.facts["link"] == told["link"]
 
 
-def test_a_config_may_be_a_mapping_and_numbers_may_be_texts(capsys, tmp_path):
+def test_a_config_may_be_a_mapping_and_numbers_may_be_texts(tmp_path):
     config = {
         **{"model_type": "llama", "hidden_size": 512, "num_hidden_layers": 4, "vocab_size": 32000},
         **{"num_attention_heads": 8, "intermediate_size": 1376},
     }
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
-    words = ("estimate", "--config", str(path), "--tokens", "1e10", "--hardware", "h100")
-    told = printed(capsys, *words, "--development-overhead", "2")
+    words = "estimate --tokens 1e10 --hardware h100 --development-overhead 2 --config"
+    told = answer(words, path)
     result = estimator.estimate(
         config=config, tokens="10B", hardware="h100", development_overhead=2
     )
     assert result.bounds("energy_kwh")["mid"] == told["results"]["energy_kwh"]["mid"]
 
 
-def test_one_question_and_a_server_answer_as_their_commands_do(capsys):
-    told = printed(capsys, *["prompt", "--model", "claude", "--per", "year", "--times", "5"])
+def test_one_question_and_a_server_answer_as_their_commands_do():
+    told = answer("prompt --model claude --per year --times 5")
     asked = estimator.prompt(model="claude", per="year", times=5)
     assert bounds(asked) == {name: told[name] for name in asked}
-    told = printed(capsys, *["serve-cost", "--preset", "llama-3-8b", "--hardware", "h100"])[
-        "results"
-    ]
+    told = answer("serve-cost --preset llama-3-8b --hardware h100")["results"]
     served = estimator.serve_cost(preset="llama-3-8b", hardware="h100")
     assert served.bounds("inter_token_s") == told["inter_token_s"]
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.cli import main
 from estimator.question.scenario import from_link
 from estimator.studies.claims.ledger import RECOMPUTED, claim, claims
 from estimator.studies.claims.verdict import VERDICTS, Interval, verdict
+from tests.in_process import answer, refusal, run
 
 CATALOG = Catalog.open()
 
@@ -207,23 +207,17 @@ def test_an_unmet_assumption_never_makes_a_claim_hold(claimed, mid):
         assert verdict(claimed, relation, found, assumptions_met=False) in ("holds-if", "off")
 
 
-def test_the_command_prints_all_claims_and_one(capsys):
-    assert main(["claims", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
+def test_the_command_prints_all_claims_and_one():
+    listed = answer("claims")
     assert [one["id"] for one in listed] == IDS
     keys = {"id", "as_told", "source", "recomputed", "verdict", "factor", "why", "link"}
     assert all(keys | {"primary_sources"} <= set(one) for one in listed)
-    assert all(
-        set(one["recomputed"]) == {"quantity", "unit", "low", "mid", "high"} for one in listed
-    )
-    assert main(["claims", "gpt3-v100"]) == 0
-    shown = capsys.readouterr().out
+    parts = {"quantity", "unit", "low", "mid", "high"}
+    assert all(set(one["recomputed"]) == parts for one in listed)
+    shown = run("claims", "gpt3-v100").stdout
     assert "314 ZFLOP / 28 TFLOP/s = 355 years" in shown and "$4.67M" in shown
-    assert main(["claims", "inference-edge"]) == 0
-    assert re.search(r"share of the battery +0\.\d+% ", capsys.readouterr().out)
-    assert main(["claims"]) == 0
-    assert "off by ×12.9" in capsys.readouterr().out
-    assert main(["claims", "--csv"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 1 + len(IDS)
-    assert main(["claims", "nonsense"]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    edge = run("claims", "inference-edge").stdout
+    assert re.search(r"share of the battery +0\.\d+% ", edge)
+    assert "off by ×12.9" in run("claims").stdout
+    assert len(run("claims", "--csv").stdout.splitlines()) == 1 + len(IDS)
+    refusal("claims nonsense")

@@ -1,15 +1,15 @@
 """One use of a model: every task, closed and open models, what narrows an answer, and refusals."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from estimator.cli import main
 from estimator.studies.prompts import designs
 from estimator.studies.prompts.answer import answer_prompt, prompt_report
 from estimator.studies.prompts.question import CLASS_OF_TASK, CLASSES, TASKS, PromptQuestion
+from tests.in_process import answer as printed
+from tests.in_process import refusal
 
 
 def width(answer):
@@ -103,22 +103,19 @@ def test_own_hardware_serves_one_at_a_time(catalog):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--model", "nosuch"], "unknown model 'nosuch'"),
-        (["--model", "llama-3-8b", "--task", "image"], "does not do this task"),
-        (["--task", "video", "--input-tokens", "5"], "--input-tokens means nothing"),
-        (["--task", "poem"], "--task"),
-        (["--times", "0"], "--times must be"),
+        ("--model nosuch", "unknown model 'nosuch'"),
+        ("--model llama-3-8b --task image", "does not do this task"),
+        ("--task video --input-tokens 5", "--input-tokens means nothing"),
+        ("--task poem", "--task"),
+        ("--times 0", "--times must be"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_in_a_line(words, why, capsys):
-    assert main(["prompt", *words]) == 1
-    error = capsys.readouterr().err
-    assert why in error and error.count("\n") == 1
+def test_what_cannot_be_answered_is_refused_in_a_line(words, why):
+    assert why in refusal(f"prompt {words}")
 
 
-def test_json_has_the_amounts_at_its_top(capsys):
-    assert main(["prompt", "--per", "day", "--times", "20", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+def test_json_has_the_amounts_at_its_top():
+    found = printed("prompt --per day --times 20")
     for name in ("energy_wh", "co2e_g", "water_ml", "electricity_usd"):
         assert set(found[name]) == {"low", "mid", "high"}
     assert {"assumptions", "equivalents", "spread", "year", "million_users_year"} <= set(found)

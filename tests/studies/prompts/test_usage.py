@@ -6,11 +6,11 @@ import math
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.cli import main
 from estimator.studies.prompts.answer import answer_prompt
 from estimator.studies.prompts.question import PromptQuestion
 from estimator.studies.prompts.usage import FORMATS, usage_of
 from estimator.studies.prompts.used import usage_report
+from tests.in_process import answer, refusal
 
 SECRET = "my secret text"
 
@@ -120,13 +120,11 @@ def test_a_file_takes_what_its_requests_take():
     assert report.facts["models"][0]["requests"] == 10
 
 
-def test_the_command_names_what_it_left_out(tmp_path, capsys):
+def test_the_command_names_what_it_left_out(tmp_path):
     path = tmp_path / "usage.jsonl"
     path.write_text(lines(LITELLM, {**LITELLM, "request_id": "b", "model": "in-house"}), "utf-8")
-    assert main(["prompt", "--usage", str(path), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    found = answer("prompt --usage", path)
     assert set(found["energy_wh"]) == {"low", "mid", "high"} and found["assumptions"]
     assert any("in-house is unknown" in line for line in found["warnings"])
-    assert main(["prompt", "--usage", str(path), "--task", "chat"]) == 1
-    assert "--task is given by the file" in capsys.readouterr().err
-    assert main(["prompt", "--usage", str(tmp_path / "none.json")]) == 1
+    assert "--task is given by the file" in refusal("prompt --task chat --usage", path)
+    refusal("prompt --usage", tmp_path / "none.json")
