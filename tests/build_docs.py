@@ -313,6 +313,15 @@ def builder():
     return program
 
 
+def problems(printed):
+    """Lines of a build that report a problem, among them those that `--strict` lets pass.
+
+    >>> problems("Build started\\ngriffe: a.py:1: Parameter 'x' does not appear\\nNo issues found")
+    ["griffe: a.py:1: Parameter 'x' does not appear"]
+    """
+    return re.findall(r"(?im)^(?:griffe|mkdocstrings|\w*autorefs):.*$|^.*\bwarning\b.*$", printed)
+
+
 def main():
     """Build the site and return 0 if there was no warning."""
     from estimator.system import environment
@@ -327,7 +336,15 @@ def main():
     settings = BUILD / "zensical.toml"
     settings.write_text(tomli_w.dumps(configuration(pages)), encoding="utf-8")
     command = [builder(), "build", "--strict", "--clean", "--config-file", settings]
-    if subprocess.run(list(map(str, command)), check=False).returncode:
+    built = subprocess.run(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    sys.stdout.write(built.stdout)
+    if built.returncode or problems(built.stdout):
         return 1
     sys.stdout.write(f"built {BUILD / 'site' / 'index.html'}\n")
     return 0

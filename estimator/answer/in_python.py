@@ -32,8 +32,9 @@ def estimate(*args: Any, profiles: str | None = None, **inputs: Any) -> Estimate
 
     Parameters
     ----------
-    workload, hardware, site, run : Workload, Hardware, Site, Run
-        Objects of the core, whose numbers may be arrays; or else, by keyword:
+    *args : Workload, Hardware, Site, Run
+        Objects of the core in this order, or by the keywords `workload`, `hardware`, `site` and
+        `run`. Their numbers may be arrays.
     profiles : str, optional
         Directory of your own profiles, which override the built-in ones.
     **inputs
