@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from estimator.catalog.csv_tables import filled, read_rows, record_from_row
-from estimator.catalog.records import Problem, is_past, unknown_word
+from estimator.catalog.records import Problem, date_problems, unknown_word
 from estimator.catalog.schema import API_PRICE_FIELD
 from estimator.catalog.toml_files import Guard
 
@@ -73,6 +73,4 @@ def api_price_problems(
         remedy = "add it to sources.toml"
         yield from unknown_word(FILE, price.id, "preset", price.preset or None, presets)
         yield from unknown_word(FILE, price.id, "source", price.source, sources, remedy)
-        if not is_past(price.date):
-            message, remedy = f"no past date: {price.date}", "write 2026-01-31, 2026-01 or 2026"
-            yield Problem(FILE, price.id, message, remedy)
+        yield from date_problems(FILE, price.id, price.date, "2026-01-31, 2026-01 or 2026")

@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from estimator.catalog.records import Preset, ProfileError, Record, name_key, offer, read_record
+from estimator.catalog.records import (
+    Preset,
+    ProfileError,
+    Record,
+    model_names,
+    name_key,
+    offer,
+    read_record,
+)
 from estimator.catalog.schema import PRESET_FIELDS, PRESET_KINDS
 from estimator.catalog.toml_files import read_text
 
@@ -54,8 +62,7 @@ def hub_names(preset: Preset) -> Iterator[str]:
     ['qwen/qwen314b', 'qwen314b']
     """
     for name in (preset.id, preset.name, *preset.aliases):
-        yield name_key(name)
-        yield name_key(name.rpartition("/")[2])
+        yield from map(name_key, model_names(name))
 
 
 def _rows(path: Path, table: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

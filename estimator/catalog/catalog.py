@@ -23,6 +23,7 @@ from estimator.catalog.records import (
     ProfileError,
     Record,
     Source,
+    model_names,
     name_key,
     nearest,
     offer,
@@ -98,7 +99,7 @@ class Catalog:
 
     def knows_preset(self, name: str) -> bool:
         """Return whether a workload or model has this name, without suggestions."""
-        return self._presets.look_up(name) is not None or name_key(name) in self._model_names
+        return self._find_preset(name) is not None
 
     def knows_place(self, name: str) -> bool:
         """Return whether a site has this name, without suggestions."""
@@ -137,17 +138,27 @@ class Catalog:
         }
 
     def preset(self, name: str) -> Preset:
-        """Return the workload or model with this id, alias, name or hub name."""
-        found = self._presets.look_up(name)
-        if found is not None:
-            return self._preset(found)
-        key = name_key(name)
-        if key not in self._model_names:
-            near = [
-                self._preset_ids[other] for other in self._preset_suggestions.nearest(key, count=12)
-            ]
-            raise unknown("preset", name, near)
-        return self._models[self._model_names[key]]
+        """Return the workload or model with this id, alias, name or hub name.
+
+        >>> catalog = Catalog.open()
+        >>> {catalog.preset(name).id for name in ("qwen3 32b", "Qwen/Qwen3-32B", "me/Qwen3-32B")}
+        {'qwen3-32b'}
+        """
+        found = self._find_preset(name)
+        if found is None:
+            near = self._preset_suggestions.nearest(name_key(model_names(name)[-1]), count=12)
+            raise unknown("preset", name, [self._preset_ids[other] for other in near])
+        return found
+
+    def _find_preset(self, name: str) -> Preset | None:
+        """Find a workload or model by its name, whoever is named as its publisher."""
+        for form in model_names(name):
+            workload = self._presets.look_up(form)
+            if workload is not None:
+                return self._preset(workload)
+            if name_key(form) in self._model_names:
+                return self._models[self._model_names[name_key(form)]]
+        return None
 
     def place(self, name: str) -> Place:
         """Return a country, cloud region, operator or named site; errors as in `device`.

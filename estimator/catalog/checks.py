@@ -23,6 +23,7 @@ from estimator.catalog.records import (
     Problem,
     ProfileError,
     Record,
+    date_problems,
     is_past,
     name_key,
     offer,
@@ -100,10 +101,7 @@ def own_problems(catalog: Catalog) -> Iterator[Problem]:
             yield from _tried(partial(catalog.device, path.stem))
         for path in sorted((layer / FOLDERS["preset"]).glob("*.toml")):
             yield from _tried(partial(catalog.preset, path.stem))
-        yield from _tried(partial(read_architectures, layer / ARCHITECTURES))
-        for kind, name in PLACE_FILES.items():
-            yield from _row_problems(layer / name, partial(_read_place, kind))
-        yield from _row_problems(layer / "prices.csv", rows.price_from_row)
+        yield from _table_row_problems(layer)
         for path in sorted((layer / CALIBRATIONS).glob("*.toml")):
             yield from _tried(partial(read_overlay, path, catalog.source_ids))
     for read in (catalog.priors, catalog.api_prices):
@@ -150,17 +148,8 @@ def _file_problems(catalog: Catalog) -> Iterator[Problem]:
         for path in sorted((layer / folder).glob("*.toml"))
         for problem in _tried(partial(files.read_head, path))
     ]
-    tables = [
-        problem
-        for layer in catalog.layers
-        for problem in _tried(partial(read_architectures, layer / ARCHITECTURES))
-    ]
-    heads += tables
+    heads += [problem for layer in catalog.layers for problem in _table_row_problems(layer)]
     yield from heads
-    for layer in catalog.layers:
-        for kind, name in PLACE_FILES.items():
-            yield from _row_problems(layer / name, partial(_read_place, kind))
-        yield from _row_problems(layer / "prices.csv", rows.price_from_row)
     yield from _tried(catalog.sources)
     if not heads:
         for path in catalog.calibration_files():
@@ -175,6 +164,14 @@ def _file_problems(catalog: Catalog) -> Iterator[Problem]:
             yield from _tried(partial(catalog.device, name))
         for name in catalog.preset_names():
             yield from _tried(partial(catalog.preset, name))
+
+
+def _table_row_problems(layer: Path) -> Iterator[Problem]:
+    """Read the architectures, sites and prices of a directory."""
+    yield from _tried(partial(read_architectures, layer / ARCHITECTURES))
+    for kind, name in PLACE_FILES.items():
+        yield from _row_problems(layer / name, partial(_read_place, kind))
+    yield from _row_problems(layer / "prices.csv", rows.price_from_row)
 
 
 def _read_place(kind: str, path: Path, line: int, row: rows.Row, guard: files.Guard) -> Place:
@@ -284,9 +281,8 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
     for source in catalog.sources():
         if source.id not in used:
             yield Problem("sources.toml", source.id, "unused", "name it in a record, or remove it")
-        if not is_past(source.date):
-            message, remedy = f"no past date: {source.date}", "write 2020, 2020-05 or 2020-05-14"
-            yield Problem("sources.toml", source.id, message, remedy)
+        form = "2020, 2020-05 or 2020-05-14"
+        yield from date_problems("sources.toml", source.id, source.date, form)
 
 
 def _name_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -316,8 +312,9 @@ def _device_problems(device: Device) -> Iterator[Problem]:
         file = f"hardware/{device.id}.toml"
         return Problem(file, key, message, remedy)
 
-    if device.released and not is_past(device.released):
-        yield problem("released", f"no past date: {device.released}", "write 2020 or 2020-05-14")
+    if device.released:
+        file = f"hardware/{device.id}.toml"
+        yield from date_problems(file, "released", device.released, "2020 or 2020-05-14")
     watts = {key: record.value for key, record in device.records.items() if record.unit == "W"}
     if watts.get("idle_w", 0) > watts.get("tdp_w", float("inf")):
         yield problem("idle_w", "above tdp_w", "exchange them")

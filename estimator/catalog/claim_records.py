@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from estimator.catalog.records import Problem, ProfileError, Record, read_record, unknown_word
+from estimator.catalog.records import Problem, Record, read_record, unknown_word
 from estimator.catalog.toml_files import Guard, need, read_toml, unknown
+from estimator.catalog.toml_files import texts as read_texts
 
 FILE = "claims.toml"
 RELATIONS = ("equal", "at least", "at most")
@@ -80,7 +81,8 @@ def _claim(path: Path, claim_id: str, table: object, guard: Guard) -> ClaimRecor
         for key, fact in table.get("facts", {}).items()
     }
     lists: dict[str, Any] = {
-        key: _words(path, claim_id, table, key) for key in (*NAMES, *SENTENCES)
+        key: read_texts(path, table, key, f"{claim_id}.", required=key in NAMES)
+        for key in (*NAMES, *SENTENCES)
     }
     return ClaimRecord(
         id=claim_id,
@@ -96,18 +98,6 @@ def _record(path: Path, key: str, table: object, guard: Guard) -> Record:
     record = read_record(str(path), key, table, None)
     guard(path, key, record)
     return record
-
-
-def _words(path: Path, claim_id: str, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return a list of texts, optionally empty."""
-    words = table.get(key, [] if key in SENTENCES else None)
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        kind, example = "sources", "an-id-of-sources.toml"
-        if key in SENTENCES:
-            kind, example = "sentences", "One sentence."
-        remedy = f'write {key} = ["{example}"]'
-        raise ProfileError(path, f"{claim_id}.{key}", f"not a list of {kind}", remedy)
-    return tuple(words)
 
 
 def claim_problems(claims: Mapping[str, ClaimRecord], known: set[str]) -> Iterator[Problem]:

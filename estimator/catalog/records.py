@@ -192,6 +192,16 @@ def name_key(name: str) -> str:
     return name.casefold().translate(NOT_IN_A_KEY)
 
 
+def model_names(name: str) -> tuple[str, ...]:
+    """Return a model's name, and without its publisher where it is named as on the hub.
+
+    >>> model_names("Qwen/Qwen3-32B"), model_names("./gpt-2"), model_names("gpt-2")
+    (('Qwen/Qwen3-32B', 'Qwen3-32B'), ('./gpt-2',), ('gpt-2',))
+    """
+    publisher, _, bare = name.strip().partition("/")
+    return (name, bare) if name_key(publisher).isalnum() and bare and "/" not in bare else (name,)
+
+
 @lru_cache(maxsize=8192)
 def place_key(name: str) -> str:
     """Normalise a site name; dashes stay, as us-east-1 and us-east1 are different sites.
@@ -259,6 +269,12 @@ def is_past(text: str) -> bool:
     (True, False, False)
     """
     return is_date(text) and text <= date.today().isoformat()
+
+
+def date_problems(file: str, key: str, text: str, form: str) -> Iterator[Problem]:
+    """Yield a problem if a text is no past date."""
+    if not is_past(text):
+        yield Problem(file, key, f"no past date: {text!r}", f"write {form}")
 
 
 def record_problems(file: str, key: str, table: object, field: Field | None) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from estimator.catalog.device_names import plain
-from estimator.catalog.records import name_key
+from estimator.catalog.records import model_names, name_key
 
 SYNONYMS = {
     "gcp": "google cloud",
@@ -18,7 +18,8 @@ SYNONYMS = {
 def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:
     """Return the indices of the entries that match a text, the closest first.
 
-    Order: exact name, name prefix, word prefixes, substrings.
+    Order: exact name, name prefix, word prefixes, substrings. Where nothing matches, the publisher
+    of a model is left out.
 
     Parameters
     ----------
@@ -32,10 +33,16 @@ def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:
     >>> names = [["maia-100", "Microsoft Maia 100"], ["dgx-a100", "DGX A100"], ["a100-sxm", "A100"]]
     >>> search("a100", names), search("google region", [["gcp-us", "cloud-region"]])
     ([2, 1], [0])
+    >>> search("me/Qwen3-32B", [["qwen3-32b", "Qwen3 32B", "Qwen/Qwen3-32B"]])
+    [0]
     """
+    entries = list(entries)
     scored = [
         (rank, number) for number, entry in enumerate(entries) if (rank := _rank(text, entry))
     ]
+    bare = model_names(text)[-1]
+    if not scored and bare != text:
+        return search(bare, entries)
     return [number for _, number in sorted(scored)]
 
 

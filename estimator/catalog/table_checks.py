@@ -1,6 +1,7 @@
 """Validation of the tables of published and measured numbers, a problem per cell."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from estimator.catalog.catalog import Catalog
 from estimator.catalog.records import Problem, is_past, offer
@@ -182,18 +183,11 @@ def _compression(row: Row, _: Catalog) -> CellProblems:
             yield column, "missing", "fill it, or drop the row"
 
 
-def _quantum_volume(row: Row, _: Catalog) -> CellProblems:
+def _dated(ranges: Ranges, row: Row, _: Catalog) -> CellProblems:
+    """Check rows of a date and numbers."""
     if not is_past(row["date"]):
-        yield "date", f"no past date: {row['date']!r}", "write 2020-05"
-    if not within(row["quantum_volume"], 2.0, 2.0**60):
-        yield "quantum_volume", "not a number of at least 2", "mend it"
-
-
-def _frontier_runs(row: Row, _: Catalog) -> CellProblems:
-    if not is_past(row["date"]):
-        yield "date", f"no past date: {row['date']!r}", "write 2023-03-14"
-    if not within(row["training_flop"], 1e20, 1e30):
-        yield "training_flop", "not between 1e20 and 1e30", "mend it"
+        yield "date", f"no past date: {row['date']!r}", "write 2020, 2020-05 or 2020-05-14"
+    yield from range_problems(row, ranges)
 
 
 TABLES: Mapping[str, Callable[[Row, Catalog], CellProblems]] = {
@@ -201,7 +195,7 @@ TABLES: Mapping[str, Callable[[Row, Catalog], CellProblems]] = {
     "runs/power_facts.csv": _power,
     "runs/memory_cases.csv": _memory,
     "compression.csv": _compression,
-    "quantum_volume.csv": _quantum_volume,
-    "frontier_runs.csv": _frontier_runs,
+    "quantum_volume.csv": partial(_dated, {"quantum_volume": (2.0, 2.0**60)}),
+    "frontier_runs.csv": partial(_dated, {"training_flop": (1e20, 1e30)}),
 }
 """Table -> check of one of its rows."""

@@ -186,14 +186,14 @@ def need(path: Path, head: Mapping[str, Any], key: str, known: Sequence[str] = (
     return text
 
 
-def _texts(path: Path, head: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return a list of texts, or refuse another value."""
-    texts = head.get(key, [])
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ProfileError(
-            path, key, "is not a list of texts", f'write {key} = ["a100-sxm", "a100-pcie"]'
-        )
-    return tuple(texts)
+def texts(
+    path: Path, head: Mapping[str, Any], key: str, item: str = "", *, required: bool = False
+) -> tuple[str, ...]:
+    """Return a list of texts, or refuse another value by its key under `item`."""
+    found = head.get(key, None if required else [])
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise ProfileError(path, f"{item}{key}", "is not a list of texts", f'write {key} = ["..."]')
+    return tuple(found)
 
 
 def read_device(device_id: str, paths: list[Path], guard: Guard) -> Device:
@@ -228,12 +228,12 @@ def device_from(
         name=need(paths[-1], head, "name"),
         vendor=need(paths[-1], head, "vendor"),
         kind=need(paths[-1], head, "kind", DEVICE_KINDS),
-        aliases=_texts(paths[-1], head, "aliases"),
+        aliases=texts(paths[-1], head, "aliases"),
         released=_text(head, "released"),
         note=_text(head, "note"),
         peaks=peaks,
         records=records,
-        same_silicon=_texts(paths[-1], head, "same_silicon"),
+        same_silicon=texts(paths[-1], head, "same_silicon"),
     )
 
 
@@ -261,7 +261,7 @@ def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
         id=preset_id,
         name=need(paths[-1], head, "name"),
         kind=need(paths[-1], head, "kind", PRESET_KINDS),
-        aliases=_texts(paths[-1], head, "aliases"),
+        aliases=texts(paths[-1], head, "aliases"),
         arch=str(head.get("arch", "")),
         year=_year(paths[-1], head),
         note=_text(head, "note"),
@@ -360,7 +360,7 @@ def read_places(path: Path, guard: Guard) -> list[Place]:
                 id=place_id,
                 name=need(path, head, "name"),
                 kind="place",
-                aliases=_texts(path, head, "aliases"),
+                aliases=texts(path, head, "aliases"),
                 iso2=_text(head, "iso2"),
                 year=None,
                 note=_text(head, "note"),
