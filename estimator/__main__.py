@@ -1,10 +1,14 @@
 """python -m estimator: ensure that the packages are installed, then run the command line."""
 
+import gc
 import sys
 from importlib import import_module
 from types import ModuleType
 
 OLDEST_PYTHON = (3, 11)
+
+OBJECTS_PER_COLLECTION = 50_000
+"""New objects between two garbage collections: imports make few that are garbage."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
@@ -24,6 +28,7 @@ def main() -> int:
         version = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write(f"error: Python 3.11 or newer is needed, and this is {version}\n")
         return 1
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     try:
         code = _ran(sys.argv[1:])
     except KeyboardInterrupt:

@@ -2,17 +2,19 @@
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
 from estimator.core.notice import Notice
 from estimator.core.units import human
-from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import MemoryQuestion
 from estimator.memory.training_state import DOES_NOT_FIT, TRAINING
 from estimator.question.hardware import Offers, offers_behind
 from estimator.question.site import provider_at
+
+if TYPE_CHECKING:
+    from estimator.memory.fit import MemoryAnswer
 
 IN_SERVER = 8
 """Devices in a typical server [1]."""
@@ -20,7 +22,7 @@ IN_SERVER = 8
 
 def memory_of_run(
     answer: Answer, catalog: Catalog, *, least: bool = True, **changed: Any
-) -> MemoryAnswer | None:
+) -> "MemoryAnswer | None":
     """Memory need of a run, or None if the model or the device is unknown.
 
     Assumes one sequence at a time per device, with weights and optimizer fully sharded. Searches
@@ -30,6 +32,8 @@ def memory_of_run(
     question = memory_question(answer)
     if question is None:
         return None
+    from estimator.memory.fit import answer_memory
+
     try:
         memory = answer_memory(replace(question, **changed), catalog, least=least)
     except ValueError:
@@ -92,7 +96,7 @@ def memory_question(answer: Answer) -> MemoryQuestion | None:
     )
 
 
-def share_of_memory(memory: MemoryAnswer) -> float:
+def share_of_memory(memory: "MemoryAnswer") -> float:
     """Memory need over device memory [1]."""
     assert memory.capacity_bytes is not None
     return float(memory.memory.total_bytes.mid) / memory.capacity_bytes

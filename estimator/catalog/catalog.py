@@ -260,9 +260,10 @@ class Catalog:
 
     def prior(self, key: str) -> Record:
         """Return a prior by its dotted key, such as ``power.host_factor.gpu-datacenter``."""
-        if key not in self._priors:
-            raise unknown("prior", key, nearest(key, self._priors))
-        return self._priors[key]
+        try:
+            return self._priors[key]
+        except KeyError:
+            raise unknown("prior", key, nearest(key, self._priors)) from None
 
     def priors(self) -> Mapping[str, Record]:
         """Return all priors by dotted key, parsed on access."""

@@ -36,7 +36,8 @@ class Priors(Mapping[str, Record]):
         self._over = over
 
     def __getitem__(self, key: str) -> Record:
-        return self._over[key] if key in self._over else self._tables[key]
+        found = self._over.get(key)
+        return self._tables[key] if found is None else found
 
     def __contains__(self, key: object) -> bool:
         return key in self._over or key in self._tables

@@ -27,7 +27,6 @@ from estimator.memory.activations import (
     typical_decoder,
     widest_matrix,
 )
-from estimator.memory.encoders import encoder_stack
 from estimator.memory.plan import Model, ParameterGroup
 from estimator.memory.request import LORA_RANK, MemoryQuestion
 from estimator.memory.training_state import TRAINING, trained
@@ -422,6 +421,7 @@ def _count_config(name: str, text: str) -> Found[HeldNetwork]:
 
 def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:
     """Decoder of a network: itself, an encoder's layers, or the language part."""
+    from estimator.memory.encoders import encoder_stack
     from estimator.networks.huggingface import architecture
 
     if isinstance(found, Decoder):

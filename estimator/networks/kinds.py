@@ -59,25 +59,35 @@ NAME_STEMS = (
 """Word stems required in a model name to determine its kind, to skip others quickly."""
 
 
-def words(*patterns: str) -> re.Pattern[str]:
-    """Compile a pattern for a text that contains one of some words.
+class Words:
+    """Pattern for a text that contains one of some words, compiled for the first such text.
 
-    >>> bool(words("gru").search("congruent")), bool(words("*bert").search("roberta bert2"))
+    >>> bool(Words("gru").search("congruent")), bool(Words("*bert").search("roberta bert2"))
     (False, True)
     """
-    either = "|".join(re.escape(pattern).replace(r"\*", "[a-z]*") for pattern in patterns)
-    return re.compile(f"(?<![a-z])(?:{either})(?![a-z])")
+
+    def __init__(self, *patterns: str) -> None:
+        self._patterns = patterns
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        either = "|".join(re.escape(one).replace(r"\*", "[a-z]*") for one in self._patterns)
+        return re.compile(f"(?<![a-z])(?:{either})(?![a-z])")
+
+    def search(self, text: str) -> bool:
+        """Return whether a text in small letters contains one of the words."""
+        return not text.isspace() and bool(text and self._compiled.search(text))
 
 
-DEPTHWISE = words(
+DEPTHWISE = Words(
     *("*efficientnet*", "efficientdet*", "*mobilenet*", "mnasnet*", "mixnet*", "depthwise"),
     *("*xception*", "*shufflenet*", "ghostnet*", "*nasnet*", "mobilevit*", "separable conv*"),
 )
-DENSE_AGAIN = words("*efficientnetv*", "*efficientnet-v*", "*efficientnet v*")
+DENSE_AGAIN = Words("*efficientnetv*", "*efficientnet-v*", "*efficientnet v*")
 """Networks that match the depthwise pattern but have dense convolutions."""
 
-UNETS = words("*unet", "u-net")
-RECURRENT = words(
+UNETS = Words("*unet", "u-net")
+RECURRENT = Words(
     *(
         "*rnn",
         "*rnns",
@@ -91,13 +101,13 @@ RECURRENT = words(
     ),
     *("ssm", "ssms", "*hyena", "*mamba", "rwkv"),
 )
-SCANNED = words(
+SCANNED = Words(
     *("rwkv*", "linear attention", "ssm", "ssms", "*mamba", "*hyena", "retnet", "*deltanet"),
     *("linear recurren*", "linear rnn*", "hybrid"),
 )
 """Recurrences linear in their state, trained on all steps at once."""
 
-GRAPHS_AND_TABLES = words(
+GRAPHS_AND_TABLES = Words(
     *(
         "dlrm",
         "*gnn",
@@ -113,16 +123,16 @@ GRAPHS_AND_TABLES = words(
 )
 """Recommenders and graph networks, without layers of tokens or pixels."""
 
-CONTRASTIVE = words("contrastive", "*clip", "+ text")
-CONVOLUTIONS = words(
+CONTRASTIVE = Words("contrastive", "*clip", "+ text")
+CONVOLUTIONS = Words(
     *("*cnn", "*cnns", "conv", "*convnet*", "*convnext*", "*convolution*", "*resnet", "*resnets"),
     *("*resnext", "vgg", "*densenet", "*regnet*", "*dcgan", "*wavenet", "tcn", "conv1d", "conv2d"),
 )
-BIDIRECTIONAL = words(
+BIDIRECTIONAL = Words(
     *("encoder", "encoders", "*vit", "*vits", "*bert", "*berta", "*electra", "*t5", "*bart"),
     *("enc-dec", "*detr", "wav2vec*", "data2vec*", "*clip", "*conformer", "*swin", "swinv2", "mae"),
 )
-TRANSFORMERS = words(
+TRANSFORMERS = Words(
     *(
         "*transformer",
         "*transformers",
@@ -149,39 +159,39 @@ TRANSFORMERS = words(
 )
 """Transformers, and similar networks over whole sequences."""
 
-SPARSE = words("*moe", "mixture of experts", "switch")
-DECODERS = words("decoder", "decoders")
-LORA = words("*lora")
+SPARSE = Words("*moe", "mixture of experts", "switch")
+DECODERS = Words("decoder", "decoders")
+LORA = Words("*lora")
 
 FAMILIES = (
-    ("lstm", words("*lstm", "*lstms")),
-    ("gru", words("*gru", "*grus")),
-    ("state space", words("ssm", "ssms", "*mamba", "*hyena", "rwkv", "linear attention")),
-    ("plain recurrence", words("*rnn", "*rnns", "recurrent*", "recurrence")),
+    ("lstm", Words("*lstm", "*lstms")),
+    ("gru", Words("*gru", "*grus")),
+    ("state space", Words("ssm", "ssms", "*mamba", "*hyena", "rwkv", "linear attention")),
+    ("plain recurrence", Words("*rnn", "*rnns", "recurrent*", "recurrence")),
     (
         "inverted residuals",
-        words("*mobilenet*", "*efficientnet*", "mnasnet*", "mixnet*", "inverted"),
+        Words("*mobilenet*", "*efficientnet*", "mnasnet*", "mixnet*", "inverted"),
     ),
-    ("depthwise", words("depthwise", "*convnext*")),
+    ("depthwise", Words("depthwise", "*convnext*")),
     (
         "residual",
-        words("*resnet", "*resnets", "*resnext", "residual", "bottleneck", "*densenet", "*regnet*"),
+        Words("*resnet", "*resnets", "*resnext", "residual", "bottleneck", "*densenet", "*regnet*"),
     ),
-    ("patches", words("*vit", "*vits", "*swin", "swinv2", "deit", "patch", "patches")),
-    ("experts", words("*moe", "mixture of experts")),
+    ("patches", Words("*vit", "*vits", "*swin", "swinv2", "deit", "patch", "patches")),
+    ("experts", Words("*moe", "mixture of experts")),
     ("encoder", BIDIRECTIONAL),
     (
         "convolutions in time",
-        words("*wavenet", "tcn", "1-d", "1d", "in time", "temporal conv*"),
+        Words("*wavenet", "tcn", "1-d", "1d", "in time", "temporal conv*"),
     ),
     (
         "plain convolutions",
-        words("vgg", "alexnet", "lenet", "*cnn", "*cnns", "conv", "*convnet", "*convolution*"),
+        Words("vgg", "alexnet", "lenet", "*cnn", "*cnns", "conv", "*convnet", "*convolution*"),
     ),
-    ("mixer", words("*mixer")),
+    ("mixer", Words("*mixer")),
     (
         PERCEPTRON,
-        words(
+        Words(
             *("perceptron", "perceptrons", "*mlp", "*mlps", "kan", "tabular", "fully connected"),
             *("feedforward", "feed-forward"),
         ),
@@ -402,7 +412,7 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     """
     arch = _by_layers(arch.lower())
     both = f"{name.lower()} {arch}"
-    lora = bool(LORA.search(both))
+    lora = LORA.search(both)
     if DEPTHWISE.search(both) and not DENSE_AGAIN.search(both):
         kind, described = NetworkKind(group="depthwise", depthwise=True, lora=lora), both
     else:
@@ -436,28 +446,28 @@ def _kind(work: str, arch: str) -> NetworkKind:
     """Kind of a network that is not depthwise, from the words of its architecture."""
     if UNETS.search(arch) or (work == "diffusion" and not arch):
         return NetworkKind(group="unet", unet=True)
-    linear = bool(SCANNED.search(arch))
+    linear = SCANNED.search(arch)
     if RECURRENT.search(arch) and not (
         linear and (work == "language" or TRANSFORMERS.search(arch) or "hybrid" in arch)
     ):
         return NetworkKind(group="recurrent", recurrent=True)
     if GRAPHS_AND_TABLES.search(arch):
         return NetworkKind(group="other", other=True)
-    contrastive = bool(CONTRASTIVE.search(arch))
-    transformer = bool(TRANSFORMERS.search(arch))
+    contrastive = CONTRASTIVE.search(arch)
+    transformer = TRANSFORMERS.search(arch)
     if CONVOLUTIONS.search(arch) and not transformer:
         return NetworkKind(group="convolution", convolution=True, contrastive=contrastive)
     if not arch and work == "vision":
         return NetworkKind(group="convolution", convolution=True)
     if not (transformer or linear) and (arch or work in ("other", "multimodal")):
         return NetworkKind(group="other")
-    encoder = bool(BIDIRECTIONAL.search(arch)) or work in ("vision", "speech")
-    causal = work == "language" or bool(DECODERS.search(arch))
+    encoder = BIDIRECTIONAL.search(arch) or work in ("vision", "speech")
+    causal = work == "language" or DECODERS.search(arch)
     return NetworkKind(
         group="transformer" if encoder or contrastive or not causal else "decoder",
         encoder=encoder,
         contrastive=contrastive,
-        sparse=bool(SPARSE.search(arch)),
+        sparse=SPARSE.search(arch),
         linear=linear,
     )
 
