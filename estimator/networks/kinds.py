@@ -1,6 +1,6 @@
 """Network kinds, recognized by words in free text.
 
-Words match in lower case without adjoining letters, so `gru` does not match "congruent"; `*`
+AnyOf match in lower case without adjoining letters, so `gru` does not match "congruent"; `*`
 matches further letters (`*bert` matches RoBERTa).
 """
 
@@ -39,7 +39,7 @@ PERCEPTRON = "perceptron"
 
 STEPWISE = "step by step"
 WAYS = (("numpy", "in numpy"), (STEPWISE, STEPWISE))
-"""Words for rare implementations -> suffix of the family."""
+"""AnyOf for rare implementations -> suffix of the family."""
 
 RARE_WORK = ("speech", "diffusion", "other")
 RARE_GROUPS = ("transformer", "decoder", "recurrent")
@@ -59,10 +59,10 @@ NAME_STEMS = (
 """Word stems required in a model name to determine its kind, to skip others quickly."""
 
 
-class Words:
+class AnyOf:
     """Pattern for a text that contains one of some words, compiled for the first such text.
 
-    >>> bool(Words("gru").search("congruent")), bool(Words("*bert").search("roberta bert2"))
+    >>> bool(AnyOf("gru").search("congruent")), bool(AnyOf("*bert").search("roberta bert2"))
     (False, True)
     """
 
@@ -79,15 +79,15 @@ class Words:
         return not text.isspace() and bool(text and self._compiled.search(text))
 
 
-DEPTHWISE = Words(
+DEPTHWISE = AnyOf(
     *("*efficientnet*", "efficientdet*", "*mobilenet*", "mnasnet*", "mixnet*", "depthwise"),
     *("*xception*", "*shufflenet*", "ghostnet*", "*nasnet*", "mobilevit*", "separable conv*"),
 )
-DENSE_AGAIN = Words("*efficientnetv*", "*efficientnet-v*", "*efficientnet v*")
+DENSE_AGAIN = AnyOf("*efficientnetv*", "*efficientnet-v*", "*efficientnet v*")
 """Networks that match the depthwise pattern but have dense convolutions."""
 
-UNETS = Words("*unet", "u-net")
-RECURRENT = Words(
+UNETS = AnyOf("*unet", "u-net")
+RECURRENT = AnyOf(
     *(
         "*rnn",
         "*rnns",
@@ -101,13 +101,13 @@ RECURRENT = Words(
     ),
     *("ssm", "ssms", "*hyena", "*mamba", "rwkv"),
 )
-SCANNED = Words(
+SCANNED = AnyOf(
     *("rwkv*", "linear attention", "ssm", "ssms", "*mamba", "*hyena", "retnet", "*deltanet"),
     *("linear recurren*", "linear rnn*", "hybrid"),
 )
 """Recurrences linear in their state, trained on all steps at once."""
 
-GRAPHS_AND_TABLES = Words(
+GRAPHS_AND_TABLES = AnyOf(
     *(
         "dlrm",
         "*gnn",
@@ -123,16 +123,16 @@ GRAPHS_AND_TABLES = Words(
 )
 """Recommenders and graph networks, without layers of tokens or pixels."""
 
-CONTRASTIVE = Words("contrastive", "*clip", "+ text")
-CONVOLUTIONS = Words(
+CONTRASTIVE = AnyOf("contrastive", "*clip", "+ text")
+CONVOLUTIONS = AnyOf(
     *("*cnn", "*cnns", "conv", "*convnet*", "*convnext*", "*convolution*", "*resnet", "*resnets"),
     *("*resnext", "vgg", "*densenet", "*regnet*", "*dcgan", "*wavenet", "tcn", "conv1d", "conv2d"),
 )
-BIDIRECTIONAL = Words(
+BIDIRECTIONAL = AnyOf(
     *("encoder", "encoders", "*vit", "*vits", "*bert", "*berta", "*electra", "*t5", "*bart"),
     *("enc-dec", "*detr", "wav2vec*", "data2vec*", "*clip", "*conformer", "*swin", "swinv2", "mae"),
 )
-TRANSFORMERS = Words(
+TRANSFORMERS = AnyOf(
     *(
         "*transformer",
         "*transformers",
@@ -159,39 +159,39 @@ TRANSFORMERS = Words(
 )
 """Transformers, and similar networks over whole sequences."""
 
-SPARSE = Words("*moe", "mixture of experts", "switch")
-DECODERS = Words("decoder", "decoders")
-LORA = Words("*lora")
+SPARSE = AnyOf("*moe", "mixture of experts", "switch")
+DECODERS = AnyOf("decoder", "decoders")
+LORA = AnyOf("*lora")
 
 FAMILIES = (
-    ("lstm", Words("*lstm", "*lstms")),
-    ("gru", Words("*gru", "*grus")),
-    ("state space", Words("ssm", "ssms", "*mamba", "*hyena", "rwkv", "linear attention")),
-    ("plain recurrence", Words("*rnn", "*rnns", "recurrent*", "recurrence")),
+    ("lstm", AnyOf("*lstm", "*lstms")),
+    ("gru", AnyOf("*gru", "*grus")),
+    ("state space", AnyOf("ssm", "ssms", "*mamba", "*hyena", "rwkv", "linear attention")),
+    ("plain recurrence", AnyOf("*rnn", "*rnns", "recurrent*", "recurrence")),
     (
         "inverted residuals",
-        Words("*mobilenet*", "*efficientnet*", "mnasnet*", "mixnet*", "inverted"),
+        AnyOf("*mobilenet*", "*efficientnet*", "mnasnet*", "mixnet*", "inverted"),
     ),
-    ("depthwise", Words("depthwise", "*convnext*")),
+    ("depthwise", AnyOf("depthwise", "*convnext*")),
     (
         "residual",
-        Words("*resnet", "*resnets", "*resnext", "residual", "bottleneck", "*densenet", "*regnet*"),
+        AnyOf("*resnet", "*resnets", "*resnext", "residual", "bottleneck", "*densenet", "*regnet*"),
     ),
-    ("patches", Words("*vit", "*vits", "*swin", "swinv2", "deit", "patch", "patches")),
-    ("experts", Words("*moe", "mixture of experts")),
+    ("patches", AnyOf("*vit", "*vits", "*swin", "swinv2", "deit", "patch", "patches")),
+    ("experts", AnyOf("*moe", "mixture of experts")),
     ("encoder", BIDIRECTIONAL),
     (
         "convolutions in time",
-        Words("*wavenet", "tcn", "1-d", "1d", "in time", "temporal conv*"),
+        AnyOf("*wavenet", "tcn", "1-d", "1d", "in time", "temporal conv*"),
     ),
     (
         "plain convolutions",
-        Words("vgg", "alexnet", "lenet", "*cnn", "*cnns", "conv", "*convnet", "*convolution*"),
+        AnyOf("vgg", "alexnet", "lenet", "*cnn", "*cnns", "conv", "*convnet", "*convolution*"),
     ),
-    ("mixer", Words("*mixer")),
+    ("mixer", AnyOf("*mixer")),
     (
         PERCEPTRON,
-        Words(
+        AnyOf(
             *("perceptron", "perceptrons", "*mlp", "*mlps", "kan", "tabular", "fully connected"),
             *("feedforward", "feed-forward"),
         ),
