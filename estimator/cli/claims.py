@@ -1,11 +1,13 @@
 """`claims`: claims about the limits of deep learning, recomputed."""
 
 import argparse
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_output, catalog_of
+from estimator.cli.options import add_output, catalog_of, shape_of
 from estimator.core.units import human_quantity, joined
-from estimator.show.terminal import print_csv, print_json, print_line, print_table
+from estimator.show.terminal import print_shaped
+from estimator.show.text import Block, TextTable
 
 if TYPE_CHECKING:
     from estimator.studies.claims.finding import Claim
@@ -45,17 +47,13 @@ def run(options: argparse.Namespace) -> int:
 
     catalog = catalog_of(options)
     found = claims(catalog) if options.id is None else [claim(options.id, catalog)]
-    if options.json:
-        rows = [one.as_json() for one in found]
-        print_json(rows if options.id is None else rows[0])
-    elif options.csv:
-        print_csv([_row(one) for one in found])
-    elif options.id is None:
-        header = ("claim", "as claimed", "recomputed", "80% interval", "verdict")
-        print_table(header, [_cells(one) for one in found], whole=("claim",))
-        print_line("One of them with its formula and sources: twenty-watts claims ID")
-    else:
-        _print_one(found[0])
+    alone = options.id is not None
+    print_shaped(
+        shape_of(options),
+        data=lambda: found[0].as_json() if alone else [one.as_json() for one in found],
+        rows=lambda: map(_row, found),
+        text=lambda: _argument(found[0]) if alone else _overview(found),
+    )
     return 0
 
 
@@ -86,19 +84,26 @@ def _cells(one: "Claim") -> tuple[str, ...]:
     return one.record.id, prefix + claimed, mid, _range(one.interval, unit), _verdict(one)
 
 
-def _print_one(one: "Claim") -> None:
-    """Print the whole argument."""
+def _overview(found: Iterable["Claim"]) -> Iterator[Block]:
+    """All claims in a table."""
+    header = ("claim", "as claimed", "recomputed", "80% interval", "verdict")
+    yield TextTable(header=header, rows=[_cells(one) for one in found], whole=("claim",))
+    yield "One of them with its formula and sources: twenty-watts claims ID"
+
+
+def _argument(one: "Claim") -> Iterator[Block]:
+    """The whole argument of a claim."""
     record = one.record
     speakers = "; ".join(source.title for source in one.claimed_by)
-    print_line(f"{record.title}: {_verdict(one)}")
-    print_line()
-    print_line(f"Claim: {record.as_told}. ({speakers})")
+    yield f"{record.title}: {_verdict(one)}"
+    yield ""
+    yield f"Claim: {record.as_told}. ({speakers})"
     _, claimed, mid, interval, _ = _cells(one)
-    print_line(f"Compared: {record.quantity}: claimed {claimed}, recomputed {mid} ({interval})")
-    print_line(f"Formula: {one.formula}")
-    print_line()
+    yield f"Compared: {record.quantity}: claimed {claimed}, recomputed {mid} ({interval})"
+    yield f"Formula: {one.formula}"
+    yield ""
     for phrase in one.reasons():
-        print_line(str(phrase))
+        yield str(phrase)
     rows = [
         (
             figure.name,
@@ -108,10 +113,10 @@ def _print_one(one: "Claim") -> None:
         for figure in one.finding.figures
     ]
     if rows:
-        print_table(("", "median", "80% interval"), rows)
+        yield TextTable(header=("", "median", "80% interval"), rows=rows)
     for source in one.sources:
-        print_line(f"Source: {source.title}{', ' + source.url if source.url else ''}")
-    print_line(f"The same in the app: twenty-watts app --open '{one.link}'")
+        yield f"Source: {source.title}{', ' + source.url if source.url else ''}"
+    yield f"The same in the app: twenty-watts app --open '{one.link}'"
 
 
 def _range(interval: "Interval", unit: str) -> str:

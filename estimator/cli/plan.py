@@ -12,25 +12,20 @@ from estimator.cli.options import (
     listed,
     positive,
     scenario_of,
+    shape_of,
     whole,
 )
 from estimator.question.inputs import option_of, read_number
 from estimator.question.scenario import NUMBERS, OF_METER
-from estimator.show.terminal import (
-    note,
-    note_reasons,
-    print_blocks,
-    print_csv,
-    print_json,
-    print_line,
-    print_notices,
-)
+from estimator.show.terminal import note, note_reasons, print_notices, print_shaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from estimator.answer.report import Report
     from estimator.catalog import Catalog
+    from estimator.show.plans import Plans
+    from estimator.show.text import Block
     from estimator.studies.search.plan import TrainingPlan
     from estimator.studies.search.space import Space
 
@@ -107,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
         return plan_serving.run(options, whole("plans", options.plans))
     plan_serving.refuse_serving(options)
     from estimator.answer.scenario_estimate import answer_scenario
-    from estimator.show.plans import Plans, designs_text, plans_json, plans_rows, plans_text
+    from estimator.show.plans import Plans, designs_text, plans_json, plans_rows
     from estimator.studies.search.limits import Limits
     from estimator.studies.search.plan import Request, best_plans
 
@@ -137,16 +132,12 @@ def run(options: argparse.Namespace) -> int:
     found = [answer_scenario(plan.scenario, catalog) for plan in shown]
     prices = [notice for one in found for notice in one.notices if notice.code == "few_offers"]
     reasons = answer.reasons(option_of)
-    if options.json:
-        print_json(plans_json(plans, option_of, ("designs", "too_large", "refused")))
-    elif options.csv:
-        print_csv(plans_rows(plans, option_of))
-    elif not shown:
-        print_line("No plan: no design fits in the memory of its devices.")
-    else:
-        print_blocks(plans_text(plans, option_of, _sentence(plans.reports[0]), COLUMNS))
-        link = plans.reports[0].facts["link"]
-        print_line(f"The best in the app: twenty-watts app --open '{link}'")
+    print_shaped(
+        shape_of(options),
+        data=lambda: plans_json(plans, option_of, ("designs", "too_large", "refused")),
+        rows=lambda: plans_rows(plans, option_of),
+        text=lambda: _text(plans),
+    )
     note(
         f"{designs_text(answer.designs)} examined: {answer.too_large:,} do not fit in memory, "
         f"{answer.refused:,} cannot be estimated",
@@ -162,6 +153,18 @@ def run(options: argparse.Namespace) -> int:
         )
     note_reasons(reasons, "not estimated", quiet=options.quiet)
     return 0
+
+
+def _text(plans: "Plans") -> "Iterator[Block]":
+    """The best plans, and the link that opens the first."""
+    from estimator.show.plans import plans_text
+
+    if not plans.reports:
+        yield "No plan: no design fits in the memory of its devices."
+        return
+    first = plans.reports[0]
+    yield from plans_text(plans, option_of, _sentence(first), COLUMNS)
+    yield f"The best in the app: twenty-watts app --open '{first.facts['link']}'"
 
 
 def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":

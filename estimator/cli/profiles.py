@@ -1,13 +1,14 @@
 """`profiles`: the data behind every number."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_output, catalog_of, open_catalog
+from estimator.cli.options import add_output, catalog_of, open_catalog, shape_of
 from estimator.core.units import amount, joined
-from estimator.show.terminal import print_csv, print_json, print_line, print_table
+from estimator.show.terminal import print_shaped
+from estimator.show.text import Block, TextTable
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog, Record
@@ -68,19 +69,26 @@ def run_list(options: argparse.Namespace) -> int:
     if not rows:
         raise ValueError(f"no {options.table} with {options.search!r}: try `profiles list`")
     rows = [{key: value for key, value in row.items() if key != "aliases"} for row in rows]
-    if options.json:
-        print_json(rows)
-    elif options.csv:
-        print_csv(rows)
-    elif options.table == "priors":
-        priors = catalog.priors()
-        found = [_for_people(catalog, row["number"], priors[row["number"]])[:4] for row in rows]
-        header = ("number", "value", "range", "basis")
-        print_table(header, found, whole=header)
-        print_line("One or a group of them, with reason and source: profiles show NUMBER")
-    else:
-        print_table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
+    listed = _priors_text if options.table == "priors" else _rows_text
+    print_shaped(
+        shape_of(options),
+        data=lambda: rows,
+        rows=lambda: rows,
+        text=lambda: listed(rows, catalog),
+    )
     return 0
+
+
+def _rows_text(rows: list[dict[str, Any]], _: "Catalog") -> Iterator[Block]:
+    yield TextTable(header=list(rows[0]), rows=[list(map(str, row.values())) for row in rows])
+
+
+def _priors_text(rows: list[dict[str, Any]], catalog: "Catalog") -> Iterator[Block]:
+    priors = catalog.priors()
+    found = [_for_people(catalog, row["number"], priors[row["number"]])[:4] for row in rows]
+    header = ("number", "value", "range", "basis")
+    yield TextTable(header=header, rows=found, whole=header)
+    yield "One or a group of them, with reason and source: profiles show NUMBER"
 
 
 def run_show(options: argparse.Namespace) -> int:
@@ -91,28 +99,35 @@ def run_show(options: argparse.Namespace) -> int:
 def show(catalog: "Catalog", options: argparse.Namespace) -> int:
     """Print one profile of a catalog in the requested format."""
     head, records = _profile(catalog, options.name)
-    if options.json:
-        shown = {key: _without_blanks(asdict(record)) for key, record in records.items()}
-        print_json({**head, "records": shown})
-        return 0
-    rows = [_record_row(catalog, key, record) for key, record in records.items()]
-    if options.csv:
-        print_csv(rows)
-        return 0
-    for key, value in head.items():
-        print_line(f"{key}: {_cell_text(value)}")
-    if records:
-        header = ("number", "value", "range", "basis", "source", "date")
-        print_table(header, [_for_people(catalog, *one) for one in records.items()])
-        for key, record in records.items():
-            remark = "; ".join(filter(None, (record.where, record.note)))
-            if remark:
-                print_line(f"{key}: {remark}")
-        for name in dict.fromkeys(record.source for record in records.values()):
-            source = catalog.source(name)
-            known = (source.title, source.publisher, source.url)
-            print_line(f"{name}: {', '.join(filter(None, known))}")
+    print_shaped(
+        shape_of(options),
+        data=lambda: {
+            **head,
+            "records": {key: _without_blanks(asdict(record)) for key, record in records.items()},
+        },
+        rows=lambda: [_record_row(catalog, key, record) for key, record in records.items()],
+        text=lambda: _profile_text(head, records, catalog),
+    )
     return 0
+
+
+def _profile_text(
+    head: dict[str, Any], records: "dict[str, Record]", catalog: "Catalog"
+) -> Iterator[Block]:
+    for key, value in head.items():
+        yield f"{key}: {_cell_text(value)}"
+    if not records:
+        return
+    header = ("number", "value", "range", "basis", "source", "date")
+    yield TextTable(header=header, rows=[_for_people(catalog, *one) for one in records.items()])
+    for key, record in records.items():
+        remark = "; ".join(filter(None, (record.where, record.note)))
+        if remark:
+            yield f"{key}: {remark}"
+    for name in dict.fromkeys(record.source for record in records.values()):
+        source = catalog.source(name)
+        known = (source.title, source.publisher, source.url)
+        yield f"{name}: {', '.join(filter(None, known))}"
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -131,14 +146,14 @@ def run_check(options: argparse.Namespace) -> int:
         "calibrations": len(catalog.calibrations()),
         "problems": len(found),
     }
-    if options.json:
-        print_json({**counts, "list": [asdict(problem) for problem in found]})
-    elif options.csv:
-        print_csv([asdict(problem) for problem in found] or [counts])
-    else:
-        for problem in found:
-            print_line(str(problem))
-        print_line(", ".join(f"{count} {name}" for name, count in counts.items()))
+    listed = [asdict(problem) for problem in found]
+    counted = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print_shaped(
+        shape_of(options),
+        data=lambda: {**counts, "list": listed},
+        rows=lambda: listed or [counts],
+        text=lambda: [*map(str, found), counted],
+    )
     return 1 if found else 0
 
 

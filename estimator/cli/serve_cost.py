@@ -161,7 +161,10 @@ def compare(options: argparse.Namespace) -> int:
     else:
         _print_comparison(answer, rows, level)
     print_notices(
-        itertools.chain(*answer.notes), option_of, quiet=options.quiet, verbose=options.verbose
+        itertools.chain.from_iterable(answer.notices.distinct()[0]),
+        option_of,
+        quiet=options.quiet,
+        verbose=options.verbose,
     )
     return 0
 

@@ -4,15 +4,17 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_output, catalog_of
-from estimator.show.terminal import note, print_blocks, print_csv, print_json, print_line
+from estimator.cli.options import add_output, catalog_of, shape_of
+from estimator.show.terminal import note, print_csv, print_json, print_shaped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from estimator.catalog import Catalog
+    from estimator.show.text import Block, TextTable
     from estimator.validation.cost_and_carbon import Judgement
     from estimator.validation.cross_validation import Score
+    from estimator.validation.held_out import HeldOut
 
 MONEY = {"cost": "cost at listed prices", "co2e": "CO2e behind a meter, grid given"}
 """Scored quantity -> its description."""
@@ -69,50 +71,57 @@ def run(options: argparse.Namespace) -> int:
         return _run_memory(options, catalog)
     if options.ablation:
         return _run_ablation(options, catalog)
-    from estimator.show.scores import change_text, held_out_text, left_out, runs_table, titled
+    from estimator.show.scores import runs_table
     from estimator.validation.held_out import earlier_scores, validation_report
-    from estimator.validation.splits import LAST_YEAR, later_scores, set_aside_scores
+    from estimator.validation.splits import later_scores, set_aside_scores
     from estimator.validation.steady_rate import steady_rates
     from estimator.validation.whole_chain import whole_chain_scores
 
     note("fitting once per family of runs: a few seconds", quiet=options.quiet)
     report = validation_report(catalog)
-    if options.json:
-        print_json(
-            {
-                **report.as_json(with_runs=options.runs),
-                "earlier_model": earlier_scores(catalog),
-                "hours_predicted": _as_dicts(whole_chain_scores(catalog, report)),
-                "later_runs": _as_dicts(later_scores(catalog)),
-                "set_aside": _as_dicts(set_aside_scores(catalog)),
-                "steady_rate": _as_dicts(steady_rates(catalog).scores()),
-                "energy_given_hours": _as_dicts(_energy(catalog)),
-                **{
-                    f"{name}_given_hours": {"score": asdict(one.score), "left_out": one.left_out}
-                    for name, one in _money(catalog).items()
-                },
-            }
-        )
-    elif options.csv:
-        print_csv(report.run_rows() if options.runs else report.group_rows())
-    elif options.runs:
-        print_blocks([runs_table(report)])
-    else:
-        money = _money(catalog)
-        scored = {MONEY[name]: one.score for name, one in money.items()}
-        print_blocks(held_out_text(report, later_scores(catalog)["all"], LAST_YEAR))
-        print_blocks(change_text(report, earlier_scores(catalog)))
-        aside = "Set aside while the model was made, predicted by a fit to all others:"
-        print_blocks(titled(aside, set_aside_scores(catalog)))
-        print_blocks(titled("Energy of runs with a meter, their hours given:", _energy(catalog)))
-        chain = "Energy, cost and CO2e from the work alone, the hours predicted:"
-        print_blocks(titled(chain, whole_chain_scores(catalog, report)))
-        print_blocks(titled("Cost and CO2e of runs, their hours given:", scored))
-        for name, one in money.items():
-            print_blocks(left_out(one.left_out, f" of {MONEY[name]}"))
-        steady = "Steady rate of published throughput tables, each family held out:"
-        print_blocks(titled(steady, steady_rates(catalog).scores()))
+    print_shaped(
+        shape_of(options),
+        data=lambda: {
+            **report.as_json(with_runs=options.runs),
+            "earlier_model": earlier_scores(catalog),
+            "hours_predicted": _as_dicts(whole_chain_scores(catalog, report)),
+            "later_runs": _as_dicts(later_scores(catalog)),
+            "set_aside": _as_dicts(set_aside_scores(catalog)),
+            "steady_rate": _as_dicts(steady_rates(catalog).scores()),
+            "energy_given_hours": _as_dicts(_energy(catalog)),
+            **{
+                f"{name}_given_hours": {"score": asdict(one.score), "left_out": one.left_out}
+                for name, one in _money(catalog).items()
+            },
+        },
+        rows=lambda: report.run_rows() if options.runs else report.group_rows(),
+        text=lambda: [runs_table(report)] if options.runs else _training_text(report, catalog),
+    )
     return 0
+
+
+def _training_text(report: "HeldOut", catalog: "Catalog") -> "Iterator[Block]":
+    """The scores of training in reading order."""
+    from estimator.show.scores import change_text, held_out_text, left_out, titled
+    from estimator.validation.held_out import earlier_scores
+    from estimator.validation.splits import LAST_YEAR, later_scores, set_aside_scores
+    from estimator.validation.steady_rate import steady_rates
+    from estimator.validation.whole_chain import whole_chain_scores
+
+    money = _money(catalog)
+    scored = {MONEY[name]: one.score for name, one in money.items()}
+    yield from held_out_text(report, later_scores(catalog)["all"], LAST_YEAR)
+    yield from change_text(report, earlier_scores(catalog))
+    aside = "Set aside while the model was made, predicted by a fit to all others:"
+    yield from titled(aside, set_aside_scores(catalog))
+    yield from titled("Energy of runs with a meter, their hours given:", _energy(catalog))
+    chain = "Energy, cost and CO2e from the work alone, the hours predicted:"
+    yield from titled(chain, whole_chain_scores(catalog, report))
+    yield from titled("Cost and CO2e of runs, their hours given:", scored)
+    for name, one in money.items():
+        yield from left_out(one.left_out, f" of {MONEY[name]}")
+    steady = "Steady rate of published throughput tables, each family held out:"
+    yield from titled(steady, steady_rates(catalog).scores())
 
 
 def _as_dicts(scores: "Mapping[str, Score]") -> dict[str, dict[str, Any]]:
@@ -146,14 +155,15 @@ def _run_memory(options: argparse.Namespace, catalog: "Catalog") -> int:
         columns = ("predicted_gib", "low_gib", "high_gib", "held_out_gib", "held_out_log_sd")
         rows = [{**case.row, **{name: getattr(case, name) for name in columns}} for case in cases]
         print_json(rows) if options.json else print_csv(rows)
-    elif options.json:
-        print_json({"groups": groups, "left_out": not_scored(catalog)})
-    elif options.csv:
-        print_csv([{"group": name, **score} for name, score in groups.items()])
-    else:
-        named = [(_titled(name, catalog), score) for name, score in groups.items()]
-        table = scores_table("", named, PEAKS)
-        print_blocks((PEAKS_LEGEND, table, *left_out(not_scored(catalog))))
+        return 0
+    named = [(_titled(name, catalog), score) for name, score in groups.items()]
+    unscored = not_scored(catalog)
+    print_shaped(
+        shape_of(options),
+        data=lambda: {"groups": groups, "left_out": unscored},
+        rows=lambda: [{"group": name, **score} for name, score in groups.items()],
+        text=lambda: (PEAKS_LEGEND, scores_table("", named, PEAKS), *left_out(unscored)),
+    )
     return 0
 
 
@@ -173,20 +183,24 @@ def _run_serving(options: argparse.Namespace, catalog: "Catalog") -> int:
         quiet=options.quiet,
     )
     report = serving_report(catalog)
-    if options.json:
-        print_json(report.as_json())
-        return 0
-    if options.csv:
-        print_csv([asdict(score) for score in report.scores])
-        return 0
-    print_line(COUNTED.format(configurations=report.configurations, ways=len(WAYS)))
-    for quantity in dict.fromkeys(score.quantity for score in report.scores):
-        some = [score for score in report.scores if score.quantity == quantity]
-        rows = [(f"{score.by}: {score.group}", score) for score in some]
-        print_blocks((f"{SERVED[quantity]}:", scores_table("", rows, SERVING)))
-    for reason, count in report.left_out.items():
-        what = "configuration" if count == 1 else "configurations"
-        print_line(f"left out: {count:,} {what}, {reason}")
+
+    def text() -> "Iterator[Block]":
+        yield COUNTED.format(configurations=report.configurations, ways=len(WAYS))
+        for quantity in dict.fromkeys(score.quantity for score in report.scores):
+            some = [score for score in report.scores if score.quantity == quantity]
+            rows = [(f"{score.by}: {score.group}", score) for score in some]
+            yield f"{SERVED[quantity]}:"
+            yield scores_table("", rows, SERVING)
+        for reason, count in report.left_out.items():
+            what = "configuration" if count == 1 else "configurations"
+            yield f"left out: {count:,} {what}, {reason}"
+
+    print_shaped(
+        shape_of(options),
+        data=report.as_json,
+        rows=lambda: map(asdict, report.scores),
+        text=text,
+    )
     return 0
 
 
@@ -204,13 +218,8 @@ def _run_serving_ablation(options: argparse.Namespace, catalog: "Catalog") -> in
 
     note("fitting serving without one of its terms: two minutes", quiet=options.quiet)
     rows = list(serving_ablation(catalog))
-    if options.json:
-        print_json(rows)
-    elif options.csv:
-        print_csv(rows)
-    else:
-        named = [(row["without"], row) for row in rows]
-        print_blocks([scores_table("without", named, SERVING_ABLATION)])
+    named = [(row["without"], row) for row in rows]
+    _print_rows(rows, scores_table("without", named, SERVING_ABLATION), options)
     return 0
 
 
@@ -221,11 +230,12 @@ def _run_ablation(options: argparse.Namespace, catalog: "Catalog") -> int:
 
     note("fitting every model without one of its terms: some twenty seconds", quiet=options.quiet)
     rows = list(ablation_rows(catalog))
-    if options.json:
-        print_json(rows)
-    elif options.csv:
-        print_csv(rows)
-    else:
-        named = [(row["without"].removesuffix("_s").replace("_", " "), row) for row in rows]
-        print_blocks([scores_table("without", named, ABLATION)])
+    named = [(row["without"].removesuffix("_s").replace("_", " "), row) for row in rows]
+    _print_rows(rows, scores_table("without", named, ABLATION), options)
     return 0
+
+
+def _print_rows(
+    rows: "list[dict[str, Any]]", table: "TextTable", options: argparse.Namespace
+) -> None:
+    print_shaped(shape_of(options), data=lambda: rows, rows=lambda: rows, text=lambda: [table])

@@ -26,7 +26,6 @@ from estimator.inference.calibration import (
 )
 from estimator.inference.devices import find_serving_device
 from estimator.inference.engines import Parameters, fitted
-from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import performance
 from estimator.inference.quantities import MODEL, open_variance, own_log_sd, values_of
 from estimator.inference.question import ServingQuestion
@@ -221,7 +220,7 @@ class KnownLoads:
                 name: Uncertain(mids[:, at] * np.exp(shift[:, at]), {MODEL: after[:, at]})
                 for at, name in enumerate(DELIVERED)
             },
-        }, LazyItems(table.count, notices_of)
+        }, [notices_of(place) for place in range(table.count)]
 
 
 def check_loads(run: MeasuredRun, catalog: Catalog) -> None:

@@ -31,12 +31,11 @@ from estimator.inference.engines import (
     Parameters,
     fitted,
 )
-from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import Performance, Setup, Traffic, performance
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, does_not_fit
 from estimator.inference.resolver import ServingResolver
-from estimator.inference.setups import THINK_S, NamedSetup, Resolved, ServingTable, filled
+from estimator.inference.setups import THINK_S, NamedSetup, ServingTable, filled
 from estimator.question.provenance import uncertain_record
 from estimator.question.table import Table
 
@@ -103,16 +102,6 @@ class ServingAnswer:
     performance: Performance | None = None
     corrected: Mapping[str, Floats] = field(default_factory=dict)
 
-    @property
-    def rows(self) -> Sequence[Resolved | Notice]:
-        """Resolved setup of each question, or the reason for its refusal."""
-        return LazyItems(self.places.size + len(self.errors), self._row)
-
-    @property
-    def notes(self) -> Sequence[tuple[Notice, ...]]:
-        """Assumptions of each row."""
-        return LazyItems(self.notices.count, self.notices.of)
-
     def mid(self, quantity: str) -> float:
         """Median of a quantity of the first setup, NaN if unavailable."""
         return float(np.ravel(self.ranges[quantity].mid)[0])
@@ -121,11 +110,6 @@ class ServingAnswer:
         """Calibration factor of a quantity of the first setup [1]."""
         moved = self.corrected.get(quantity)
         return 1.0 if moved is None else float(moved[0])
-
-    def _row(self, question: int) -> Resolved | Notice:
-        if question in self.errors:
-            return self.errors[question]
-        return self.table.row(int(np.searchsorted(self.places, question)))
 
 
 Calibration = Callable[

@@ -62,7 +62,7 @@ def inference_report(
         quantities=quantities_of(answer.ranges, (*QUANTITIES, SUSTAINED)) | battery(answer),
         level=level,
         inputs=named,
-        notices=answer.notes[0],
+        notices=answer.notices.of(0),
         facts=facts,
         columns=tuple(named),
         details={"device": row.device.device.name},

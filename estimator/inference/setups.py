@@ -26,7 +26,6 @@ from estimator.inference.device_price import DevicePrice
 from estimator.inference.devices import Products, ServingDevice
 from estimator.inference.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Parameters
 from estimator.inference.formats import WeightFormat
-from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import Board, Setup, Traffic
 from estimator.inference.pools import NO_POOL, PrefillPool
 from estimator.inference.question import ServingQuestion
@@ -240,11 +239,6 @@ class ServingTable:
         numbers: dict[Thing, int] = {}
         codes = [numbers.setdefault(one, len(numbers)) for one in things]
         return list(numbers), np.array(codes, dtype=np.intp)[self.named_at]
-
-    @property
-    def rows(self) -> Sequence[Resolved]:
-        """Every row, computed on access."""
-        return LazyItems(self.count, self.row)
 
     @cached_property
     def _rows(self) -> dict[int, Resolved]:

@@ -1,7 +1,7 @@
 """Terminal output: data on stdout, notes on stderr."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, repeat, zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,21 +33,35 @@ def print_report(
     quiet, verbose : bool
         Whether no notice is shown, or every one.
     """
+    from estimator.show.text import as_text
+    from estimator.show.values import as_json, as_rows
+
+    print_shaped(
+        shape,
+        data=lambda: as_json(report, names),
+        rows=lambda: as_rows(report, names),
+        text=lambda: as_text(report, names),
+    )
     if shape == "json":
-        from estimator.show.values import as_json
-
-        print_json(as_json(report, names))
         return
-    if shape == "csv":
-        from estimator.show.values import as_rows
-
-        print_csv(as_rows(report, names))
-    else:
-        from estimator.show.text import as_text
-
-        print_blocks(as_text(report, names))
     assert isinstance(report.notices, tuple)
     print_notices(report.notices, names, quantities=report.quantities, quiet=quiet, verbose=verbose)
+
+
+def print_shaped(
+    shape: str,
+    *,
+    data: Callable[[], object],
+    rows: Callable[[], Iterable[Mapping[str, Any]]],
+    text: "Callable[[], Iterable[Block]]",
+) -> None:
+    """Print an answer in the shape asked for: json, csv or text; only that one is made."""
+    if shape == "json":
+        print_json(data())
+    elif shape == "csv":
+        print_csv(rows())
+    else:
+        print_blocks(text())
 
 
 def print_notices(

@@ -4,8 +4,6 @@ from typing import Any
 
 from estimator.answer.report import Report
 from estimator.catalog import Catalog
-from estimator.core.messages import refusal
-from estimator.core.notice import Notice
 from estimator.core.units import CENTRAL
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.quantities import answer_serving
@@ -74,7 +72,4 @@ def serve_cost(*, profiles: str | None = None, interval: float = CENTRAL, **inpu
     catalog = Catalog.open(profiles)
     asked = question_from(ServingQuestion, inputs)
     answer = answer_serving([asked], catalog, calibration=known_loads(catalog).corrected)
-    first = answer.rows[0]
-    if isinstance(first, Notice):
-        raise refusal(first)
     return inference_report(answer, catalog, interval)

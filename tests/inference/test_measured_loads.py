@@ -87,7 +87,7 @@ def test_a_measured_load_moves_its_like_and_narrows_it(catalog):
     assert rate_now[0] < rate[0] and rate_now[1] < rate[1]
     cost = "cost_per_million_output_tokens_usd"
     assert quantity(after, cost)[0] > quantity(before, cost)[0]
-    notice = after.notes[0][0]
+    notice = after.notices.of(0)[0]
     assert (notice.code, notice.values["count"]) == ("serving_calibrated", 1.0)
     assert notice.values["times"] == pytest.approx(now / mid)
 
@@ -163,14 +163,14 @@ def test_what_tells_nothing_changes_nothing(catalog):
     ):
         after = answered(catalog, run)
         assert quantity(after) == quantity(plain)
-        assert not [one for one in after.notes[0] if one.code == "serving_calibrated"]
+        assert not [one for one in after.notices.of(0) if one.code == "serving_calibrated"]
 
 
 def test_a_load_that_cannot_be_right_is_left_out_and_named(catalog):
     after = answered(catalog, run_of(slower(catalog, times=20.0)))
     assert quantity(after) == quantity(answer_serving([ASKED], catalog))
-    assert [one.code for one in after.notes[0]][:1] == ["serving_runs_far_off"]
-    assert after.notes[0][0].values["run"] == "log-1"
+    assert [one.code for one in after.notices.of(0)][:1] == ["serving_runs_far_off"]
+    assert after.notices.of(0)[0].values["run"] == "log-1"
 
 
 @pytest.mark.parametrize("beside", [(), ({},)])
@@ -184,11 +184,11 @@ def test_a_load_that_cannot_be_used_is_named_with_its_reason(catalog, beside):
     for number, (changed, word) in enumerate(unusable):
         run = replace(run_of(slower(catalog), **changed), id=f"own-{number}")
         after = answered(catalog, *runs, run)
-        (notice,) = [one for one in after.notes[0] if one.code == "serving_runs_unusable"]
+        (notice,) = [one for one in after.notices.of(0) if one.code == "serving_runs_unusable"]
         assert notice.values["run"] == run.id and word in notice.values["why"]
         assert quantity(after) == quantity(answered(catalog, *runs))
     other = answered(catalog, run, asked=replace(ASKED, hardware="a100-sxm-80"))
-    assert not [one for one in other.notes[0] if one.code == "serving_runs_unusable"]
+    assert not [one for one in other.notices.of(0) if one.code == "serving_runs_unusable"]
 
 
 def test_a_load_that_no_answer_can_rest_on_is_refused(catalog):
@@ -210,7 +210,7 @@ def systems(catalog):
 def predicted_without(catalog, measured, name):
     """Which rows are of a system, all loads, log ratios, and two kinds of spread."""
     table = measured.table
-    chosen = np.array([row.device.device.id for row in table.rows]) == name
+    chosen = np.array([row.device.device.id for row in map(table.row, range(table.count))]) == name
     parameters = fit(catalog, measured, ~chosen, fitted(catalog))
     done = performance(table.setup(parameters), table.traffic(parameters))
     expected = np.array([values_of(done)[name] for name in DELIVERED]).T

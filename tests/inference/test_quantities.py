@@ -9,7 +9,6 @@ import pytest
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.core.messages import message, render
-from estimator.core.notice import Notice
 from estimator.inference.engines import ENGINES, NAMES, fitted, from_line, to_line
 from estimator.inference.figures import (
     compared_with_api,
@@ -31,7 +30,7 @@ from estimator.show.csv_table import SERVED_COLUMNS, serve_csv
 
 def interval(catalog, quantity, **asked):
     answer = answer_serving([ServingQuestion(**asked)], catalog)
-    assert not isinstance(answer.rows[0], Notice), answer.rows[0]
+    assert not answer.errors, answer.errors
     low, high = answer.ranges[quantity].interval(0.8)
     return low[0], answer.ranges[quantity].mid[0], high[0]
 
@@ -97,9 +96,7 @@ LLAMA_70B = {"preset": "llama-2-70b", "devices": 8, "precision": "fp8", "softwar
 def layout_of(catalog, **asked):
     """The one row of a question that is answered, and what was said of it."""
     answer = answer_serving([ServingQuestion(**asked)], catalog)
-    row = answer.rows[0]
-    assert not isinstance(row, Notice), row
-    return row, [note.code for note in answer.notes[0]]
+    return single(answer)[0], [note.code for note in answer.notices.of(0)]
 
 
 @pytest.mark.parametrize("hardware", ["h200-sxm", "h100"])
@@ -197,10 +194,9 @@ REFUSED = (
 
 @pytest.mark.parametrize(("asked", "reason"), REFUSED)
 def test_what_cannot_be_is_refused_in_one_line(catalog, asked, reason):
-    row = answer_serving([ServingQuestion(**asked)], catalog).rows[0]
-    assert isinstance(row, Notice)
-    assert reason in message(row)
-    assert "\n" not in message(row)
+    refused = message(answer_serving([ServingQuestion(**asked)], catalog).errors[0])
+    assert reason in refused
+    assert "\n" not in refused
 
 
 @pytest.mark.parametrize("quantity", ["input_tokens", "price", "devices", "data_parallel"])
@@ -208,7 +204,7 @@ def test_a_note_names_the_input_as_the_rim_does(catalog, quantity):
     asked = ServingQuestion(preset="llama-2-70b", hardware="apple-m2-ultra", output_tokens=10)
     if quantity == "data_parallel":
         asked = ServingQuestion(preset="llama-3-8b", hardware="h100", devices=4)
-    notes = answer_serving([asked], catalog).notes[0]
+    notes = answer_serving([asked], catalog).notices.of(0)
     (note,) = [one for one in notes if one.field == quantity]
     assert quantity in message(note)
     assert option_of(quantity) in render(note, option_of)
@@ -419,7 +415,7 @@ def test_a_question_longer_than_the_model_is_made_for_is_said(catalog, tokens, s
     asked = ServingQuestion(
         preset="qwen3-14b", hardware="h200", concurrency=1.0, input_tokens=tokens, output_tokens=100
     )
-    codes = {one.code for one in answer_serving([asked], catalog).notes[0]}
+    codes = {one.code for one in answer_serving([asked], catalog).notices.of(0)}
     assert ("serving_beyond_context" in codes) == said
 
 
@@ -517,7 +513,7 @@ def test_a_device_without_a_rent_costs_what_owning_it_uses_up_and_says_so(catalo
     answer = answer_serving([asked], catalog)
     row, _ = single(answer)
     assert row.price.owned
-    assert "serving_owned" in {notice.code for notice in answer.notes[0]}
+    assert "serving_owned" in {notice.code for notice in answer.notices.of(0)}
     device = catalog.device("rtx-3090")
     hardware = find_hardware(device, choose_precision(device, None), catalog).value
     assert row.price.usd_per_h.mid == pytest.approx(
@@ -572,7 +568,8 @@ def test_prompts_of_a_model_of_text_hold_no_images(catalog):
     asked = ServingQuestion(preset="llama-3-8b", hardware="h100", software="vllm", concurrency=8)
     sees = replace(asked, preset="Qwen/Qwen3-VL-8B-Instruct")
     codes = [
-        {notice.code for notice in answer_serving([one], catalog).notes[0]} for one in (asked, sees)
+        {notice.code for notice in answer_serving([one], catalog).notices.of(0)}
+        for one in (asked, sees)
     ]
     assert ["serving_images_possible" in one for one in codes] == [False, True]
 
@@ -581,7 +578,7 @@ def test_a_saturated_server_says_how_many_requests_and_how_its_experts_are_laid_
     asked = {"preset": "deepseek-r1", "precision": "fp8"}
     apart = answer_serving([ServingQuestion(**asked, hardware="h100", devices=16.0)], catalog)
     shared = answer_serving([ServingQuestion(**asked, hardware="h200", devices=8.0)], catalog)
-    said = [{one.code: one.values for one in answer.notes[0]} for answer in (apart, shared)]
+    said = [{one.code: one.values for one in answer.notices.of(0)} for answer in (apart, shared)]
     few, many = (one["serving_saturated"]["count"] for one in said)
     assert many == pytest.approx(8 * few, abs=8)
     assert said[0]["serving_experts_split"] == {"devices": 16.0, "linked": 8.0}

@@ -300,7 +300,7 @@ def _text_energy(
     energy = answer.ranges["energy_per_request_wh"]
     known = np.isfinite(np.asarray(energy.mid))
     if not known.any():
-        raise refusal(_power_unknown(answer.notes[0]))
+        raise refusal(_power_unknown(answer.notices.of(0)))
     kept[answer.places[~known]] = False
     rows = np.flatnonzero(known)
     calls = np.broadcast_to(np.asarray(values["calls"]), (table.count,))[kept]
@@ -309,7 +309,7 @@ def _text_energy(
     joule = answer.ranges["device_energy_per_output_token_j"]
     written = np.asarray(answer.table.output_tokens)[rows] / J_PER_WH
     device_wh = designs.pooled(rows_of(_renamed(joule), rows) * (written * calls), kept)
-    return device_wh, it_wh, first, tuple(answer.notes[0])
+    return device_wh, it_wh, first, answer.notices.of(0)
 
 
 def _columns(values: Mapping[str, Any], subject: Subject, asked: PromptQuestion) -> dict[str, Any]:

@@ -336,7 +336,7 @@ def _plans(
                 probability=probability,
                 holds=holds,
                 quantities=takes,
-                notes=answer.notes[place],
+                notes=answer.notices.of(place),
             )
         )
     return tuple(plans)

@@ -1,7 +1,5 @@
 """Page Inference: time, energy, cost and CO2e of a language model's request."""
 
-from estimator.core.messages import refusal
-from estimator.core.notice import Notice
 from estimator.inference.figures import results, single
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.quantities import ServingAnswer, answer_serving
@@ -30,9 +28,7 @@ def _answered(values: Values) -> ServingAnswer:
     catalog = open_catalog()
     measured = known_loads(catalog).corrected if values["calibration"] == "use" else None
     answer = answer_serving([question_of(values)], catalog, calibration=measured)
-    first = answer.rows[0]
-    if isinstance(first, Notice):
-        raise refusal(first)
+    single(answer)
     return answer
 
 

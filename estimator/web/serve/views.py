@@ -82,7 +82,7 @@ def draw_answer(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         say_measured(values, answer, frame)
         if not frame.slide:
             known = quantities_of(answer.ranges, answer.ranges)
-            style.first_assumptions(shown_all(by_weight(answer.notes[0], known), label_of))
+            style.first_assumptions(shown_all(by_weight(answer.notices.of(0), known), label_of))
 
 
 def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, float]]) -> str:
@@ -120,7 +120,7 @@ def say_measured(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Say in one line that measured loads are ignored; on a slide, also that they correct it."""
     runs = known_loads(open_catalog()).runs_on(values["hardware"])
     ignored = values["calibration"] == "ignore"
-    corrected = any(one.code == "serving_calibrated" for one in answer.notes[0])
+    corrected = any(one.code == "serving_calibrated" for one in answer.notices.of(0))
     if ignored and runs:
         text = ngettext(
             "{n} measured run on {device} is ignored.",
