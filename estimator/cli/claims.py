@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.options import add_output, catalog_of, shape_of
 from estimator.core.units import human_quantity, joined
 from estimator.show.terminal import print_shaped
-from estimator.show.text import Block, TextTable
 
 if TYPE_CHECKING:
+    from estimator.show.text import Block
     from estimator.studies.claims.finding import Claim
     from estimator.studies.claims.verdict import Interval
 
@@ -84,15 +84,19 @@ def _cells(one: "Claim") -> tuple[str, ...]:
     return one.record.id, prefix + claimed, mid, _range(one.interval, unit), _verdict(one)
 
 
-def _overview(found: Iterable["Claim"]) -> Iterator[Block]:
+def _overview(found: Iterable["Claim"]) -> Iterator["Block"]:
     """All claims in a table."""
+    from estimator.show.text import TextTable
+
     header = ("claim", "as claimed", "recomputed", "80% interval", "verdict")
     yield TextTable(header=header, rows=[_cells(one) for one in found], whole=("claim",))
     yield "One of them with its formula and sources: twenty-watts claims ID"
 
 
-def _argument(one: "Claim") -> Iterator[Block]:
+def _argument(one: "Claim") -> Iterator["Block"]:
     """The whole argument of a claim."""
+    from estimator.show.text import TextTable
+
     record = one.record
     speakers = "; ".join(source.title for source in one.claimed_by)
     yield f"{record.title}: {_verdict(one)}"

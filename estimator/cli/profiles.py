@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.options import add_output, catalog_of, open_catalog, shape_of
 from estimator.core.units import amount, joined
 from estimator.show.terminal import print_shaped
-from estimator.show.text import Block, TextTable
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog, Record
+    from estimator.show.text import Block
 
 COLUMNS = {
     "hardware": ("id", "name", "kind", "released", "aliases"),
@@ -79,11 +79,15 @@ def run_list(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows_text(rows: list[dict[str, Any]], _: "Catalog") -> Iterator[Block]:
+def _rows_text(rows: list[dict[str, Any]], _: "Catalog") -> Iterator["Block"]:
+    from estimator.show.text import TextTable
+
     yield TextTable(header=list(rows[0]), rows=[list(map(str, row.values())) for row in rows])
 
 
-def _priors_text(rows: list[dict[str, Any]], catalog: "Catalog") -> Iterator[Block]:
+def _priors_text(rows: list[dict[str, Any]], catalog: "Catalog") -> Iterator["Block"]:
+    from estimator.show.text import TextTable
+
     priors = catalog.priors()
     found = [_for_people(catalog, row["number"], priors[row["number"]])[:4] for row in rows]
     header = ("number", "value", "range", "basis")
@@ -113,7 +117,9 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
 
 def _profile_text(
     head: dict[str, Any], records: "dict[str, Record]", catalog: "Catalog"
-) -> Iterator[Block]:
+) -> Iterator["Block"]:
+    from estimator.show.text import TextTable
+
     for key, value in head.items():
         yield f"{key}: {_cell_text(value)}"
     if not records:
