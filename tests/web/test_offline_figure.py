@@ -16,9 +16,10 @@ from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.question.scenario import Scenario
 from estimator.studies.trends.budget import cost_by_year
-from estimator.web.offline import html, limits_figure
+from estimator.web.offline import export, html, limits_figure
 from estimator.web.offline.export import Wish, caption, content_of
 from estimator.web.offline.limits_figure import Choices
+from estimator.web.offline.page_picture import picture_file
 from estimator.web.offline.scenario_figure import _estimate, model_of, specification
 from estimator.web.offline.trace import Tape
 from estimator.web.shared import language
@@ -335,3 +336,28 @@ def test_a_library_that_cannot_be_bundled_is_refused_in_one_line(monkeypatch, em
     monkeypatch.setattr(html, "BUNDLE", "raise SystemExit('first line\\nno such bundle')")
     with pytest.raises(OSError, match=r"^Vega cannot be put into the figure: no such bundle$"):
         html.library.__wrapped__()
+
+
+def test_a_picture_of_a_page_has_its_title_source_and_date(monkeypatch):
+    drawn = trends.compute_picture({})
+    said, draw = {}, export.picture
+
+    def noted(suffix, spec, wish, title, below):
+        said.update(title=title, below=below)
+        return draw(suffix, spec, wish, title, below)
+
+    monkeypatch.setattr(export, "picture", noted)
+    file = picture_file("trends", lambda: drawn, "Training compute")
+    assert file.name == "trends.png" and file.content().startswith(b"\x89PNG")
+    assert said["title"].startswith("The largest published runs doubled every 5.30 months")
+    assert "Epoch AI" in said["below"] and f"data {CATALOG.data_version}" in said["below"]
+    assert re.search(r"20\d\d-\d\d-\d\d", said["below"])
+
+
+def test_a_hall_shows_no_more_rows_than_keep_their_labels_apart():
+    wish = Wish(name="claims", view="factors")
+    page, table = (
+        limits_figure.content_of(suffix, wish, Choices(), CATALOG).decode()
+        for suffix in (".html", ".csv")
+    )
+    assert "The first 8 of" in page and table.count("\n") > 15

@@ -14,6 +14,7 @@ from estimator.studies.claims.finding import Claim
 from estimator.studies.claims.ledger import claim
 from estimator.studies.prompts.answer import answer_prompt
 from estimator.studies.prompts.question import PromptQuestion
+from estimator.web.offline.page_picture import picture_file
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.charts import Row
@@ -293,6 +294,7 @@ QUESTION = PageQuestion(
     title=title(N_("The brain and the machine")),
     slides=SLIDES,
     files=lambda values, found: (
+        picture_file("brain", lambda: found["energy"], _("The brain and the machine")),
         share.json("brain", lambda: {show: picture.rows for show, picture in found.items()}),
     ),
 )

@@ -10,6 +10,7 @@ import streamlit as st
 
 from estimator.studies.claims.finding import Claim
 from estimator.studies.claims.ledger import RECOMPUTED, claims
+from estimator.web.offline.page_picture import picture_file
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, localised, sentence, span
 from estimator.web.shared.figures import Picture
@@ -223,6 +224,7 @@ QUESTION = PageQuestion(
     heading=lambda values, frame: "",
     slides=SLIDES,
     files=lambda values, found: (
+        picture_file("claims", lambda: factors_picture([*found.values()]), _("Fact checks")),
         share.json("claims", lambda: [one.as_json() for one in found.values()]),
     ),
 )

@@ -21,10 +21,11 @@ from estimator.web.brain import page as brain
 from estimator.web.claims.page import factors_picture
 from estimator.web.offline import html
 from estimator.web.offline.export import Wish, credit_line, picture
+from estimator.web.offline.page_picture import specification
 from estimator.web.offline.reveal import revealed
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.scaling.page import AXES, curves_picture, imagenet_picture
-from estimator.web.shared import charts, figures, style, ticks
+from estimator.web.shared import style, ticks
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.language import N_, _
 from estimator.web.trends import page as trends
@@ -45,6 +46,9 @@ TITLES = {
     IMAGENET: N_("Error on ImageNet"),
 }
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib")
+HALL_ROWS = 8
+"""Rows that keep their labels apart in a frame as low as a slide."""
+
 YEARS = 20.0
 """Duration of childhood, to compare a training run with [year]."""
 
@@ -92,8 +96,11 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
         content = {"title": title, "rows": drawn.rows, "data_version": catalog.data_version}
         return json.dumps(content, indent=2).encode()
     wish = replace(wish, hall=suffix == ".html")
+    if wish.hall and drawn.by_row and len(drawn.rows) > HALL_ROWS:
+        rest = _("The first {n} of {all} rows.").format(n=HALL_ROWS, all=len(drawn.rows))
+        drawn = replace(drawn, rows=drawn.rows[:HALL_ROWS], basis=f"{drawn.basis} {rest}".strip())
     title = style.plain(drawn.headline) or title
-    spec = specification(drawn, wish)
+    spec = specification(drawn, wish.look)
     sliders: tuple[Slider, ...] = ()
     scaled = scaled_by(wish.name, view, choices, catalog)
     if scaled is not None and suffix == ".html":
@@ -133,14 +140,6 @@ def picture_of(name: str, view: str, choices: Choices, catalog: Catalog) -> Pict
         hardware=choices.hardware or "h100-sxm", devices=choices.devices, site=choices.site
     )
     return curves_picture(bought(BUDGET_USD, "usd", scenario, catalog, LAWS[0]), view)
-
-
-def specification(drawn: Picture, wish: Wish) -> dict[str, Any]:
-    """Specification of a chart with its data."""
-    spec = figures.specification(drawn.build, wish.look, drawn.of)
-    if drawn.by_row:
-        spec = charts.of_height(spec, len(drawn.rows), wish.look)
-    return {**spec, "data": {"values": drawn.rows}}
 
 
 @dataclass(frozen=True, kw_only=True)

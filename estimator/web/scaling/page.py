@@ -19,6 +19,7 @@ from estimator.studies.scaling.coefficients import (
 )
 from estimator.studies.scaling.laws import optimum_with_serving
 from estimator.web.brain.page import known_hardware
+from estimator.web.offline.page_picture import picture_file
 from estimator.web.shared import figures, plots, scenario, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.charts import Row
@@ -309,6 +310,13 @@ QUESTION = PageQuestion(
     title=title(N_("Scaling laws")),
     heading=lambda values, frame: _(SLIDES[frame.show]),
     slides=SLIDES,
-    files=lambda values, found: (share.json("scaling", lambda: _as_json(found)),),
+    files=lambda values, found: (
+        picture_file(
+            "scaling",
+            lambda: curves_picture(found[0], values["axis"]),
+            _("Loss against what it takes"),
+        ),
+        share.json("scaling", lambda: _as_json(found)),
+    ),
 )
 PAGE = QUESTION.page(N_("Scaling laws"), LEARN)

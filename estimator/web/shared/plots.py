@@ -92,7 +92,7 @@ def ranges(
     shape = charts.distinguished("kind", names, SHAPES)
     span = {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour}
     middle = {"x": x, "y": y, "color": colour, "shape": shape, "tooltip": charts.tooltip("text")}
-    right = {"x": x | {"datum": aim}, "y": y}
+    right = {"x": {"datum": aim, "type": "quantitative"}, "y": y}
     tick: Spec = {"orient": "vertical", "size": 22 * look.scale, "thickness": 1.5 * look.scale}
     tick |= {"color": look.colours["muted"], "aria": False}
     return charts.layered(

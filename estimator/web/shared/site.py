@@ -19,7 +19,7 @@ from estimator.web.shared import navigation, scenario, style, visitors
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.url_state import LinkParameters
+from estimator.web.shared.url_state import LinkParameters, address_of
 
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" '
@@ -110,7 +110,7 @@ def draw(page: Page) -> None:
     if not frame.slide:
         page.draw(frame)
         date = datetime.now(UTC).date().isoformat()
-        style.print_line(", ".join(filter(None, (st.context.url, date))))
+        style.print_line(f"{address_of(st.query_params.to_dict())}, {date}")
         return
     style.fill_frame(frame.look)
     with st.container(key="slide", height="stretch"):

@@ -1,6 +1,7 @@
 """Page Trends: compute, memory, efficiency, budgets and quantum volume over the years."""
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -22,6 +23,7 @@ from estimator.studies.trends.records import (
     quantum_volume,
     training_compute,
 )
+from estimator.web.offline.page_picture import picture_file
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.charts import Row
@@ -401,6 +403,17 @@ TABLES: dict[str, Callable[[Row], None]] = {
     "quantum": lambda values: _rows_table(all_series()["quantum"], "1"),
 }
 SLIDES = {name.replace("-", "_"): title for name, title in VIEW_NAMES.items()}
+
+
+def _files(values: Values, found: Pictures) -> tuple[share.File, ...]:
+    """Return the downloads."""
+    name, drawn = f"trends-{values['view']}", partial(found[values["view"]], values)
+    return (
+        picture_file(name, drawn, _(VIEW_NAMES[values["view"]])),
+        *(write(name, lambda: drawn().rows) for write in (share.csv, share.json)),
+    )
+
+
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=lambda values: PICTURES,
@@ -408,9 +421,6 @@ QUESTION = PageQuestion(
     title=lambda values: _(VIEW_NAMES[values["view"]]),
     heading=lambda values, frame: _(SLIDES[frame.show]),
     slides=SLIDES,
-    files=lambda values, found: tuple(
-        write(f"trends-{values['view']}", lambda: found[values["view"]](values).rows)
-        for write in (share.csv, share.json)
-    ),
+    files=_files,
 )
 PAGE = QUESTION.page(N_("Trends"), LEARN)
