@@ -701,6 +701,10 @@ def test_a_run_that_cannot_fit_is_reported_and_one_that_can_is_not():
         ({"params": 1e9, "zero": 4}, "zero must be at most 3"),
         ({"params": 1e9, "devices": 1.5}, "devices must be a whole number"),
         ({"params": 1e9, "devices": 8, "tensor_parallel": 3}, "devices must be a multiple"),
+        (
+            {"params": 1e9, "devices": 8, "tensor_parallel": 4, "pipeline_parallel": 4},
+            "devices must be a multiple",
+        ),
         ({"params": 1e9, "micro_batch": 0}, "micro_batch must be positive"),
         ({"params": 1e9, "seq_len": 0}, "seq_len must be positive"),
         ({"params": 1e9, "optimizer": "adam"}, "optimizer must be one of"),
