@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import wait_until
+from tests.browser.conftest import choose_in_menu, wait_until
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -105,6 +105,18 @@ def test_the_menu_switches_the_language_and_keeps_the_scenario(visit):
     expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", before)
     page.locator(".tw-wide").get_by_role("link", name="English").click()
     expect(page.locator(".tw-page")).to_have_text("Train · Estimate")
+
+
+def test_the_menu_takes_a_changed_work_back_whole(visit):
+    page = visit(LINK)
+    choose_in_menu(page, "Train", "Plan")
+    box = page.get_by_role("textbox", name="Training tokens")
+    box.fill("5T")
+    box.press("Enter")
+    wait_for(page, "tokens=5T")
+    choose_in_menu(page, "Train", "Estimate")
+    wait_for(page, "tokens=5e12")
+    wait_for(page, "params=7e9")
 
 
 def test_the_menu_on_a_phone_opens_a_page_in_the_same_language(visit):

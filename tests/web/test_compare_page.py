@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
@@ -81,14 +82,18 @@ def test_a_bar_has_the_place_of_its_interval_on_the_scale_of_the_row():
         assert abs(max(high for _low, high in ends) - 100.0) < 0.2
 
 
-def test_one_pinned_scenario_takes_the_first_place_and_two_take_all():
-    page = visited("compare")
-    for pins, expected in (([B], [B, USUAL["b"], "", ""]), ([B, A], [B, A, "", ""])):
-        page.session_state["_pins"] = pins
-        healthy(page.run()).button(key="compare_take").click()
-        healthy(page.run())
-        keys = ("a", "b", "c", "fourth")
-        assert [page.text_input(key=f"compare_{one}").value for one in keys] == expected
+def test_the_page_opens_with_what_is_pinned_and_the_menu_leads_there():
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    page.session_state["_pins"] = {A: "one", B: "two"}
+    menu = html.unescape(body(page.run()))
+    opens = re.findall(r'href="./compare[^"]*"[^>]* data-opens="([^"]*)"', menu)
+    assert opens and all(dict(parse_qsl(one)) == {"a": A, "b": B} for one in opens)
+    alone = visited("compare")
+    alone.session_state["_pins"] = {B: "two"}
+    del alone.session_state["_compare_memory"]
+    keys = ("a", "b", "c", "fourth")
+    healthy(alone.run())
+    assert [alone.text_input(key=f"compare_{one}").value for one in keys] == [B, USUAL["b"], "", ""]
 
 
 def test_a_single_scenario_is_refused_and_the_usual_ones_are_shown_dimmed():

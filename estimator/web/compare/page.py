@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -26,8 +26,8 @@ from estimator.web.estimate import text as words
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.estimate.link import answer_link
 from estimator.web.estimate.pins import LETTERS as PLACES
-from estimator.web.estimate.pins import pinned as pinned_links
-from estimator.web.shared import share, style, widgets
+from estimator.web.estimate.pins import pinned_query
+from estimator.web.shared import share, style
 from estimator.web.shared.amounts import localised, result, unbroken
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
@@ -80,7 +80,7 @@ class Places(LinkParameters):
         fourth = query.get("d", "")
         said = {"fourth": fourth, **query} if "=" in fourth else query
         if not any(name in said for name in PLACES):
-            said = dict(zip(PLACES, pinned_links(), strict=False)) | {**said}
+            said = pinned_query() | {**said}
         return super().read(said)
 
 
@@ -92,7 +92,7 @@ PARAMETERS = Places(
             place,
             USUAL.get(place, ""),
             label=label,
-            help=N_("Address of a scenario, copied from the browser or under Share and export."),
+            help=N_("Address of a scenario; the page Estimate also pins scenarios for here."),
             section=LINKS,
         )
         for place, label in zip(
@@ -412,23 +412,6 @@ def _times_first(cell: ComparedResult) -> str:
     return f"{localised(digits(cell.times['mid']))}\u00a0×\u00a0A"
 
 
-def _controls(values: Values, problems: Mapping[str, str], _found: list[Pinned] | None) -> None:
-    """Draw a field for each scenario's link, and the button that loads the pins."""
-    widgets.draw_all(PARAMETERS, problems)
-    if pinned_links():
-        tooltip = _("Puts the scenarios that you pinned in the place of these.")
-        text = _("Take the pinned scenarios")
-        widgets.button(text, "compare_take", _take_pins, values, tooltip=tooltip)
-    style.caption(_("On the page Estimate, Pin to compare keeps a scenario for here."))
-
-
-def _take_pins(asked: Values) -> None:
-    """Load the last pinned scenarios into the slots; a single one keeps the others."""
-    links = pinned_links()
-    empty = dict.fromkeys(PLACES, "") if len(links) > 1 else {}
-    QUESTION.state.choose({**asked, **empty, **dict(zip(PLACES, links, strict=False))})
-
-
 def _query(asked: Values) -> dict[str, str]:
     """Query of the link, without empty slots."""
     query = PARAMETERS.query(asked)
@@ -459,8 +442,7 @@ QUESTION = PageQuestion(
     title=lambda values: " / ".join(one.title for one in _answered(values)),
     heading=lambda values, frame: "",
     slides=SLIDES,
-    controls=_controls,
     files=_files,
     query=_query,
 )
-PAGE = QUESTION.page(N_("Compare"), TRAIN)
+PAGE = replace(QUESTION.page(N_("Compare"), TRAIN), opens=pinned_query)

@@ -25,6 +25,11 @@ def pinned() -> dict[str, str]:
     return pins
 
 
+def pinned_query() -> dict[str, str]:
+    """Query of the page Compare that opens the pinned scenarios."""
+    return dict(zip(LETTERS, pinned(), strict=False))
+
+
 def pin(query: Mapping[str, str], title: str) -> None:
     """Pin a scenario, dropping the oldest if full."""
     link = urlencode(query)
@@ -52,6 +57,5 @@ def draw(title: str, query: Mapping[str, str], opened: Callable[[str], None]) ->
     if pins:
         count = len(pins)
         text = _("Compare the {count} pinned scenarios") if count > 1 else _("Compare the pin")
-        both = dict(zip(LETTERS, pins, strict=False))
-        link = anchor(f"compare?{urlencode(both)}", text.format(count=count))
+        link = anchor(f"compare?{urlencode(pinned_query())}", text.format(count=count))
         style.write(f'<p class="tw tw-links">{link}</p>')

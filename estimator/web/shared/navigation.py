@@ -22,6 +22,7 @@ class Entry:
     title: str
     group: str
     carried: Mapping[str, str]
+    opens: str = ""
 
 
 def draw(pages: Sequence[Entry], here: str) -> None:
@@ -48,7 +49,8 @@ def _link(page: Entry, here: str) -> str:
     mark = ' aria-current="page"' if page.path == here else ""
     shared = " ".join(f"{own}={name}" for own, name in page.carried.items())
     return (
-        f'<a href="./{escape(page.path)}{spoken}" data-carries="{escape(shared)}"{mark}>'
+        f'<a href="./{escape(page.path)}{spoken}" data-carries="{escape(shared)}" '
+        f'data-opens="{escape(page.opens)}"{mark}>'
         f"{escape(page.title)}</a>"
     )
 
@@ -87,13 +89,17 @@ MOVE_ON = """<script>
     kept[path(from)] = { query: marker?.dataset.scenario ?? "", shared };
     const url = new URL(link.href), spoken = url.searchParams.get("lang");
     const before = kept[url.pathname], was = before?.shared ?? new URLSearchParams();
-    url.search = before?.query ?? "";
-    const changed = pairs(link).filter(
-      ([, name]) => shared.get(name) && shared.get(name) !== was.get(name));
-    if (changed.some(([, name]) => WORK.includes(name))) {
+    url.search = link.dataset.opens || (before?.query ?? "");
+    const differs = ([, name]) => shared.get(name) && shared.get(name) !== was.get(name);
+    const works = ([, name]) => WORK.includes(name);
+    const carried = pairs(link).filter(([, name]) => shared.get(name));
+    const work = carried.some((pair) => differs(pair) && works(pair));
+    if (work) {
       for (const name of WORK) { url.searchParams.delete(name); }
     }
-    for (const [name, common] of changed) { url.searchParams.set(name, shared.get(common)); }
+    for (const pair of carried.filter((one) => differs(one) || (work && works(one)))) {
+      url.searchParams.set(pair[0], shared.get(pair[1]));
+    }
     if (spoken) { url.searchParams.set("lang", spoken); }
     link.href = url.href;
   };

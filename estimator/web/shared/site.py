@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -58,6 +59,8 @@ class Page:
     carries : mapping of str to str
         Input -> name that pages share for it, where that is not its own; empty for an input that
         means something else here.
+    opens : callable
+        Inputs with which the menu opens it; as it was left if none.
     """
 
     path: str
@@ -68,6 +71,7 @@ class Page:
     controls: Collection[str] = ()
     inputs: LinkParameters | None = None
     carries: Mapping[str, str] = field(default_factory=dict)
+    opens: Callable[[], Mapping[str, str]] = dict
 
     @property
     def carried(self) -> dict[str, str]:
@@ -164,6 +168,7 @@ def _menu(pages: Sequence[Page], here: str) -> None:
                 title=_(page.title),
                 group=_(page.group) if page.group else "",
                 carried=page.carried,
+                opens=urlencode(page.opens()),
             )
             for page in pages
         ],
