@@ -1,35 +1,16 @@
 """Device and number format selected on the page Calibrate, in the URL and widgets."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
-from estimator.calibration.correction import Known
+from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.posterior import has_precisions, measured_precisions
 from estimator.web.estimate.inputs import DEFAULT
 from estimator.web.shared.frame import shortened
-from estimator.web.shared.language import _
-from estimator.web.shared.url_state import Query, State
-
-KEYS = {"device": "calibrate_device", "precision": "calibrate_precision"}
-"""URL name -> widget key."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeviceChoice:
-    """Selected device and number format.
-
-    Parameters
-    ----------
-    device : str
-        Id of its profile.
-    precision : str
-        Number format.
-    """
-
-    device: str
-    precision: str
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.url_state import LineOfText, LinkParameters, Query, State, widget_key
 
 
 def measured_devices(known: Known) -> list[str]:
@@ -42,73 +23,54 @@ def measured_devices(known: Known) -> list[str]:
     return [name for name in dict.fromkeys(names) if name is not None and name in every]
 
 
-def usual_precision(known: Known, device: str) -> str:
-    """Return the most measured number format, or the default for training."""
-    return measured_precisions(known, known.catalog.device(device))[0]
-
-
-def usual(known: Known, state: State) -> DeviceChoice:
+def usual_device(known: Known) -> str:
     """Device last measured here, or that of the Estimate page."""
+    state = st.session_state
     open_one = state["_scenario"].hardware if "_scenario" in state else DEFAULT.hardware
     found = known.catalog.find_device(open_one or "")
-    measured = measured_devices(known)
-    device = next(iter(measured), found or "h100-sxm")
-    return DeviceChoice(device=device, precision=usual_precision(known, device))
+    return next(iter(measured_devices(known)), found or "h100-sxm")
 
 
-def read(query: Mapping[str, str], known: Known, state: State) -> tuple[DeviceChoice, list[str]]:
-    """Selection in a URL, with notices on unusable parts."""
-    notices: list[str] = []
-    default = usual(known, state)
-    device = default.device
-    if "device" in query:
-        found = known.catalog.find_device(query["device"])
-        if found is None or not has_precisions(known, known.catalog.device(found)):
-            text = _("“device” is {given}, which is no known device for training: {usual} is shown")
-            notices.append(text.format(given=shortened(query["device"]), usual=device))
-        else:
-            device = found
-    formats = measured_precisions(known, known.catalog.device(device))
-    precision = query.get("precision", formats[0])
-    if precision not in formats:
-        text = _("“precision” is {given}, and {device} has {known}: {usual} is shown")
-        given, known_formats = shortened(precision), ", ".join(formats)
-        precision = formats[0]
-        notices.append(
-            text.format(given=given, device=device, known=known_formats, usual=precision)
-        )
-    return DeviceChoice(device=device, precision=precision), notices
+class DeviceParameters(LinkParameters):
+    """Device, and a number format that it was measured in or trains in."""
 
-
-@dataclass(frozen=True)
-class ChoiceCodec:
-    """Codec of the selection for links and widgets."""
-
-    known: Callable[[], Known]
-
-    def names(self) -> Collection[str]:
-        """Names in a link."""
-        return KEYS
-
-    def widget_keys(self) -> Collection[str]:
-        """Keys of the widgets."""
-        return KEYS.values()
-
-    def read(self, query: Query) -> tuple[DeviceChoice, list[str]]:
-        """Selection in a link, with notices on unusable parts."""
-        return read(query, self.known(), st.session_state)
-
-    def shown(self, value: DeviceChoice) -> Mapping[str, str]:
-        """Widget values for a selection."""
-        return {key: getattr(value, name) for name, key in KEYS.items()}
-
-    def gather(self, state: State, last: DeviceChoice) -> DeviceChoice:
-        """Return the selection of the widgets; an unsupported format becomes the default."""
-        known, device = self.known(), state.get(KEYS["device"], last.device)
+    def read(self, query: Query) -> tuple[dict[str, Any], list[str]]:
+        """Selection in a URL, with notices on unusable parts."""
+        known, notices = known_runs(open_catalog()), []
+        device = usual_device(known)
+        if "device" in query:
+            found = known.catalog.find_device(query["device"])
+            if found is None or not has_precisions(known, known.catalog.device(found)):
+                text = _(
+                    "“device” is {given}, which is no known device for training: {usual} is shown"
+                )
+                notices.append(text.format(given=shortened(query["device"]), usual=device))
+            else:
+                device = found
         formats = measured_precisions(known, known.catalog.device(device))
-        precision = state.get(KEYS["precision"], last.precision)
+        precision = query.get("precision", formats[0])
         if precision not in formats:
+            text = _("“precision” is {given}, and {device} has {known}: {usual} is shown")
+            given, known_formats = shortened(precision), ", ".join(formats)
             precision = formats[0]
-            if KEYS["precision"] in state:
-                state[KEYS["precision"]] = precision
-        return DeviceChoice(device=device, precision=precision)
+            notices.append(
+                text.format(given=given, device=device, known=known_formats, usual=precision)
+            )
+        return {"device": device, "precision": precision}, notices
+
+    def gather(self, state: State, last: dict[str, Any]) -> dict[str, Any]:
+        """Return the selection; an unsupported format is replaced by the usual one."""
+        found, known = super().gather(state, last), known_runs(open_catalog())
+        formats = measured_precisions(known, known.catalog.device(found["device"]))
+        if found["precision"] not in formats:
+            found["precision"] = formats[0]
+            if (key := widget_key(self.page, "precision")) in state:
+                state[key] = formats[0]
+        return found
+
+
+PARAMETERS = DeviceParameters(
+    "calibrate",
+    LineOfText("device", help=N_("Device whose measured runs are shown. Type to search.")),
+    LineOfText("precision", help=N_("Number format of the arithmetic that was measured.")),
+)

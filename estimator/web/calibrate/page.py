@@ -1,7 +1,7 @@
 """Page Calibrate: measurements, their effect, and what to measure next."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,19 +23,20 @@ from estimator.catalog import Device
 from estimator.runs import look_up
 from estimator.runs.figures import DeviceFigures
 from estimator.runs.record import MeasuredRun
-from estimator.web.calibrate import address, charts, live, tables
+from estimator.web.calibrate import charts, live, tables
 from estimator.web.calibrate import text as words
-from estimator.web.calibrate.address import DeviceChoice
+from estimator.web.calibrate.address import PARAMETERS, measured_devices
 from estimator.web.calibrate.live_readings import draw_now
 from estimator.web.calibrate.next_run import draw_next
 from estimator.web.calibrate.whole_run import draw_whole
-from estimator.web.shared import share, style, widgets
+from estimator.web.shared import style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog
-from estimator.web.shared.site import MODELS, Page, controls
-from estimator.web.shared.url_state import UrlState
+from estimator.web.shared.site import MODELS
+from estimator.web.shared.url_state import widget_key
 
 HIDDEN = N_("some measured runs could not be read; see the server's log")
 
@@ -49,51 +50,55 @@ class Seen:
     known : Known
         All runs that correct predictions.
     runs : list of MeasuredRun
-        Those of the store, and those that came with the profiles.
+        Stored runs, and shipped ones.
     own : list of MeasuredRun
-        Those of the store.
+        Stored runs.
+    notes : list of str
+        Problems of the store.
     device : Device
-    choice : DeviceChoice
+    precision : str
     frame : Frame
     """
 
     known: Known
     runs: list[MeasuredRun]
     own: list[MeasuredRun]
+    notes: list[str]
     device: Device
-    choice: DeviceChoice
-    frame: Frame
+    precision: str
+    frame: Frame = field(default_factory=Frame)
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Network kinds in the selected format, before and after calibration."""
-        return cells(self.known, self.device, self.choice.precision)
+        """Kinds of network in the selected format, before and after measuring."""
+        return cells(self.known, self.device, self.precision)
 
 
-def draw(frame: Frame) -> None:
-    """Draw the measured runs of a device, and runs in progress."""
+def _answer(values: Values) -> Seen:
+    """Return the measured runs, and those of the selected device."""
     own, notes = look_up()
-    known = known_runs(open_catalog())
-    choice = STATE.arrive()
-    _notices(notes)
     shipped = [one.run for one in open_catalog().calibrations()]
     kept = {run.id: run for run in (*shipped, *own)}
-    seen = Seen(
-        known=known,
+    return Seen(
+        known=known_runs(open_catalog()),
         runs=list(kept.values()),
         own=own,
-        device=open_catalog().device(choice.device),
-        choice=choice,
-        frame=frame,
+        notes=notes,
+        device=open_catalog().device(values["device"]),
+        precision=values["precision"],
     )
+
+
+def _draw(values: Values, found: Seen, frame: Frame) -> None:
+    """Draw the measured runs of a device, and runs in progress."""
+    seen = replace(found, frame=frame)
+    _notices(seen.notes)
     _head(seen)
-    for name in [frame.show] if frame.slide else _order(own):
+    for name in [frame.show] if frame.slide else _order(seen.own):
         SECTIONS[name](seen)
     if not frame.slide:
-        _share(seen)
-    with controls(frame):
-        _controls(choice)
-    share.leave(STATE, asdict(choice), frame)
+        st.markdown(_("The runs themselves, as a file for colleagues:"))
+        st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
 
 
 def _order(own: list[MeasuredRun]) -> list[str]:
@@ -110,7 +115,6 @@ def _notices(notes: list[str]) -> None:
     kept = st.session_state.setdefault("_calibrate_store", [])
     kept += [note for note in notes if note not in kept]
     hidden = kept and not live.at_the_machine()
-    style.notices(STATE.notices)
     style.notices([HIDDEN] if hidden else kept)
 
 
@@ -122,11 +126,11 @@ def _head(seen: Seen) -> None:
         _teach()
     observations = seen.known.of(seen.device)[0]
     cell = main_cell(seen.known, seen.device)
-    if cell is None or cell.precision != seen.choice.precision:
+    if cell is None or cell.precision != seen.precision:
         found = sorted(seen.cells, key=lambda one: -len(one.observations))
         cell = found[0] if found else None
     runs = {one.run: one for one in observations}
-    measured = power_cells(seen.known, seen.device, seen.choice.precision)
+    measured = power_cells(seen.known, seen.device, seen.precision)
     if seen.frame.show == "power" and measured:
         most = max(measured, key=lambda one: len(one.observations))
         style.sentence(words.power_sentence(seen.device, most))
@@ -208,27 +212,27 @@ def _picture(seen: Seen) -> None:
             measured_precisions(seen.known, seen.device),
             required=True,
             label_visibility="collapsed",
-            help=_("Number format of the arithmetic that was measured."),
-            **STATE.beginning(address.KEYS["precision"], "default"),
+            help=_(PARAMETERS.declared("precision").help),
+            **QUESTION.state.beginning(widget_key("calibrate", "precision"), "default"),
         )
     charts.draw_cells(tables.cells_table(found), seen.frame.look, words.alt_of_cells(found))
     text = _(
         "{device} in {precision}. A measured row applies to steps like the median of those "
         "measured; measurements in another format or kind of work count less."
     )
-    style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
+    style.caption(text.format(device=seen.device.name, precision=seen.precision))
 
 
 def _power(seen: Seen) -> None:
     """Draw expected power before and after calibration."""
     st.subheader(_("Power before and after measuring"), anchor=False)
-    found = power_cells(seen.known, seen.device, seen.choice.precision)
+    found = power_cells(seen.known, seen.device, seen.precision)
     if not found:
         text = _(
             "No meter has measured the power of {device} under load in {precision}: what is "
             "modelled from the load does not count."
         )
-        style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
+        style.caption(text.format(device=seen.device.name, precision=seen.precision))
         return
     table = tables.cells_table(found, "power")
     charts.draw_cells(table, seen.frame.look, words.alt_of_power(found), of="power")
@@ -236,7 +240,7 @@ def _power(seen: Seen) -> None:
         "{device} alone, without its host, at the utilization of the middle timing in "
         "{precision}; bars cover 80%. Before: by its profile and published runs."
     )
-    style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
+    style.caption(text.format(device=seen.device.name, precision=seen.precision))
 
 
 def _residuals(seen: Seen) -> None:
@@ -268,11 +272,11 @@ def _next(seen: Seen) -> None:
     title, slide = _("Suggested next measurements"), bool(seen.frame.slide)
     if slide:
         st.subheader(title, anchor=False)
-        draw_next(seen.known, seen.device, seen.choice.precision, slide=slide)
+        draw_next(seen.known, seen.device, seen.precision, slide=slide)
         return
     with style.folded(title, "calibrate_next") as fold:
         if fold.open:
-            draw_next(seen.known, seen.device, seen.choice.precision, slide=slide)
+            draw_next(seen.known, seen.device, seen.precision, slide=slide)
 
 
 def _whole(seen: Seen) -> None:
@@ -343,29 +347,24 @@ SECTIONS: Mapping[str, Callable[[Seen], None]] = {
 }
 
 
-def _share(seen: Seen) -> None:
-    """Draw the link, the snippets, and how to share the runs."""
-    share.draw(SLIDES, asdict(seen.choice), title=seen.device.name)
-    st.markdown(_("The runs themselves, as a file for colleagues:"))
-    st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
-
-
-def _controls(choice: DeviceChoice) -> None:
+def _controls(asked: Values, problems: Mapping[str, str], found: Seen | None) -> None:
     """Draw the device selection."""
-    st.subheader(_("Which device"), anchor=False)
-    known = hardware_names()
-    offered = _offered(choice.device)
+    known, offered = hardware_names(), _offered(asked["device"])
     names = {name: known.get(name) or open_catalog().device(name).name for name in offered}
-    begun = STATE.beginning(address.KEYS["device"], "index", offered.index)
-    tooltip = _("Device whose measured runs are shown. Type to search.")
-    st.selectbox(_("Device"), offered, format_func=names.__getitem__, help=tooltip, **begun)
+    st.selectbox(
+        _("Device"),
+        offered,
+        format_func=names.__getitem__,
+        help=_(PARAMETERS.declared("device").help),
+        **QUESTION.state.beginning(widget_key("calibrate", "device"), "index", offered.index),
+    )
     st.caption(_("Measured devices come first."))
 
 
 def _offered(chosen: str) -> list[str]:
     """Ids of devices to choose from: measured ones first, then all that train."""
     known = known_runs(open_catalog())
-    first = address.measured_devices(known)
+    first = measured_devices(known)
     return list(dict.fromkeys([*first, chosen, *_trained()]))
 
 
@@ -374,8 +373,6 @@ def _trained() -> tuple[str, ...]:
     """Ids of the devices that train in some format."""
     return tuple(name for name in hardware_names() if formats(open_catalog().device(name)))
 
-
-STATE = UrlState("calibrate", address.ChoiceCodec(lambda: known_runs(open_catalog())))
 
 SLIDES = {
     "live": N_("current power of the devices"),
@@ -387,4 +384,13 @@ SLIDES = {
     "runs": N_("the runs"),
 }
 
-PAGE = Page(path="calibrate", title=N_("Calibrate"), group=MODELS, draw=draw, slides=SLIDES)
+QUESTION = PageQuestion(
+    inputs=PARAMETERS,
+    answer=_answer,
+    view=_draw,
+    title=lambda values: open_catalog().device(values["device"]).name,
+    heading=lambda values, frame: "",
+    slides=SLIDES,
+    controls=_controls,
+)
+PAGE = QUESTION.page(N_("Calibrate"), MODELS)
