@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from runpy import run_path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
 from estimator.measure.session import Session, forecast
@@ -34,7 +34,12 @@ from estimator.measure.step_counter import counted_step
 from estimator.question.scenario import Scenario
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
 from tests.benchmarks.prediction import COUNTED, HEADER, KNOWN, line, predicted_s, store_only
-from tests.benchmarks.training.programs import Program, programs
+
+if TYPE_CHECKING:
+    from tests.benchmarks.training.programs import Program
+
+PROGRAMS = Path(__file__).parent / "training" / "programs.py"
+"""Programs that are measured unless others are named."""
 
 SEEN = 20
 """Steps from which a whole run is extrapolated."""
@@ -68,7 +73,7 @@ def extrapolated_s(times_s: Sequence[float]) -> tuple[float, float, float]:
     return found.low_s, found.mid_s, found.high_s
 
 
-def ran(program: Program) -> Trial:
+def ran(program: "Program") -> Trial:
     """Run a program, and extrapolate it from its first steps."""
     step, flop = program.prepared()
     session, begun = Session(flop=flop), time.monotonic()
@@ -108,7 +113,7 @@ def benched(minutes: float) -> MeasuredRun:
     return run
 
 
-def programs_of(place: Path) -> list[Program]:
+def programs_of(place: Path) -> "list[Program]":
     """Programs of a module, or of those in a folder."""
     found: list[Program] = []
     for path in [place] if place.is_file() else sorted(place.glob("*.py")):
@@ -124,7 +129,7 @@ def bench_of(path: Path) -> MeasuredRun:
     return read_run(json.loads(path.read_text(encoding="utf-8"))["bench"])
 
 
-def measure(path: Path, bench: MeasuredRun, chosen: Sequence[Program], rounds: int) -> None:
+def measure(path: Path, bench: MeasuredRun, chosen: "Sequence[Program]", rounds: int) -> None:
     """Run every program in each round, and keep the figures beside those of the benchmark."""
     trials = dict[str, list[Trial]]()
     for number in range(rounds):
@@ -242,8 +247,8 @@ def main() -> None:
         os.environ.setdefault("TWENTY_WATTS_DATA", folder)
         if options.verb == "measure":
             try:
-                chosen = programs_of(options.programs) if options.programs else programs()
-            except ValueError as error:
+                chosen = programs_of(options.programs or PROGRAMS)
+            except (ValueError, ModuleNotFoundError) as error:
                 parser.error(str(error))
             bench = bench_of(options.bench) if options.bench else benched(options.minutes)
             measure(options.file, bench, chosen, max(options.rounds, 1))
