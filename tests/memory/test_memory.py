@@ -499,12 +499,18 @@ def test_zero_3_gathers_two_layers_and_the_larger_table_at_a_time():
     assert float(hosted.weights_bytes) == 0
 
 
-def test_serving_shares_the_cache_by_heads():
-    model = Model(parameters=(ParameterGroup(layers=1e9, weights_bytes=2),), layers=10)
-    serving = Serving(cache_bytes=8e9, cache_splits=4)
-    held = inference_memory(model, Plan(devices=8, tensor_parallel=8), serving)
+def test_serving_shares_the_cache_by_heads_and_holds_the_logits_of_each_sequence():
+    group = ParameterGroup(layers=1e9, weights_bytes=2)
+    model = Model(parameters=(group,), layers=10, vocab=8e4)
+    plan = Plan(devices=8, tensor_parallel=8, batch=16)
+    held, grown = (
+        inference_memory(model, plan, Serving(cache_bytes=8e9, cache_splits=4, cache_growth=share))
+        for share in (0.0, 0.5)
+    )
     assert held.kv_cache_bytes == 2e9
     assert held.weights_bytes == 0.25e9
+    assert held.logits_bytes == 16 * 4 * 8e4 / 8
+    assert grown.working_bytes - held.working_bytes == pytest.approx(0.5 * 2e9)
 
 
 def test_adapters_by_hand():
