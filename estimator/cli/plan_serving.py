@@ -40,6 +40,7 @@ TRAFFIC = (
     "cached_share",
     "draft_tokens",
     "kv_precision",
+    "data_parallel",
     "disaggregated",
 )
 """Inference inputs that a plan accepts."""

@@ -172,6 +172,7 @@ def serving_plans_by_aim(
     catalog: Catalog,
     aims: Sequence[str],
     *,
+    dearest: float = math.inf,
     calibration: Calibration | None = None,
 ) -> dict[str, PlanAnswer[ServingPlan]]:
     """Aim -> the best plans for it, among all combinations of the choices.
@@ -183,6 +184,8 @@ def serving_plans_by_aim(
     catalog : Catalog
     aims : sequence of str
         Keys of `OBJECTIVES`.
+    dearest : float
+        Median cost over the cheapest of plans for aims after "cost" at most, without a limit [1].
     calibration : callable, optional
         As `KnownLoads.corrected`; without it measured loads are left out.
 
@@ -202,9 +205,11 @@ def serving_plans_by_aim(
     quantities = {**served_quantities(request, answer), LOAD: load}
     limits = replace(request.limits, most={LOAD: 1.0, **request.limits.most})
     ties = [np.asarray(quantities[name].mid) for name in OBJECTIVES.values()]
+    cost_usd, most_usd = np.asarray(quantities["cost_usd"].mid), math.inf
     found = {}
     for aim in aims:
         objective = np.asarray(quantities[OBJECTIVES[aim]].mid)
+        objective = np.where(cost_usd > most_usd, np.nan, objective)
         best = best_designs(objective, quantities, limits, request.count, ties=ties)
         gains = gains_of_relaxing(objective, quantities, limits, [*best], ties=ties)
         nearest = None
@@ -219,6 +224,8 @@ def serving_plans_by_aim(
             designs=designs.count,
             refusals=tuple(answer.errors.values()),
         )
+        if aim == "cost" and best and "cost_usd" not in limits.most:
+            most_usd = dearest * objective[next(iter(best))]
     return found
 
 

@@ -58,6 +58,9 @@ from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 AIMS = {"cost": N_("cheapest"), "time": N_("fastest"), "co2e": N_("least CO2e")}
 """Aim that a column is for -> its head."""
 
+DEAREST = 3.0
+"""Cost of the fastest and the cleanest plan over the cheapest at most, without a budget [1]."""
+
 Plans = dict[str, PlanAnswer[ServingPlan]]
 """Aim -> the plans for it."""
 
@@ -152,7 +155,7 @@ PARAMETERS = LinkParameters(
         help=N_("Share of the requests that must keep the times to the first and last token."),
         called=lambda: PERCENT,
     ),
-    cap("budget", 5e3),
+    cap("budget", None),
     Typed(
         "days",
         usual=30.0,
@@ -255,7 +258,8 @@ def answered(values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]) -> Pla
     """Plan, cached by question and store."""
     given, catalog = dict(values), open_catalog()
     calibration = known_loads(catalog).corrected if given["calibration"] == "use" else None
-    return serving_plans_by_aim(request_of(given), catalog, tuple(AIMS), calibration=calibration)
+    request, aims = request_of(given), tuple(AIMS)
+    return serving_plans_by_aim(request, catalog, aims, dearest=DEAREST, calibration=calibration)
 
 
 def _answer(values: Row) -> Plans:
@@ -309,10 +313,14 @@ def _draw(values: Row, answers: Plans, frame: Frame) -> None:
     answer = every[0].answer
     style.caption(
         _(
-            "{designs} designs examined: {refused} cannot serve these requests. Waiting for a "
-            "place is part of the times of a request. All limits hold together with the "
-            "probability asked; intervals of 80%."
-        ).format(designs=localised(f"{answer.designs:,}"), refused=localised(f"{answer.refused:,}"))
+            "{designs} designs examined: {refused} cannot serve these requests. Without a budget, "
+            "plans cost up to {times} times the cheapest. Waiting for a place is part of the times "
+            "of a request. All limits hold together with the probability asked; intervals of 80%."
+        ).format(
+            designs=localised(f"{answer.designs:,}"),
+            refused=localised(f"{answer.refused:,}"),
+            times=f"{DEAREST:g}",
+        )
     )
     st.subheader(_("On the command line"), anchor=False)
     st.code(command(values), language=None, wrap_lines=True)
@@ -381,7 +389,7 @@ def _rows(values: Row, every: list[Column], frame: Frame) -> Iterator[str]:
         cells = [quantity_cell(one.plan.quantities, shown[name], most) for one in every]
         yield column_row(_(shown[name].label), cells)
     yield row(_("weights and replicas"), _replicas)
-    yield column_row(_("binding limit"), [_binding(values, one) for one in every])
+    yield column_row(_("tightest limit"), [_binding(values, one) for one in every])
     if frame.slide:
         return
     yield row(_("price of a device"), _price)
@@ -425,10 +433,17 @@ def _replicas(plan: ServingPlan) -> str:
 
 
 def _binding(values: Row, column: Column) -> str:
-    """Say what binds the plan, for the first of its aims."""
+    """Say which limit is met least surely, and what relaxing a limit buys for the first aim."""
+    shown, holds = limited(values), column.plan.holds
+    labels = {one.quantity: _(one.label) for one in (*shown.values(), LOADED)}
+    tightest = min(holds, key=lambda name: holds[name])
+    text = _("{limit}, met with {probability}")
+    said = text.format(limit=labels[tightest], probability=amount(holds[tightest], "share"))
+    if not column.answer.gains:
+        return said
     aim = OBJECTIVES[column.aims[0]]
-    shown = limited(values)
-    return "; ".join(binding(column.answer, limits_of(values, shown), shown, aim))
+    gained = binding(column.answer, limits_of(values, shown), shown, aim)
+    return "; ".join((said, *gained))
 
 
 def _serve_query(values: Row, plan: ServingPlan) -> str:

@@ -339,8 +339,8 @@ def _cards(answer: PromptAnswer) -> list[str]:
     things = {
         "led_bulb_s": (_("a 10 W LED lamp"), "s"),
         "brain_s": (_("a brain at 20 W"), "s"),
-        "kettles": (_("of a litre boiled"), "share"),
-        "phone_charges": (_("of a phone charge"), "share"),
+        "kettles": (_("boiling a litre of water"), "share"),
+        "phone_charges": (_("charging a phone"), "share"),
     }
     cards = [
         style.figure(name, label, amount(alike[name], unit), "", ())

@@ -259,6 +259,18 @@ def test_each_aim_has_the_plans_that_it_has_alone():
     assert len({found.plans[0].question for found in together.values()}) > 1
 
 
+def test_plans_for_other_aims_cost_no_more_than_asked_over_the_cheapest():
+    request = ServingRequest(
+        question=QUESTION, choices=CHOICES, limits=Limits(most={}, confidence=0.8)
+    )
+    free = serving_plans_by_aim(request, CATALOG, ("cost", "time"))
+    held = serving_plans_by_aim(request, CATALOG, ("cost", "time"), dearest=2.0)
+    lowest = float(held["cost"].plans[0].quantities["cost_usd"].mid)
+    assert float(free["time"].plans[0].quantities["cost_usd"].mid) > 2.0 * lowest
+    assert lowest < float(held["time"].plans[0].quantities["cost_usd"].mid) <= 2.0 * lowest
+    assert held["cost"].plans[0].question == free["cost"].plans[0].question
+
+
 def test_a_plan_counts_the_devices_that_hold_the_weights():
     choices = {"hardware": ("h100-sxm",), "precision": ("bf16", "fp8")}
     for plan in planned(most={"inter_token_s": 0.02}, choices=choices).plans:
