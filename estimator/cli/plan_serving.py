@@ -242,11 +242,11 @@ def _reason(plan: "ServingPlan", *, met: bool) -> str:
     text += f"the {plan.weights} weights fit in {fewest:g} device{'s' * (fewest > 1)}"
     if devices > fewest:
         text += f", {devices:g} {'meet' if met else 'come nearest to'} the load and the limits"
-        each = devices / plan.replicas
-        if each < fewest:
-            text += f" as {plan.replicas:g} attention replicas that share the experts"
-        elif plan.replicas > 1:
-            text += f" as {plan.replicas:g} replicas of {each:g}"
+    each = devices / plan.replicas
+    if each < fewest:
+        text += f", as {plan.replicas:g} attention replicas that share the experts"
+    elif plan.replicas > 1:
+        text += f", as {plan.replicas:g} replicas of {each:g}"
     return text
 
 

@@ -421,12 +421,12 @@ def _replicas(plan: ServingPlan) -> str:
     values = {"weights": plan.weights, "fewest": f"{plan.fewest_devices:g}"}
     if devices == 1.0:
         return _("{weights}, fits in 1 device").format(**values)
-    if devices <= plan.fewest_devices:
-        return _("{weights}, needs {fewest} to hold the weights").format(**values)
-    if plan.replicas == 1.0:
-        text = _("{weights}, fits in {fewest}; the others make it faster")
-    elif each < plan.fewest_devices:
+    if each < plan.fewest_devices:
         text = _("{weights}, fits in {fewest}; {replicas} replicas share the experts")
+    elif devices <= plan.fewest_devices:
+        text = _("{weights}, needs {fewest} to hold the weights")
+    elif plan.replicas == 1.0:
+        text = _("{weights}, fits in {fewest}; the others make it faster")
     else:
         text = _("{weights}, fits in {fewest}; {replicas} replicas of {each}")
     return text.format(**values, replicas=f"{plan.replicas:g}", each=f"{each:g}")
