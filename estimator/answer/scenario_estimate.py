@@ -274,6 +274,8 @@ def _inputs_of_money(
 def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[str, SourcedNumber]:
     asked = result.questions
     found = dict(asked.sites[asked.site_at[row]].inputs)
+    if not asked.device(row).hardware.on_grid:
+        return {"pue": found["pue"]}
     intensity = float(asked.intensity[row])
     if row in result.plans:
         intensity = result.plans[row].co2e_kg_per_kwh

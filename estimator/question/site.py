@@ -9,10 +9,9 @@ import numpy as np
 from estimator.catalog import Catalog, Place, Record, once
 from estimator.core.notice import Notice
 from estimator.core.site import Site
-from estimator.core.uncertainty import Uncertain, z_score
+from estimator.core.uncertainty import Uncertain, spread_between, z_score
 from estimator.core.units import CENTRAL
 from estimator.question.provenance import Found, of_all, recorded, uncertain_record
-from estimator.question.water import find_offsite_water, find_wue
 
 DRIFT_EXPONENT = 0.65
 """Elasticity of a figure's uncertainty to its age in years [1].
@@ -32,6 +31,17 @@ WHAT = {"pue": ("pue", "PUE"), "co2e_kg_per_kwh": ("carbon_intensity", "carbon i
 
 DISAGREEMENT = 2.0
 """Published figures of one grid this many times apart are reported (assumed)."""
+
+OFFSITE = "site.offsite_l_per_kwh"
+"""Priors of the water used to generate a kWh, by country and worldwide."""
+
+DRY = Record(
+    value=0.0,
+    unit="L/kWh",
+    basis="assumed",
+    source="twenty-watts-assumption",
+    note="no cooling outside the device",
+)
 
 WORLD = "world"
 """Site with the default grid."""
@@ -63,8 +73,8 @@ def find_site(
     place = history[-1] if history else None
     pue = _bare_pue() if bare else _pue(history, time, catalog)
     grid = _carbon_intensity(history, time, catalog)
-    water = find_wue(place, bare=bare)
-    offsite = find_offsite_water(place, catalog)
+    water = _wue(place, bare=bare)
+    offsite = _offsite_water(place, catalog)
     electricity = _electricity(place, catalog)
     site = Site(
         name="an unnamed site" if place is None else place.name,
@@ -229,3 +239,25 @@ def _electricity(place: Place | None, catalog: Catalog) -> Found[Uncertain]:
         if (country, sector) in offered:
             return recorded(key, offered[country, sector], source)
     return recorded(key, catalog.prior(f"site.{key}"), source)
+
+
+def _wue(place: Place | None, *, bare: bool) -> Found[Uncertain] | None:
+    """On-site water per energy of the computers [L/kWh], or None if unknown."""
+    key = "wue_l_per_kwh"
+    if place is not None and key in place.records:
+        return recorded(key, place.records[key], "water")
+    return recorded(key, DRY, "water") if bare else None
+
+
+def _offsite_water(place: Place | None, catalog: Catalog) -> Found[Uncertain]:
+    """Water of electricity generation by country, by default worldwide [L/kWh]."""
+    key, source = "offsite_l_per_kwh", "water of electricity"
+    priors = catalog.priors()
+    country = "" if place is None or place.iso2 is None else place.iso2.lower()
+    named = f"{OFFSITE}.{country}"
+    if named not in priors:
+        return recorded(key, priors[f"{OFFSITE}.world"], source)
+    spread = priors["site.offsite_spread"]
+    found = recorded(key, priors[named], source)
+    factor = spread_between(spread.low or 1.0, spread.high or 1.0, source, mid=1.0)
+    return of_all(found.value * factor, found)

@@ -322,6 +322,7 @@ def test_a_brain_emits_nothing_at_a_grids_intensity(catalog, said):
     answer = ask(catalog, flop=1e20, hardware="human brain", **said)
     assert not {"co2e_kg", "operational_co2e_kg", "water_l"} & set(answer.estimate.quantities)
     assert "Human brain uses no electricity: no CO2e and no water" in answer.warnings
+    assert "co2e_kg_per_kwh" not in answer.inputs
     assert not [line for line in answer.warnings if "world average" in line]
 
 
