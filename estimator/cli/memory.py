@@ -14,7 +14,7 @@ from estimator.cli.options import (
     shape_of,
 )
 from estimator.memory.request import MemoryQuestion
-from estimator.question.inputs import option_of, read_number
+from estimator.question.inputs import option_of
 from estimator.show.terminal import print_report
 
 EXAMPLES = """examples:
@@ -54,28 +54,15 @@ def run(options: argparse.Namespace) -> int:
     """Answer one memory question."""
     from estimator.answer.memory_report import memory_report
     from estimator.memory.fit import answer_memory
+    from estimator.memory.request import read_memory
 
     level = level_of(options)
     catalog = catalog_of(options)
-    answer = answer_memory(_question(options), catalog)
+    question = read_memory({**vars(options), "model": model_of(options)})
+    answer = answer_memory(question, catalog)
     if not answer.network.takes_length:
         why = f"is for models of text or sound: {answer.network.name} ignores it, drop it"
         refuse_given(options, ("seq_len", "context", "prefill_tokens"), why)
     report = memory_report(answer, catalog, level)
     print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)
     return 0
-
-
-def _question(options: argparse.Namespace) -> MemoryQuestion:
-    from estimator.memory.request import as_written
-
-    inputs = MemoryQuestion.inputs
-    given = {name: getattr(options, name) for name in (*inputs, "sharding")}
-    written = {name: word for name, word in given.items() if isinstance(word, str)}
-    numbers = [name for name in written if name in inputs and inputs[name].number]
-    said: dict[str, Any] = {name: read_number(name, written.pop(name)) for name in numbers}
-    said |= {name: True for name, word in given.items() if word is True}
-    model = model_of(options)
-    if model is not None:
-        said["model"] = model
-    return MemoryQuestion(**as_written(written, said))

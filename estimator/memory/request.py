@@ -1,7 +1,7 @@
 """Memory question, and parsing of its words."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from estimator.catalog.device_names import chips_of_slice
@@ -14,7 +14,7 @@ from estimator.memory.formats import (
     read_recomputation,
     read_sharding,
 )
-from estimator.question.inputs import Question
+from estimator.question.inputs import Question, read_question
 
 LORA_RANK = 16.0
 """Default rank of adapters [1], in the range of E. Hu et al., "LoRA", 2021, arXiv:2106.09685, table
@@ -116,57 +116,33 @@ PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "int8", "fp4")
 """Precisions without further meaning."""
 
 
-def as_written(words: Mapping[str, str], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Parse the words of a command line or table into fields of a question.
+def read_memory(cells: Mapping[str, Any]) -> MemoryQuestion:
+    """Build a question from texts by input as people write them, ``sharding`` among them.
 
-    Without a device count, a TPU slice uses all of its chips.
-
-    Parameters
-    ----------
-    words : mapping
-        Field -> text as people write it, ``sharding`` among them.
-    fixed : mapping
-        Fields that are given already; they win.
-
-    Returns
-    -------
-    dict
-        Fields of `MemoryQuestion`.
+    What an input states wins over what the words of another imply. Without a device count, a TPU
+    slice uses all of its chips.
 
     Raises
     ------
     ValueError
-        If a word cannot be read.
+        If a word or number cannot be read.
 
     Examples
     --------
-    >>> as_written({"precision": "nf4 weights, bf16 compute", "sharding": "fsdp 2"}, {})
-    {'precision': 'bf16', 'weights': 'nf4', 'zero': 3.0, 'devices': 2.0, 'fsdp': True}
-    >>> as_written({"hardware": "v5p-64"}, {})
-    {'hardware': 'v5p-64', 'devices': 32.0}
+    >>> asked = read_memory({"precision": "nf4 weights, bf16 compute", "sharding": "fsdp 2"})
+    >>> asked.precision, asked.weights, asked.zero, asked.devices, asked.fsdp
+    ('bf16', 'nf4', 3.0, 2.0, True)
+    >>> read_memory({"hardware": "v5p-64"}).devices
+    32.0
     """
-    found: dict[str, Any] = {}
-    for name, word in words.items():
-        if name == "precision":
-            found |= _precision(word)
-        elif name == "sharding":
-            found |= _sharding(word)
-        elif name == "optimizer":
-            found["optimizer"] = read_optimizer(word)
-            found |= {"fused_backward": True} if "in backward" in word.casefold() else {}
-        elif name == "recomputation":
-            found["recomputation"], hosted = read_recomputation(word)
-            found |= {"offload_activations": True} if hosted else {}
-        elif name == "attention":
-            found["attention"] = read_attention(word)
-        else:
-            found[name] = word
-    if "weights" in words:
-        found["weights"] = words["weights"]
-    found |= fixed
-    if "hardware" in found:
-        found.setdefault("devices", float(chips_of_slice(found["hardware"])))
-    return found
+    implied: dict[str, Any] = {}
+    for name, read in _READERS.items():
+        implied |= read(cells[name]) if cells.get(name) else {}
+    stated = {name: cell for name, cell in cells.items() if cell and name not in _READERS}
+    if "hardware" in stated:
+        implied.setdefault("devices", float(chips_of_slice(stated["hardware"])))
+    others = {name: value for name, value in implied.items() if name not in stated}
+    return replace(read_question(MemoryQuestion, stated), **others)
 
 
 def _precision(text: str) -> dict[str, Any]:
@@ -200,3 +176,25 @@ def _sharding(text: str) -> dict[str, Any]:
         found["tensor_parallel"] = 1.0
     known = {name: value for name, value in found.items() if value is not None}
     return known | {name: True for name in ("fsdp", "offload") if getattr(shared, name)}
+
+
+def _optimizer(text: str) -> dict[str, Any]:
+    """Fields set by an optimizer text."""
+    fused = {"fused_backward": True} if "in backward" in text.casefold() else {}
+    return {"optimizer": read_optimizer(text), **fused}
+
+
+def _recomputation(text: str) -> dict[str, Any]:
+    """Fields set by a recomputation text."""
+    recomputed, hosted = read_recomputation(text)
+    return {"recomputation": recomputed, **({"offload_activations": True} if hosted else {})}
+
+
+_READERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
+    "precision": _precision,
+    "sharding": _sharding,
+    "optimizer": _optimizer,
+    "recomputation": _recomputation,
+    "attention": lambda text: {"attention": read_attention(text)},
+}
+"""Input -> reader of its words, which may set further inputs."""

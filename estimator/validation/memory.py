@@ -16,7 +16,7 @@ from estimator.core.rows import Floats, Texts, rows_of
 from estimator.core.uncertainty import uncertain, z_score
 from estimator.core.units import CENTRAL, GIB
 from estimator.memory.fit import answer_memory
-from estimator.memory.request import MemoryQuestion, as_written
+from estimator.memory.request import MemoryQuestion, read_memory
 from estimator.memory.usage import Memory
 from estimator.validation.cross_validation import spread_by_votes
 
@@ -25,11 +25,11 @@ CASES = "runs/memory_cases.csv"
 FIELDS = {"recompute": "recomputation", "batch": "micro_batch"}
 """Column -> input of a question, where they differ."""
 
-WORDS = (
+STATED = (
     *("precision", "optimizer", "sharding", "recompute", "attention", "loss", "counted"),
     *("lora_targets", "states", "accumulation"),
+    *("batch", "devices", "lora_rank", "seq_len", "prefill_tokens"),
 )
-NUMBERS = ("batch", "devices", "lora_rank", "seq_len", "prefill_tokens")
 FLAGS = ("train_embeddings", "dropout")
 
 FACTORS: Mapping[str, float] = {
@@ -139,17 +139,17 @@ def question_of(row: Mapping[str, str], device: str | None = None) -> MemoryQues
     'nf4'
     """
     serves = row["task"] == "inference"
-    fixed: dict[str, object] = {"model": row["model"]}
-    if serves:
-        fixed["inference"] = True
-    elif row["task"] != "pretrain":
-        fixed["finetune"] = row["task"]
-    if device is not None and not serves and not row.get("recompute"):
-        fixed["hardware"] = device
-    fixed |= {FIELDS.get(name, name): float(row[name]) for name in NUMBERS if row.get(name)}
-    fixed |= {name: True for name in FLAGS if row.get(name)}
-    words = {FIELDS.get(name, name): row[name] for name in WORDS if row.get(name)}
-    return MemoryQuestion(**as_written(words, fixed))
+    trains_all = row["task"] == "pretrain"
+    return read_memory(
+        {
+            "model": row["model"],
+            "inference": serves,
+            "finetune": None if serves or trains_all else row["task"],
+            "hardware": None if serves or row.get("recompute") else device,
+            **{FIELDS.get(name, name): row.get(name) for name in STATED},
+            **{name: bool(row.get(name)) for name in FLAGS},
+        }
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from estimator.memory.formats import (
     read_recomputation,
     read_sharding,
 )
-from estimator.memory.request import MemoryQuestion, as_written
+from estimator.memory.request import MemoryQuestion, read_memory
 from estimator.validation.memory import question_of
 
 CATALOG = Catalog.open()
@@ -79,11 +79,11 @@ def test_what_cannot_be_read_is_refused_in_one_line(read, text):
 
 def test_a_precision_that_names_none_is_refused():
     with pytest.raises(ValueError, match="precision must be one of"):
-        as_written({"precision": "quick"}, {})
+        read_memory({"precision": "quick"})
 
 
-def test_what_is_fixed_wins_over_what_is_read():
-    assert as_written({"sharding": "fsdp 8"}, {"devices": 16.0})["devices"] == 16.0
+def test_what_an_input_states_wins_over_what_another_implies():
+    assert read_memory({"sharding": "fsdp 8", "devices": "16"}).devices == 16.0
 
 
 def test_every_case_becomes_a_question_of_its_own_task():
