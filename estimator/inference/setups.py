@@ -130,7 +130,7 @@ _CELLS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """One resolved question, with its assumptions."""
+    """One resolved question."""
 
     question: ServingQuestion
     model: ServedModel
@@ -144,7 +144,6 @@ class Resolved:
     stages: float
     site: Site
     price: DevicePrice | None
-    notes: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,17 +239,8 @@ class ServingTable:
         codes = [numbers.setdefault(one, len(numbers)) for one in things]
         return list(numbers), np.array(codes, dtype=np.intp)[self.named_at]
 
-    @cached_property
-    def _rows(self) -> dict[int, Resolved]:
-        return {}
-
     def row(self, row: int) -> Resolved:
         """Return one row."""
-        if row not in self._rows:
-            self._rows[row] = self._row(row)
-        return self._rows[row]
-
-    def _row(self, row: int) -> Resolved:
         named, layout = self.named_of(row), rows_of(self.layout, row)
         return Resolved(
             question=self.asked.row(row),
@@ -265,7 +255,6 @@ class ServingTable:
             stages=float(layout.stages),
             site=named.site.value,
             price=self.prices[int(self.price_at[row])],
-            notes=self.notices().of(row),
         )
 
     def notices(self) -> NoticeTable:

@@ -35,6 +35,11 @@ def interval(catalog, quantity, **asked):
     return low[0], answer.ranges[quantity].mid[0], high[0]
 
 
+def said_of(catalog, **asked):
+    """What is assumed of the one row of a question."""
+    return answer_serving([ServingQuestion(**asked)], catalog).notices.of(0)
+
+
 def answer_of(catalog, **asked):
     """The one row that answers a question."""
     return single(answer_serving([ServingQuestion(**asked)], catalog))[0]
@@ -218,23 +223,24 @@ def test_a_note_names_the_input_as_the_rim_does(catalog, quantity):
 def test_what_is_not_used_as_it_is_said_is_noted(catalog, asked, field):
     llama = {"preset": "llama-3-8b", "hardware": "h100"}
     plain, noted = (
-        {one.field for one in answer_of(catalog, **llama, **more).notes} for more in ({}, asked)
+        {one.field for one in said_of(catalog, **llama, **more)} for more in ({}, asked)
     )
     assert field in noted - plain
 
 
 @pytest.mark.parametrize("software", ["vLLM 0.9", "ollama", "research", "TensorRT-LLM"])
 def test_a_known_program_needs_no_note(catalog, software):
-    row = answer_of(catalog, preset="llama-3-8b", hardware="h100", software=software)
-    assert "serving_software_unknown" not in {one.code for one in row.notes}
+    said = said_of(catalog, preset="llama-3-8b", hardware="h100", software=software)
+    assert "serving_software_unknown" not in {one.code for one in said}
 
 
 @pytest.mark.parametrize(
     ("hardware", "weights"), [("h100", "bf16"), ("t4", "fp16"), ("v100", "fp16"), ("m2", "q4_k_m")]
 )
 def test_unspecified_weights_are_in_a_format_that_the_device_multiplies(catalog, hardware, weights):
-    row = answer_of(catalog, preset="llama-3.2-1b", hardware=hardware)
-    (assumed,) = (one for one in row.notes if one.code == "serving_weights_assumed")
+    asked = {"preset": "llama-3.2-1b", "hardware": hardware}
+    row = answer_of(catalog, **asked)
+    (assumed,) = (one for one in said_of(catalog, **asked) if one.code == "serving_weights_assumed")
     assert row.weights.name.casefold() == assumed.values["weights"].casefold() == weights
 
 
@@ -249,7 +255,8 @@ def test_unspecified_weights_of_a_published_quantized_model_are_as_published(
     asked = {"preset": preset, "hardware": hardware}
     row = answer_of(catalog, **asked, devices=8.0)
     assert row.weights.name == weights
-    said = {note.code for note in row.notes if note.field == "precision"}
+    notices = said_of(catalog, **asked, devices=8.0)
+    said = {note.code for note in notices if note.field == "precision"}
     assert ("serving_weights_published" in said) == (weights == "fp8")
     given = answer_of(catalog, **asked, precision="bf16", devices=16.0)
     assert given.weights.name == "bf16"
