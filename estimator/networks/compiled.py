@@ -26,6 +26,7 @@ from estimator.networks.blocks import (
     LatentAttention,
     Mlp,
 )
+from estimator.networks.convolution import windows
 from estimator.networks.fields import Fields
 from estimator.networks.ledger import Architecture, CacheLayers, Inputs, Quantity, Term, quantity
 from estimator.networks.model_class import class_name, task
@@ -49,7 +50,8 @@ Row = Mapping[str, Any]
 Coefficients = Mapping[str, float]
 """Product of sizes -> coefficient.
 
-Sizes: `s` sequence tokens, `p` started chunks, `w` full chunks, `u` squares of pixels, `l` labels.
+Sizes: `s` sequence tokens, `p` started chunks, `w` full chunks, `a` to `g` positions after each of
+the convolutions over a recording, `u` squares of pixels, `l` labels.
 """
 
 
@@ -180,8 +182,8 @@ def _labels(row: Row, fields: Fields) -> int:
     """Labels of the classifier in a config, or the default number."""
     if "labels" not in row:
         return 0
-    listed = len(fields.part("id2label").values)
-    return fields.size("num_labels", default=listed or row["labels"])
+    key, listed = row.get("labels_key", "num_labels"), len(fields.part("id2label").values)
+    return fields.size(key, default=listed or row["labels"])
 
 
 def _side(row: Row, fields: Fields) -> float | None:
@@ -259,6 +261,8 @@ class _Polynomials:
             sizes["s"], warnings = _in_steps(tokens, facts, "seq_len")
             chunks = tokens / facts.get("chunk", 1)
             sizes |= {"p": np.ceil(chunks), "w": np.floor(chunks)}
+            for name, window in zip("abcdefg", facts.get("windows", ()), strict=False):
+                tokens = sizes[name] = windows(tokens, *window)
             warnings += length_warning(tokens, facts["longest"]) if "longest" in facts else ()
         if "image" in self.row:
             facts = self.row["image"]

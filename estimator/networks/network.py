@@ -6,7 +6,7 @@ state spaces, diffusion models.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -174,20 +174,6 @@ def crossing(
 def prefixed(inner: Iterable[Line], prefix: str) -> Iterator[Line]:
     """Lines of a part of a network, with prefixed names."""
     return ((prefix + name, term) for name, term in inner)
-
-
-def without_input_gradient(run: Callable[[Inputs], Pass], part: str) -> Callable[[Inputs], Pass]:
-    """Same pass, with constant inputs (such as sines) to the products called `part`."""
-
-    def ran(inputs: Inputs) -> Pass:
-        done = run(inputs)
-        kept = [
-            (name, replace(term, backward_ratio=1.0) if name == part else term)
-            for name, term in done.lines
-        ]
-        return replace(done, lines=kept)
-
-    return ran
 
 
 def added(all_lines: Iterable[Line]) -> dict[str, Term]:

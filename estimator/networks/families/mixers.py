@@ -35,11 +35,6 @@ def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
     return product(channels * (kernel + bias), 2 * kernel * channels)
 
 
-def lstm(width: int) -> Cost:
-    """LSTM as wide as its input, four gates of two matrices each."""
-    return product(8 * width * width + 8 * width, 16 * width * width)
-
-
 def expanded(fields: Fields, key: str = "mamba_expand") -> int:
     """Width inside a mixer, `key` times the model's."""
     return int(ratio(fields, key, 2) * fields.size("hidden_size"))

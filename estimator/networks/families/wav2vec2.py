@@ -51,19 +51,13 @@ class AudioFacts:
         HuBERT: the norm before the projection may be left out.
     squeezed : bool
         SEW: layers at a fraction of the frames (arXiv:2109.06870, sec. 4).
-    layer : function or None
-        Costs of a layer, and per recording; of a transformer with position convolutions if None.
-        Without them the convolutions rest.
     """
 
     gated_bias: bool = False
     stacked_positions: bool = False
     optional_norm: bool = False
     squeezed: bool = False
-    layer: Callable[[Fields, int], tuple[Costs, Costs]] | None = None
 
-
-NOTHING: Costs = {}
 
 WITHOUT_ADAPTER = ("hubert", "sew", "unispeech", "unispeech-sat")
 """Types that ignore `add_adapter`."""
@@ -75,11 +69,7 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
     filters, width = audio_filters(fields, facts)
     layers = fields.layers("num_hidden_layers", default=12)
     positions, spare = positions_filter(facts, fields, hidden)
-    layer, whole = _layer(facts, fields, hidden), NOTHING
-    if facts.layer is not None:
-        layer, whole = facts.layer(fields, hidden)
-        resting = sum(cost.params for cost in positions.values())
-        whole, positions = {**whole, "embedding/position_filter": held(resting)}, NOTHING
+    layer = _layer(facts, fields, hidden)
     normed = not facts.optional_norm or fields.flag("feat_proj_layer_norm", default=True)
     masks = masks_frames(fields)
     heads = fields.size("num_attention_heads", default=12)
@@ -88,7 +78,7 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
     adapted = audio_adapter(fields, hidden)
     fold = fields.size("squeeze_factor", default=2) if facts.squeezed else 1
     bridged = not facts.squeezed or width != hidden
-    project = {"features/project": affine(width, hidden)} if bridged else NOTHING
+    project = {"features/project": affine(width, hidden)} if bridged else {}
     if facts.squeezed:
         after = {part: cost.repeated(fold) for part, cost in after.items()}
         after["features/upsample"] = affine(hidden, fold * hidden)
@@ -96,7 +86,6 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
         "norm/outer": held(2 * hidden),
         "embedding/mask": held(hidden * masks),
         "attention/relative_bias": held(tables),
-        **whole,
         **once,
     }
 
