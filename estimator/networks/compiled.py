@@ -51,7 +51,7 @@ Coefficients = Mapping[str, float]
 """Product of sizes -> coefficient.
 
 Sizes: `s` sequence tokens, `p` started chunks, `w` full chunks, `a` to `g` positions after each of
-the convolutions over a recording, `u` squares of pixels, `l` labels.
+the convolutions that shorten a recording or shrink an image, `u` squares of pixels, `l` labels.
 """
 
 
@@ -272,6 +272,10 @@ class _Polynomials:
                 side = quantity("image_size", side)
                 steps, warned = _in_steps(side, facts, "image_size")
                 sizes["u"], warnings = steps * steps, warnings + warned
+            side = np.sqrt(sizes["u"])
+            for name, window in zip("abcdefg", facts.get("windows", ()), strict=False):
+                side = windows(side, *window)
+                sizes[name] = side * side
         return sizes, warnings
 
     def _lines(

@@ -215,7 +215,7 @@ TYPES = (
     (
         "vision",
         "CNN",
-        "hgnet_v2 *resnet* *convnext* *regnet* *alexnet* *vgg* *densenet* *superpoint*",
+        "hgnet_v2 *resnet* *resnext* *convnext* *regnet* *alexnet* *vgg* *densenet* *superpoint*",
     ),
     ("diffusion", "diffusion transformer", "*fluxcontrolnet*"),
     ("diffusion", "U-Net", "*unet* *autoencoder* *controlnet*"),
