@@ -1,12 +1,13 @@
 """A real Prometheus server on loopback, filled with fabricated series."""
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+
+from tests.ports import free_port
 
 WAIT_S = 60
 
@@ -29,7 +30,7 @@ def serving(folder, programs, openmetrics, scraped=()):
     targets = json.dumps([{"targets": list(scraped)}])
     job = f"{{job_name: app, scrape_interval: 1s, static_configs: {targets}}}"
     settings.write_text(f"scrape_configs: [{job if scraped else ''}]\n", encoding="utf-8")
-    place = f"127.0.0.1:{_free_port()}"
+    place = f"127.0.0.1:{free_port()}"
     command = [
         programs / "prometheus",
         f"--config.file={settings}",
@@ -49,12 +50,6 @@ def serving(folder, programs, openmetrics, scraped=()):
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait(10)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _wait_until_ready(url, server, log):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import DRAWN, FLAGS, ROOT, WAIT_S, find_executable, free_port, serving
+from tests.browser.conftest import DRAWN, FLAGS, ROOT, WAIT_S, find_executable, serving
+from tests.ports import free_port
 
 TARGET = ROOT / ".github" / "app.svg"
 SIZE = {"width": 1280, "height": 800}

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -18,6 +17,8 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 BUILD = "import hatchling.build as b, sys; print(b.{}(sys.argv[1]))"
@@ -73,9 +74,7 @@ def try_package(python, package, folder):
 
 def open_app(command, folder):
     """Start the app and wait until it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = [command, "app", "--port", str(port), "--no-browser"]
     environment = {**os.environ, "HOME": str(folder / "home")}
     quiet = subprocess.DEVNULL

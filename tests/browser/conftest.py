@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.ports import free_port
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -46,12 +47,6 @@ def find_executable():
     """Chromium named by the environment, else the first one on the path."""
     named = os.environ.get("TWENTY_WATTS_BROWSER") or os.environ.get("BROWSER_EXECUTABLE")
     return named or next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def healthy(url):

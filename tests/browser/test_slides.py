@@ -3,7 +3,8 @@
 import pytest
 
 from estimator.web.site_map import PAGES
-from tests.browser.conftest import Tab, free_port, serving, wait_until
+from tests.browser.conftest import Tab, serving, wait_until
+from tests.ports import free_port
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

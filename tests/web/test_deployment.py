@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,17 +19,12 @@ from tornado.httpclient import HTTPRequest
 from estimator.cli import main
 from tests import server_programs
 from tests.benchmarks.app import Session, wait_for
+from tests.ports import free_port
 from tests.server_programs import NGINX
 
 ROOT = Path(__file__).parents[2]
 HOST = "watts.example.org"
 LINK = "v=1&params=7e9&tokens=2e12&hardware=a100&devices=77"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from estimator.cli import main
 from estimator.web.shared.visitors import Visitors
 from tests import prometheus_server
 from tests.benchmarks.app import Session, wait_for
+from tests.ports import free_port
 from tests.server_programs import PROMETHEUS
 
 ROOT = Path(__file__).parents[2]
@@ -35,12 +35,6 @@ def test_a_place_that_is_given_back_is_taken_again():
 def test_without_a_limit_everybody_enters():
     here = Visitors()
     assert all(here.enter() for _ in range(1000))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager
