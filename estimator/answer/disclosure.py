@@ -266,7 +266,7 @@ class _Training:
             value = value if known is None else known.value
             found[name] = missing(f"{name}_not_given", name)
             if value == value:
-                found[name] = self._counted(name, value, unit)
+                found[name] = self._size_fact(name, value, unit)
         active = found.pop("active_params")
         size = found["params"] if active.value is None else active
         flop = self._flop(size.value, found["tokens"].value)
@@ -307,13 +307,13 @@ class _Training:
             formula += f"parameters × {human_count(tokens)} tokens"
         return self._quantity("training_flop", "FLOP", formula)
 
-    def _counted(self, name: str, value: float, unit: str) -> Fact:
+    def _size_fact(self, name: str, value: float, unit: str) -> Fact:
         """Parameters or tokens: as given, on record of the preset, or counted."""
         preset = self.answer.work.preset
         record = None if preset is None else preset.records.get(name)
         if name in self.inputs:
             return self._number(name, value, unit)
-        if name in self.answer.scenario.given():
+        if name in self.answer.scenario.specified_inputs():
             return Fact(value=value, unit=unit)
         if record is not None and record.value == value:
             basis = GIVEN if record.basis == PUBLISHED else PREDICTED

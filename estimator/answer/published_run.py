@@ -30,7 +30,7 @@ def published_run(answer: Answer, catalog: Catalog) -> dict[str, float | str]:
         id), ``note`` and ``claim`` (the claim of another time), as far as they are known.
     """
     scenario = answer.scenario
-    if scenario.preset is None or any(name in scenario.given() for name in OTHER_WORK):
+    if scenario.preset is None or any(name in scenario.specified_inputs() for name in OTHER_WORK):
         return {}
     preset = catalog.preset(scenario.preset)
     run = {name: one for name, one in preset.as_run.items() if one.basis != "assumed"}

@@ -31,7 +31,14 @@ from estimator.core.work import Workload
 from estimator.networks.config_file import compact_json
 from estimator.question.hardware import BUSY_SHARE, WAITING_PARAMS, node_devices
 from estimator.question.ownership import used_up_price
-from estimator.question.provenance import GIVEN, SourcedNumber, given, input_of, prior, recorded
+from estimator.question.provenance import (
+    GIVEN,
+    SourcedNumber,
+    given_value,
+    input_of,
+    prior,
+    recorded,
+)
 from estimator.question.scenario import BESIDE_PRODUCTS, INPUTS, SHARING, Scenario, link
 from estimator.question.table import RECOMPUTED_SHARE, Table
 from estimator.question.workload import Work, compact_config
@@ -233,7 +240,7 @@ def _inputs(
         value = getattr(scenario, name)
         if value is not None:
             unit = INPUTS[name].unit or ("year" if name == "year" else "1")
-            found |= given(INPUTS[name].resolved or name, value, unit).inputs
+            found |= given_value(INPUTS[name].resolved or name, value, unit).inputs
     metered_kwh = where[0].workload.metered_kwh
     if metered_kwh is not None:
         metered_kwh = rows_of(metered_kwh, where[1])
@@ -243,7 +250,7 @@ def _inputs(
         )
         found["energy_kwh"] = number
     if scenario.recomputation is not None:
-        found |= given("recomputation", RECOMPUTED_SHARE[scenario.recomputation], "1").inputs
+        found |= given_value("recomputation", RECOMPUTED_SHARE[scenario.recomputation], "1").inputs
     found |= _inputs_of_devices(result, row, scenario)
     found |= _inputs_of_utilization(result, row, scenario, where)
     found |= _inputs_of_power(result, row, where)
@@ -266,7 +273,7 @@ def _inputs_of_money(
         price = used_up_price(device, asked.catalog, paid=scenario.device_price, many=many)
         return {} if price is None else price.inputs
     if scenario.price is not None:
-        return given("price_usd_per_h", scenario.price, "USD/h").inputs
+        return given_value("price_usd_per_h", scenario.price, "USD/h").inputs
     rent = asked.rents[asked.rent_at[row]]
     return {} if rent is None else rent.inputs
 
@@ -286,7 +293,7 @@ def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[s
         ("electricity_usd_per_kwh", scenario.electricity_price, "USD/kWh"),
     ):
         if value is not None and value == value:
-            found |= given(name, value, unit).inputs
+            found |= given_value(name, value, unit).inputs
     return found
 
 
@@ -296,7 +303,7 @@ def _inputs_of_devices(
     """Device count, unless it is assumed."""
     asked = result.questions
     if scenario.devices is not None:
-        return given("devices", scenario.devices, "1").inputs
+        return given_value("devices", scenario.devices, "1").inputs
     preset = asked.work.preset(row)
     if preset is not None and asked.devices_known[row]:
         return recorded("devices", preset.as_run["devices"], "devices").inputs
@@ -309,7 +316,7 @@ def _inputs_of_utilization(
     """Utilization, or the device time that replaces it."""
     asked, (group, place) = result.questions, where
     if scenario.utilization is not None:
-        return dict(given("utilization", scenario.utilization, "1").inputs)
+        return dict(given_value("utilization", scenario.utilization, "1").inputs)
     if group.expected is None or asked.timed[row]:
         timed = group.workload.training_flop is None and group.hardware.unknown_busy.loadings
         sizes = (asked.work.numbers[name][row] for name in ("active_params", "params"))

@@ -7,7 +7,7 @@ from estimator.core.carbon_schedule import schedule
 from estimator.core.estimate import estimate
 from estimator.core.rows import Floats
 from estimator.question.carbon_profile import check_start
-from estimator.question.provenance import given
+from estimator.question.provenance import given_value
 
 
 def on_profile(answer: Answer, hourly: Floats, start_h: float) -> Answer:
@@ -28,7 +28,7 @@ def on_profile(answer: Answer, hourly: Floats, start_h: float) -> Answer:
     """
     check_start(start_h, hourly)
     plan = schedule(hourly, start_h, float(answer.estimate["wall_hours"].mid))
-    found = given("co2e_kg_per_kwh", plan.co2e_kg_per_kwh, "kgCO2e/kWh")
+    found = given_value("co2e_kg_per_kwh", plan.co2e_kg_per_kwh, "kgCO2e/kWh")
     site = replace(answer.site, co2e_kg_per_kwh=found.value)
     return replace(
         answer,

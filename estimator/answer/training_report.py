@@ -66,7 +66,7 @@ def estimate_report(answer: Answer) -> Report:
         quantities={name: known[name] for name in RESULTS if name in known},
         level=answer.level,
         inputs={
-            **answer.scenario.given(),
+            **answer.scenario.specified_inputs(),
             "hardware": answer.device.id,
             "devices": answer.run.devices,
             "precision": answer.precision,

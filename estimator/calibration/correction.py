@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.calibration.conditions import Conditions, Flags, Floats, step_size
-from estimator.calibration.gaussian_process import Evidence, Posterior, joined
+from estimator.calibration.gaussian_process import Evidence, Posterior, merge_evidence
 from estimator.calibration.law import StepLaw, step_law
 from estimator.calibration.measured_power import (
     PowerObservation,
@@ -175,7 +175,7 @@ class Known:
         ]
         if not found:
             return None
-        evidence = joined([self.of(device)[1], *(one for _, one in there)])
+        evidence = merge_evidence([self.of(device)[1], *(one for _, one in there)])
         return Elsewhere(found=found, evidence=evidence)
 
     def of_program(self, device: Device, program: str) -> list[CalibrationObservation]:
@@ -223,11 +223,11 @@ def known_runs(catalog: Catalog, *, calibrated: bool = True) -> Known:
     if not calibrated:
         return Known(catalog, NOTHING_MEASURED)
     folder = os.fspath(data_directory())
-    return _read(catalog, folder, store_state(folder))
+    return _read_runs(catalog, folder, store_state(folder))
 
 
 @lru_cache(maxsize=8)
-def _read(catalog: Catalog, folder: str, state: State) -> Known:
+def _read_runs(catalog: Catalog, folder: str, state: State) -> Known:
     if not state:
         return Known(catalog, Measured(shipped=catalog))
     from estimator.measure.host_id import host_id

@@ -308,7 +308,7 @@ def _late(where: Conditions, sizes: Floats) -> Floats:
     return np.asarray(log_slowdown(np.exp(where.launch - sizes)), dtype=np.float64)
 
 
-def joined(parts: Sequence[Evidence]) -> Evidence:
+def merge_evidence(parts: Sequence[Evidence]) -> Evidence:
     """Merge the evidence of several devices, with the components of the first.
 
     See `Components.portable` for shared components.

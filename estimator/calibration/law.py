@@ -64,16 +64,16 @@ class StepLaw:
 
     def knows(self, where: Conditions) -> Flags:
         """Mask of the runs with counted steps."""
-        return _counted(where) & ~np.isnan(where.size)
+        return _has_counts(where) & ~np.isnan(where.size)
 
     @cached_property
-    def _seen(self) -> Flags:
+    def _informative(self) -> Flags:
         """Mask of the observations that inform the law."""
-        return _counted(self.evidence.where)
+        return _has_counts(self.evidence.where)
 
     @cached_property
     def _where(self) -> Conditions:
-        return self.evidence.where.part(self._seen)
+        return self.evidence.where.part(self._informative)
 
     @cached_property
     def _log_time(self) -> Floats:
@@ -82,7 +82,7 @@ class StepLaw:
         expected, _ = evidence.components.prior(
             np.zeros(len(evidence.log_ratio)), evidence.prior_sd, evidence.where.speed
         )
-        found: Floats = -(evidence.log_ratio + expected)[self._seen]
+        found: Floats = -(evidence.log_ratio + expected)[self._informative]
         return found
 
     @on_one_thread
@@ -124,7 +124,7 @@ class StepLaw:
         """Inverse covariance of the counted runs' residuals."""
         own = FAMILY_SD**2 + PROGRAM_SD**2
         total = _alike(self._where, self._where, self.evidence)
-        np.fill_diagonal(total, own + self.evidence.noise_sd[self._seen] ** 2)
+        np.fill_diagonal(total, own + self.evidence.noise_sd[self._informative] ** 2)
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
 
@@ -134,7 +134,7 @@ def step_law(evidence: Evidence) -> StepLaw | None:
     return StepLaw(evidence=evidence) if known else None
 
 
-def _counted(where: Conditions) -> Flags:
+def _has_counts(where: Conditions) -> Flags:
     return ~np.isnan(where.dispatch) & ~np.isnan(where.moved)
 
 

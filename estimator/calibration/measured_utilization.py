@@ -400,7 +400,7 @@ def _components(catalog: Catalog, name: str) -> Components:
     return Components(**{key: record.value for key, record in found.items()})
 
 
-def counted(found: Sequence[CalibrationObservation]) -> tuple[int, int]:
+def run_counts(found: Sequence[CalibrationObservation]) -> tuple[int, int]:
     """Return the number of runs and of timings behind the observations."""
     runs = round(sum(one.whole for one in found))
     return max(runs, min(1, len(found))), sum(one.timings for one in found)

@@ -16,7 +16,7 @@ from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_power import PowerObservation
 from estimator.calibration.measured_utilization import (
     CalibrationObservation,
-    counted,
+    run_counts,
     speed_of,
     text_array,
 )
@@ -45,7 +45,7 @@ def utilization_input(
     found: Sequence[CalibrationObservation], before: Uncertain, now: Uncertain
 ) -> SourcedNumber:
     """Calibrated utilization of one run, with its provenance."""
-    runs, timings = counted(found)
+    runs, timings = run_counts(found)
     words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"
     left = in_percent(float(now.log_sd) / float(before.log_sd))
     return SourcedNumber(
@@ -105,7 +105,7 @@ def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[No
         return ()
     times = median_of(one.reached / float(one.expected.mid) for one in found)
     values = {
-        "count": float(counted(found)[0]),
+        "count": float(run_counts(found)[0]),
         "where": where,
         "age": age_in_words(max(one.started for one in found)),
         "times": times,

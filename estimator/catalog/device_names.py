@@ -228,7 +228,7 @@ def refusal(name: str) -> str | None:
     if limit is not None:
         device = without(POWER_LIMIT, name)
         return f"gives a power limit; name {device!r} and set the power limit to {limit[1]} W"
-    device, count = counted(name)
+    device, count = split_count(name)
     if count < 2:
         return None
     return (
@@ -236,10 +236,10 @@ def refusal(name: str) -> str | None:
     )
 
 
-def counted(name: str) -> tuple[str, int]:
+def split_count(name: str) -> tuple[str, int]:
     """Split a name into device and count, 1 by default.
 
-    >>> counted("8x A100 40GB")
+    >>> split_count("8x A100 40GB")
     ('A100 40GB', 8)
     """
     found = COUNTED.fullmatch(unicodedata.normalize("NFKC", name).strip())

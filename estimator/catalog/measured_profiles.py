@@ -11,7 +11,7 @@ from typing import Any
 from estimator.catalog import toml_files as files
 from estimator.catalog.profile_folders import measured_directory
 from estimator.catalog.schema import FOLDERS
-from estimator.system.file_lock import held
+from estimator.system.file_lock import hold_lock
 from estimator.system.whole_files import write_whole
 
 Table = Mapping[str, Any]
@@ -56,7 +56,7 @@ def keep_profile(
     files.device_from(device_id, [(path, dict(profile))], lambda *_: None)
     files.sources_from(folder / "sources.toml", sources)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with held(folder.with_name(f"{folder.name}.lock")):
+    with hold_lock(folder.with_name(f"{folder.name}.lock")):
         if merged is not None:
             profile = merged(dict(profile), kept_profiles().get(device_id, {}))
         known = kept_sources()

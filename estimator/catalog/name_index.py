@@ -11,11 +11,11 @@ from estimator.catalog import toml_files as files
 from estimator.catalog.device_names import (
     BoardWords,
     DeviceName,
-    counted,
     holds,
     matching,
     readings,
     refusal,
+    split_count,
     take_apart,
 )
 from estimator.catalog.records import name_key, place_key
@@ -121,13 +121,13 @@ class NameIndex:
         key = name_key(name)
         why = refusal(name) if self.what == "hardware" else None
         if why is not None:
-            device, count = counted(name)
+            device, count = split_count(name)
             if count > 1 and self.look_up(device) is None:
                 return self._unknown(device)
-            return ValueError(f"{self.what} {shown(name)} {why}")
+            return ValueError(f"{self.what} {quote(name)} {why}")
         same_model = self._of_model(name) if self.what == "hardware" else []
         if same_model:
-            return refuse("unknown_board", name=shown(name), known=tuple(same_model))
+            return refuse("unknown_board", name=quote(name), known=tuple(same_model))
         near = [self._ids[other] for other in self._suggestions.nearest(key, count=12)]
         size = take_apart(name).memory_gb if self.what == "hardware" else None
         fitting = [one for one in near if size is None or holds(size, self._board(one))]
@@ -229,10 +229,10 @@ class NameIndex:
         return Suggestions(self._ids)
 
 
-def shown(name: str) -> str:
+def quote(name: str) -> str:
     """Quote a name in a message, truncated if long.
 
-    >>> shown("a" * 300)[-6:]
+    >>> quote("a" * 300)[-6:]
     "aa...'"
     """
     return repr(name if len(name) <= SHOWN else name[:SHOWN] + "...")
@@ -242,5 +242,5 @@ def unknown(what: str, name: str, near: Iterable[str]) -> ValueError:
     """Error for an unknown name, with suggestions or where to find all."""
     close = tuple(dict.fromkeys(near))[:4]
     if close:
-        return refuse("unknown_name", what=what, name=shown(name), near=close)
-    return refuse(f"unknown_{what}", name=shown(name))
+        return refuse("unknown_name", what=what, name=quote(name), near=close)
+    return refuse(f"unknown_{what}", name=quote(name))

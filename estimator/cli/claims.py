@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of, shape_of
-from estimator.core.units import human_quantity, joined
+from estimator.core.units import format_range, human_quantity
 from estimator.show.terminal import print_shaped
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _argument(one: "Claim") -> Iterator["Block"]:
 
 def _range(interval: "Interval", unit: str) -> str:
     low, high = (human_quantity(bound, unit) for bound in (interval.low, interval.high))
-    return "exact" if low == high else joined(low, high)
+    return "exact" if low == high else format_range(low, high)
 
 
 def _verdict(one: "Claim") -> str:

@@ -144,7 +144,7 @@ def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
         named["site"] = scenario.site or ""
         site = [scenario.site or ""] if several else []
         if isinstance(found, str):
-            row = {"inputs": scenario.given()} if shape == "json" else named
+            row = {"inputs": scenario.specified_inputs()} if shape == "json" else named
             rows.append({**row, "error": found})
             refused.append(": ".join([str(scenario.hardware), *site, found]))
             continue

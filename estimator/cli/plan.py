@@ -178,7 +178,7 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     plain = {name: None for name in searched} | {"interval": None}
     fixed = scenario_of(argparse.Namespace(**{**vars(options), **plain}))
     values: dict[str, tuple[float | str, ...]] = {
-        name: (value,) for name, value in fixed.given().items()
+        name: (value,) for name, value in fixed.specified_inputs().items()
     }
     values["hardware"] = planned_devices(catalog)
     values["devices"] = PLANNED_COUNTS
@@ -212,14 +212,14 @@ def _report(plan: "TrainingPlan", level: float, swept: "Sequence[str]") -> "Repo
         question="plan",
         quantities=plan.quantities,
         level=level,
-        inputs=scenario.given(),
+        inputs=scenario.specified_inputs(),
         facts={
             "probability": plan.probability,
             "limits_hold": dict(plan.holds),
             "also_in": plan.also_in,
             "link": link(scenario),
         },
-        columns=(*scenario.given(), "probability"),
+        columns=(*scenario.specified_inputs(), "probability"),
         details={"leading": {"": f"{scenario.devices or 1:,.0f} × {scenario.hardware}", **chosen}},
     )
 

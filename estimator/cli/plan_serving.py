@@ -201,7 +201,7 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
 
     asked = plan.question
     stated: dict[str, Any] = {}
-    for name, value in asked.given().items():
+    for name, value in asked.specified_inputs().items():
         if value is False:
             continue
         declared = SERVING[name]

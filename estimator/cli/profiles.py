@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of, open_catalog, shape_of
-from estimator.core.units import amount, joined
+from estimator.core.units import amount, format_range
 from estimator.show.terminal import print_shaped
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def _span(low: str | None, high: str | None) -> str:
     """Format a range; a missing end is open."""
     if low is None:
         return "" if high is None else f"up to {high}"
-    return f"from {low}" if high is None else joined(low, high)
+    return f"from {low}" if high is None else format_range(low, high)
 
 
 def _cell_text(value: object) -> str:

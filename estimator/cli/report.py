@@ -157,7 +157,7 @@ def _question(options: argparse.Namespace) -> "tuple[Scenario, str]":
         base, origin = scenario_of_forecast(_forecast(options.forecast), given), STEPS
     elif options.link:
         base = _linked(options)
-    return replace(base, **given.given()), origin
+    return replace(base, **given.specified_inputs()), origin
 
 
 def _forecast(name: str) -> "Any":

@@ -143,11 +143,11 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
         energy = _metered_energy(workload, spent_h, power, hardware, site, run)
     cost = _cost(spent_h, energy, hardware, site, run)
     if hardware.on_grid:
-        impact = _joined(_emissions(spent_h, energy, hardware, site), _water(energy, site))
+        impact = _merge(_emissions(spent_h, energy, hardware, site), _water(energy, site))
     else:
         reason = Notice("not_on_grid", "", {"device": hardware.name})
         impact = Estimate(quantities={}, absent=dict.fromkeys(OF_ELECTRICITY, reason))
-    return _joined(time, energy, cost, impact)
+    return _merge(time, energy, cost, impact)
 
 
 def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
@@ -335,7 +335,7 @@ def _without(name: str, reason: Notice) -> Estimate:
     return Estimate(quantities={}, absent={name: reason})
 
 
-def _joined(*pieces: Estimate) -> Estimate:
+def _merge(*pieces: Estimate) -> Estimate:
     quantities: dict[str, Uncertain] = {}
     absent: dict[str, Notice] = {}
     breakdown: dict[str, Callable[[], Parts]] = {}

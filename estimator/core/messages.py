@@ -94,7 +94,7 @@ def render(
         elif name:
             value = notice.values[name]
             is_input = name.endswith("_input")
-            shown = names(str(value)) if is_input else _joined(value, translated)
+            shown = names(str(value)) if is_input else _translate_value(value, translated)
             pieces.append(_filled(shown, spec, conversion, written))
     return "".join(pieces)
 
@@ -148,7 +148,7 @@ def reason(error: ValueError) -> Notice:
     return error.notice if isinstance(error, Refusal) else Notice("text", "", {"text": str(error)})
 
 
-def _joined(value: Value, translated: Words) -> Value:
+def _translate_value(value: Value, translated: Words) -> Value:
     """Translate the words of a value, such as a country."""
     if isinstance(value, tuple):
         return ", ".join(value)

@@ -261,12 +261,12 @@ def human_mass(kilograms: float) -> str:
     return human(kilograms * 1e3, "g")
 
 
-def joined(low: str, high: str, between: str = "to") -> str:
+def format_range(low: str, high: str, between: str = "to") -> str:
     """Format a range of two amounts, with a shared unit once.
 
-    >>> joined("440 W", "568 W"), joined("$102k", "$1.14M"), joined("25.0%", "65.5%", "–")
-    ('440 to 568 W', '$102k to $1.14M', '25.0 – 65.5%')
-    >>> joined("below $0.0001", "below $0.0001")
+    >>> format_range("440 W", "568 W"), format_range("25.0%", "65.5%", "–")
+    ('440 to 568 W', '25.0 – 65.5%')
+    >>> format_range("below $0.0001", "below $0.0001")
     'below $0.0001'
     """
     if low == high:

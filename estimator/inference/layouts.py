@@ -69,7 +69,7 @@ def _rate(table: ServingTable, layout: Layout, parameters: Parameters) -> tuple[
 
 def impossible_layouts(table: ServingTable) -> dict[int, Notice]:
     """Row -> reason why its devices cannot share the model as given."""
-    given, layout = table.given, table.layout
+    given, layout = table.asked_numbers, table.layout
     experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
     devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)
     needed = np.maximum(experts, filled(tensor, 1.0) * replicas)

@@ -338,7 +338,7 @@ def _evidence_notices(
 def known_loads(catalog: Catalog) -> KnownLoads:
     """Measured loads from the profiles and the user's store."""
     folder = data_directory()
-    return _read(catalog, str(folder), store_state(folder))
+    return _read_loads(catalog, str(folder), store_state(folder))
 
 
 def _elsewhere(run: MeasuredRun) -> MeasuredRun:
@@ -347,7 +347,7 @@ def _elsewhere(run: MeasuredRun) -> MeasuredRun:
 
 
 @lru_cache(maxsize=8)
-def _read(catalog: Catalog, folder: str, state: State) -> KnownLoads:
+def _read_loads(catalog: Catalog, folder: str, state: State) -> KnownLoads:
     shipped = [_elsewhere(one.run) for one in catalog.calibrations() if one.run.served]
     if not state:
         return KnownLoads(catalog, shipped)

@@ -51,7 +51,7 @@ class Division:
 
 def divided(table: ServingTable, laid_out: LaidOut, parameters: Parameters) -> Division:
     """Divide the devices of a table into pools."""
-    given = table.given
+    given = table.asked_numbers
     errors = _refused(table)
     prompts, answers = _counts(table)
     open_ = np.isnan(prompts)
@@ -91,7 +91,7 @@ class _Pools:
 
 def _refused(table: ServingTable) -> dict[int, Notice]:
     """Rows that cannot have pools."""
-    given, refused = table.given, dict[int, Notice]()
+    given, refused = table.asked_numbers, dict[int, Notice]()
     prompts, answers, whole = (
         given[name] for name in ("prefill_devices", "decode_devices", "devices")
     )
@@ -120,7 +120,7 @@ def _counts(table: ServingTable) -> tuple[Floats, Floats]:
     Parallel sizes imply a pool's device count; an unspecified pool has the fewest devices that fit
     the model.
     """
-    given, counts = table.given, []
+    given, counts = table.asked_numbers, []
     for pool in POOLED:
         sizes = filled(_size(table, pool, SIZES[0]), 1.0) * filled(
             _size(table, pool, SIZES[1]), 1.0
@@ -142,7 +142,7 @@ def _counts(table: ServingTable) -> tuple[Floats, Floats]:
 
 def _size(table: ServingTable, pool: str, name: str) -> Floats:
     """Parallel size of a pool, by default that of the whole setup."""
-    return filled(table.given[f"{pool}{name}"], table.given[name])
+    return filled(table.asked_numbers[f"{pool}{name}"], table.asked_numbers[name])
 
 
 def _pools(table: ServingTable, prompts: Floats, answers: Floats, laid_out: LaidOut) -> _Pools:

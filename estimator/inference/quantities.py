@@ -218,7 +218,7 @@ def _loaded(
     table: ServingTable, resolver: ServingResolver
 ) -> tuple[ServingTable, dict[int, Notice]]:
     """Setups at the concurrency of their request rate, and reasons for failures."""
-    given = table.given
+    given = table.asked_numbers
     by_users = ~np.isnan(given["users"])
     rated = rows_where(by_users | ~np.isnan(given["request_rate"]))
     if not rated.size:
@@ -253,7 +253,7 @@ def _laid_out_for(
     table: ServingTable, flying: Floats, resolver: ServingResolver
 ) -> tuple[ServingTable, Floats]:
     """Re-lay out setups with too few sequences per replica; return the concurrency too."""
-    given, layout = table.given, table.layout
+    given, layout = table.asked_numbers, table.layout
     replicas = np.asarray(layout.data_parallel)
     open_ = table.layout_chosen & (replicas > 1.0) & ~np.isnan(flying)
     if not open_.any():
@@ -282,8 +282,8 @@ def _fitting_setups(
 ) -> tuple[ServingTable, dict[int, Notice]]:
     """Return the setups, and reasons why some cannot run."""
     read, written = table.input_tokens(resolver.parameters), table.output_tokens
-    asked = filled(table.given["concurrency"], 1.0)
-    short = np.where(np.isnan(table.given["input_tokens"]), 0.0, read)
+    asked = filled(table.asked_numbers["concurrency"], 1.0)
+    short = np.where(np.isnan(table.asked_numbers["input_tokens"]), 0.0, read)
     least, longest = short + 0.5 * written, read + written
     most = table.most_sequences(least)
     too_many = (most < np.minimum(1.0, asked)) | (most < LEAST_FIT * asked)
@@ -398,7 +398,7 @@ def _left_on(
     .. [2] SGLang, "Server arguments", docs.sglang.ai: `--disable-radix-cache`.
     """
     server = IS_SERVER[table.engines]
-    shared = server & np.isnan(table.given["cached_share"])
+    shared = server & np.isnan(table.asked_numbers["cached_share"])
     if shared.any():
         share = np.where(shared, SHARED_PROMPT, traffic.cached_share)
         yield values_of(performance(setup, replace(traffic, cached_share=share)))
@@ -471,7 +471,7 @@ IMAGES_CHANCE = 0.5
 def may_hold_images(table: ServingTable) -> npt.NDArray[np.bool_]:
     """Whether the prompts of each row are unspecified and of a model that takes more than text."""
     multimodal = np.array([one.model.multimodal for one in table.named])[table.named_at]
-    open_ = np.isnan(table.given["input_tokens"])
+    open_ = np.isnan(table.asked_numbers["input_tokens"])
     return np.asarray(multimodal & open_ & IS_SERVER[table.engines])
 
 
@@ -494,7 +494,7 @@ def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats
     wide = np.asarray(table.machine.bytes_per_s) / REFERENCE_BYTES_PER_S
     scale = np.maximum(wide, 1.0) ** slope
     if quantity == POWER:
-        sequences = np.clip(filled(table.given["concurrency"], REFERENCE_LOAD), *LOADS)
+        sequences = np.clip(filled(table.asked_numbers["concurrency"], REFERENCE_LOAD), *LOADS)
         scale = scale * (REFERENCE_LOAD / sequences) ** catalog.prior(POWER_BY_LOAD).value
     return np.asarray(np.where(table.engines == SERVER, scale, 1.0))
 
@@ -622,7 +622,7 @@ def _priced(
     energy = computers * by_row([site.pue for site in sites], at)
     rate = ranges["output_tokens_per_s"]
     energy_kwh, it_kwh = energy * (MILLION / J_PER_KWH), computers * (MILLION / J_PER_KWH)
-    busy = filled(table.given["duty_cycle"], 1.0)
+    busy = filled(table.asked_numbers["duty_cycle"], 1.0)
     hours = table.devices * MILLION / rate / S_PER_H / busy
     cost = cost_of(table, hours, np.asarray(energy_kwh.mid))
     carbon = energy_kwh * by_row([site.co2e_kg_per_kwh or UNKNOWN for site in sites], at)
@@ -640,7 +640,7 @@ def _priced(
 
 def idle_factor(table: ServingTable) -> Floats:
     """Energy including idle reserved time over energy of serving only [1]."""
-    busy = filled(table.given["duty_cycle"], 1.0)
+    busy = filled(table.asked_numbers["duty_cycle"], 1.0)
     share = table.idle_w / table.tdp_w
     return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
 
@@ -697,7 +697,7 @@ def _notices(
     measured: Sequence[tuple[Notice, ...]],
 ) -> NoticeTable:
     """Return calibration notices, assumptions and missing data of each row."""
-    given, said = table.given, table.notices()
+    given, said = table.asked_numbers, table.notices()
     said.each(np.arange(len(measured)), measured, first=True)
     flying = given["concurrency"]
     unloaded = np.isnan(flying)

@@ -71,11 +71,11 @@ def concurrency_of_rates(
     for row in rows_where(~possible).tolist():
         if not holds[row]:
             refused[row] = does_not_fit(table, row, float(needed[row]))
-        elif np.isnan(table.given["users"][row]):
+        elif np.isnan(table.asked_numbers["users"][row]):
             values = {"rate": float(at_least[row]), "most": float(fastest[row])}
             refused[row] = Notice("serving_too_many_requests", "request_rate", values)
         else:
-            users = float(table.given["users"][row])
+            users = float(table.asked_numbers["users"][row])
             values = {"users": users, "most": users * float(fastest[row] / at_least[row])}
             refused[row] = Notice("serving_too_many_users", "users", values)
     return np.where(possible, flying, np.nan), refused
@@ -83,8 +83,8 @@ def concurrency_of_rates(
 
 def arrivals_per_s(table: "ServingTable", service_s: Floats) -> Floats:
     """Arrival rate at a service time, as given or from users who pause [1/s]."""
-    users = table.given["users"] / (table.think_s + service_s)
-    return np.where(np.isnan(users), table.given["request_rate"], users)
+    users = table.asked_numbers["users"] / (table.think_s + service_s)
+    return np.where(np.isnan(users), table.asked_numbers["request_rate"], users)
 
 
 def _load_of_rates(

@@ -212,7 +212,7 @@ class ServingResolver:
     parameters: Parameters
 
     @cached_property
-    def _read(self) -> FindModel:
+    def _find_model_once(self) -> FindModel:
         """`find_model` that reads each config on disk once."""
         return lru_cache(maxsize=MOST_READ)(partial(find_model, catalog=self.catalog))
 
@@ -260,7 +260,7 @@ class ServingResolver:
 
     def laid_out(self, table: ServingTable, devices: Floats) -> ServingTable:
         """Return the table with given device counts, in the fastest layouts where unspecified."""
-        given = table.given
+        given = table.asked_numbers
         experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
         replicas = filled(given["data_parallel"], 1.0)
         group = devices / replicas
@@ -295,7 +295,7 @@ class ServingResolver:
 
         Pool errors replace those of the row on shared devices.
         """
-        given = table.given
+        given = table.asked_numbers
         pools = [name for name in given if name.startswith(POOLED)]
         asked = ~np.isnan([table.asked.number("disaggregated"), *(given[name] for name in pools)])
         asked[0] &= table.asked.number("disaggregated") > 0.0
@@ -349,14 +349,14 @@ class ServingResolver:
     def _resolve_names(self, asked: Naming) -> NamedSetup:
         """Setup of one question; each config on disk is read once."""
         if asked.config:
-            return find_named(asked, self.catalog, self._read)
+            return find_named(asked, self.catalog, self._find_model_once)
         find = partial(find_model, catalog=self.catalog)
         return self.catalog.look_up(asked, lambda: find_named(asked, self.catalog, find))
 
     def _priced(self, table: ServingTable) -> ServingTable:
         """Return the table with each row's device price."""
         hardware, site = (table.asked.word(name) for name in ("hardware", "site"))
-        given = table.given["price"]
+        given = table.asked_numbers["price"]
         many = table.devices > table.node_devices
         first, at = first_rows(hardware.codes, site.codes, _codes(given), many.astype(np.intp))
         words = (_words(hardware, first), _words(site, first))
@@ -494,7 +494,7 @@ def _devices(table: ServingTable) -> Floats:
 
     A TPU slice uses all of its chips.
     """
-    given = table.given
+    given = table.asked_numbers
     replicas, experts = filled(given["data_parallel"], 1.0), filled(given["expert_parallel"], 1.0)
     product = filled(given["tensor_parallel"], 1.0) * replicas
     layout = replace(

@@ -217,7 +217,7 @@ class ServingTable:
         return self.named[int(self.named_at[row])]
 
     @cached_property
-    def given(self) -> Mapping[str, Floats]:
+    def asked_numbers(self) -> Mapping[str, Floats]:
         """Numbers of the questions, NaN where unspecified."""
         inputs = ServingQuestion.inputs.items()
         return {name: self.asked.number(name) for name, declared in inputs if declared.number}
@@ -261,7 +261,7 @@ class ServingTable:
         """Return the assumptions of each row."""
         said, devices = NoticeTable(self.count), self.devices
         said.coded([one.notes for one in self.named], self.named_at)
-        chips, assumed = self.chips, np.isnan(self.given["devices"]) & ~self.split
+        chips, assumed = self.chips, np.isnan(self.asked_numbers["devices"]) & ~self.split
         whole = (devices > 1.0) & (devices == chips)
         said.of_values(assumed & whole, devices, partial(_devices_notice, "slice_assumed"))
         said.of_values(
@@ -315,28 +315,30 @@ class ServingTable:
     def input_tokens(self, parameters: Parameters) -> Floats:
         """Prompt length [token]."""
         usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
-        return np.maximum(filled(self.given["input_tokens"], usual), 1.0)
+        return np.maximum(filled(self.asked_numbers["input_tokens"], usual), 1.0)
 
     @property
     def output_tokens(self) -> Floats:
         """Output length [token]."""
-        return filled(self.given["output_tokens"], OUTPUT_TOKENS)
+        return filled(self.asked_numbers["output_tokens"], OUTPUT_TOKENS)
 
     @property
     def think_s(self) -> Floats:
         """Pause of a user between an answer and the next request [s]."""
-        return filled(self.given["think_s"], THINK_S)
+        return filled(self.asked_numbers["think_s"], THINK_S)
 
     @property
     def tokens_in_flight(self) -> Floats:
         """Mean context in flight, with unspecified inputs counted as short [token]."""
-        return np.nan_to_num(self.given["input_tokens"], nan=0.0) + 0.5 * self.output_tokens
+        return np.nan_to_num(self.asked_numbers["input_tokens"], nan=0.0) + 0.5 * self.output_tokens
 
     @property
     def program_open(self) -> Mask:
         """Mask of server rows with neither program nor load given."""
         unstated = self.asked.word("software").codes < 0
-        return np.asarray((self.engines == SERVER) & unstated & np.isnan(self.given["concurrency"]))
+        return np.asarray(
+            (self.engines == SERVER) & unstated & np.isnan(self.asked_numbers["concurrency"])
+        )
 
     @property
     def local(self) -> Mask:
@@ -365,7 +367,7 @@ class ServingTable:
 
     def traffic(self, parameters: Parameters) -> Traffic:
         """Traffic, with defaults where unspecified."""
-        given, read, written = self.given, self.input_tokens(parameters), self.output_tokens
+        given, read, written = self.asked_numbers, self.input_tokens(parameters), self.output_tokens
         full = np.clip(
             self.most_sequences(read + 0.5 * written),
             1.0,
@@ -386,7 +388,7 @@ class ServingTable:
     def open_log_sd(self) -> dict[str, Floats]:
         """Traffic field -> log standard deviation, 0 where given [1]."""
         saturated = np.where(self.engines == VENDOR, SATURATED_LOG_SD, SEQUENCES_LOG_SD)
-        open_ = {name: np.isnan(values) for name, values in self.given.items()}
+        open_ = {name: np.isnan(values) for name, values in self.asked_numbers.items()}
         return {
             "input_tokens": np.where(open_["input_tokens"], INPUT_LOG_SD, 0.0),
             "output_tokens": np.where(open_["output_tokens"], OUTPUT_LOG_SD, 0.0),

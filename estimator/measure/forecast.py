@@ -19,7 +19,7 @@ from estimator.measure import step_counter
 from estimator.measure.children import descendants, end_all
 from estimator.measure.command import Command, CommandError, Ended, running, undisturbed
 from estimator.measure.recorder import Recording
-from estimator.measure.session import STAMPS, Reported, named
+from estimator.measure.session import STAMPS, Reported, with_program
 from estimator.measure.stamps import Stamped, StampFile, missing
 from estimator.measure.steady import steady
 from estimator.runs import store_or_reason
@@ -179,7 +179,9 @@ def recorded_watch(
             recording.drop()
             raise
         recording.notes += ended.notes
-        reported = named(ended.reported, given.get("style")) or reported_steps(watch.seen, given)
+        reported = with_program(ended.reported, given.get("style")) or reported_steps(
+            watch.seen, given
+        )
         if watch.seen is not None:
             reported = tuple(completed(one, watch.seen.counts) for one in reported)
         if watch.seen is not None and watch.seen.processes > 1:

@@ -96,7 +96,7 @@ def window_times_s(ends_s: Sequence[float], edges: Sequence[int] = ()) -> list[f
     ]
 
 
-def named(reported: Sequence[Reported], program: str | None) -> tuple[Reported, ...]:
+def with_program(reported: Sequence[Reported], program: str | None) -> tuple[Reported, ...]:
     """Return reports with the program's name, if given."""
     if program is None:
         return tuple(reported)

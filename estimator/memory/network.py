@@ -35,7 +35,7 @@ from estimator.networks.blocks import Attention
 from estimator.networks.config_file import config_name, config_of, is_config
 from estimator.networks.ledger import Inputs, Ledger, takes
 from estimator.networks.transformer import Decoder
-from estimator.question.provenance import Found, given, noted, of_all, prior, recorded
+from estimator.question.provenance import Found, given_value, noted, of_all, prior, recorded
 
 QUANTIZED = {"nf4": "nf4", "nf4-dq": "nf4_dq", "int4": "int4", "int8": "int8"}
 """Format -> prior of the bytes per quantized weight, scales included."""
@@ -387,7 +387,7 @@ def _typical(name: str, params: float, catalog: Catalog) -> Found[HeldNetwork]:
     )
     few = (Notice("too_few", "params", {"value": params}),) if params < FEW else ()
     assumed = noted(None, Notice("architecture_assumed", "model", shape), *few)
-    return of_all(network, given("params", params, "parameter"), vocab, assumed)
+    return of_all(network, given_value("params", params, "parameter"), vocab, assumed)
 
 
 def _configured(name: str, config: Mapping[str, Any]) -> Found[HeldNetwork]:
@@ -415,7 +415,7 @@ def _count_config(name: str, text: str) -> Found[HeldNetwork]:
         plain_values=_plain_values(config),
         takes_length=decoder is not None or takes(found, "seq_len"),
     )
-    counted = given("params", ledger.params_total, "parameter")
+    counted = given_value("params", ledger.params_total, "parameter")
     return of_all(network, noted(None, *notices), counted)
 
 

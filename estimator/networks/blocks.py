@@ -54,10 +54,10 @@ class Cost:
         )
 
 
-def held(params: int) -> Cost:
+def params_only(params: int) -> Cost:
     """Parameters without products: norms, biases, learned scales.
 
-    >>> held(768).params, held(768).flop_per_token
+    >>> params_only(768).params, params_only(768).flop_per_token
     (768, 0)
     """
     return Cost(params=params, active_params=params)
@@ -102,7 +102,7 @@ def vocabulary_head(width: int, vocab: int, *, own: bool, biases: int = 0) -> Co
 def merged(*parts: Costs) -> Costs:
     """Sum of costs of one name in several parts, such as the layers of a short block.
 
-    >>> merged({"norm": held(2)}, {"norm": held(3)})["norm"].params
+    >>> merged({"norm": params_only(2)}, {"norm": params_only(3)})["norm"].params
     5
     """
     total: dict[str, Cost] = {}
@@ -176,7 +176,7 @@ class Attention:
             "attention/query": linear(self.hidden, width, self.qkv_bias),
             "attention/key": linear(self.hidden, kv_width, self.qkv_bias),
             "attention/value": linear(self.hidden, self.kv_heads * value_dim, self.qkv_bias),
-            "attention/norm": held(self.norm_params),
+            "attention/norm": params_only(self.norm_params),
             "attention/scores": Cost(flop_per_pair=2 * width),
             "attention/reduce": Cost(flop_per_pair=2 * read),
             "attention/output": linear(read, self.hidden, self.output_bias),
@@ -212,7 +212,7 @@ class IndexedAttention(Attention):
             **super().costs(),
             "indexer/query": linear(self.hidden, width),
             "indexer/key": linear(self.hidden, self.index_dim),
-            "indexer/norm": held(2 * self.index_dim),
+            "indexer/norm": params_only(2 * self.index_dim),
             "indexer/scores": Cost(flop_per_pair=2 * width),
         }
 
@@ -309,7 +309,7 @@ class LatentAttention:
             **query,
             "attention/kv_down": linear(self.hidden, self.kv_rank + self.rope_dim, self.bias),
             "attention/kv_up": linear(self.kv_rank, self.heads * self.nope_dim + value_width),
-            "attention/norm": held(self.kv_rank + (self.query_rank or 0)),
+            "attention/norm": params_only(self.kv_rank + (self.query_rank or 0)),
             "attention/scores": Cost(flop_per_pair=2 * key_width),
             "attention/reduce": Cost(flop_per_pair=2 * value_width),
             "attention/output": linear(value_width, self.hidden, self.bias),
@@ -325,7 +325,7 @@ class LatentAttention:
             "indexer/query": linear(self.query_rank or self.hidden, width),
             "indexer/key": linear(self.hidden, self.index_dim),
             "indexer/weights": linear(self.hidden, self.index_heads),
-            "indexer/norm": held(2 * self.index_dim),
+            "indexer/norm": params_only(2 * self.index_dim),
             "indexer/scores": Cost(flop_per_pair=2 * width),
         }
 
@@ -398,4 +398,4 @@ def layer_costs(
     attention: Attention | LatentAttention, mlp: Mlp | Experts, norm_params: int
 ) -> Costs:
     """Costs of a layer with attention, an MLP or experts, and norm parameters."""
-    return {**attention.costs(), **mlp.costs(), "norm/layers": held(norm_params)}
+    return {**attention.costs(), **mlp.costs(), "norm/layers": params_only(norm_params)}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from estimator.core.messages import refuse
-from estimator.networks.blocks import Cost, Costs, affine, held
+from estimator.networks.blocks import Cost, Costs, affine, params_only
 from estimator.networks.fields import Fields
 from estimator.networks.ledger import Inputs, Quantity, quantity
 from estimator.networks.network import Line, Network, Pass, lines, network
@@ -180,7 +180,7 @@ class Flow:
 
     def norm(self, channels: int) -> "Flow":
         """Add a norm outside the stages."""
-        return self.dense({"norm/outer": held(BATCH_NORM * channels)})
+        return self.dense({"norm/outer": params_only(BATCH_NORM * channels)})
 
     def squeezed(self, name: str, channels: int, narrow: int) -> "Flow":
         """Add squeeze-and-excitation through `narrow` channels (arXiv:1709.01507)."""

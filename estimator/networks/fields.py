@@ -218,12 +218,12 @@ class Fields:
             raise refuse("config_nested", most=MAX_NESTING)
         return Fields(value, path=f"{stated}." if stated else "", notes=self.notes)
 
-    def counted(self, key: str, *known: Any) -> Any:
+    def supported(self, key: str, *known: Any) -> Any:
         """Value that must be one of the supported ones, by default the first.
 
         An unsupported null counts as missing.
 
-        >>> Fields({"two_stage": False}).counted("two_stage", True)
+        >>> Fields({"two_stage": False}).supported("two_stage", True)
         Traceback (most recent call last):
         estimator.core.notice.Refusal: two_stage false is not counted, only true
         """

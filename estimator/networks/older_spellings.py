@@ -57,7 +57,7 @@ def spelled_as_today(fields: Fields) -> Fields:
     if fields.text("model_type") in RENAMED:
         fields = fields.with_values({"model_type": RENAMED[fields.text("model_type")]})
     if fields.text("model_type") == "gpt2" and fields.states("attention_head_type"):
-        shared = fields.counted("attention_head_type", "multihead", "multiquery") == "multiquery"
+        shared = fields.supported("attention_head_type", "multihead", "multiquery") == "multiquery"
         values = {"multi_query": shared, "architectures": None}
         fields = fields.with_values({"model_type": "gpt_bigcode", **values})
     if fields.text("model_type") == "chatglm" and fields.states("inner_hidden_size"):
@@ -92,8 +92,8 @@ def _mamba(fields: Fields) -> Mapping[str, Any]:
     hidden, part = fields.size("d_model"), fields.part("ssm_cfg")
     multiple = fields.size("pad_vocab_size_multiple", default=8)
     vocab = -(-fields.size("vocab_size", default=50277) // multiple) * multiple
-    kind = part.counted("layer", "Mamba1", "Mamba2")
-    fields.counted("attn_layer_idx", None, [])
+    kind = part.supported("layer", "Mamba1", "Mamba2")
+    fields.supported("attn_layer_idx", None, [])
     common = {"hidden_size": hidden, "num_hidden_layers": fields.layers("n_layer")}
     common |= {"vocab_size": vocab, "tie_word_embeddings": True}
     expand = part.size("expand", default=2)

@@ -82,9 +82,9 @@ def known_families() -> Mapping[str, Reader]:
 def _add(readers: dict[str, Reader], name: str, reader: Reader) -> None:
     if name in readers:
         raise ValueError(f"{name} has a reader already")
-    readers[name] = partial(_read, reader, name)
+    readers[name] = partial(_read_architecture, reader, name)
 
 
-def _read(reader: Reader, name: str, fields: Fields) -> Architecture:
+def _read_architecture(reader: Reader, name: str, fields: Fields) -> Architecture:
     """Architecture of a config, with the defaults of its type."""
     return reader(with_defaults_of(fields, name))

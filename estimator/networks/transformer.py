@@ -13,9 +13,9 @@ from estimator.networks.blocks import (
     Experts,
     LatentAttention,
     Mlp,
-    held,
     layer_costs,
     linear,
+    params_only,
     table,
     vocabulary_head,
 )
@@ -99,7 +99,7 @@ class Decoder:
             "embedding/token": table(self.vocab, width),
             "embedding/position": table(self.position_rows, self.hidden),
         }
-        after = {"norm/outer": held(self.outer_norm_params)}
+        after = {"norm/outer": params_only(self.outer_norm_params)}
         if width != self.hidden:
             before["embedding/project_in"] = linear(width, self.hidden)
             after["head/project_out"] = linear(self.hidden, width)

@@ -58,12 +58,12 @@ class Dialect:
         reader = csv.reader(lines, delimiter=self.separator, strict=True)
         try:
             for cells in reader:
-                read = (self._read(cell, reader.line_num) for cell in cells)
+                read = (self._plain_number(cell, reader.line_num) for cell in cells)
                 yield from StringIO(_record(read, ","))
         except csv.Error as error:
             raise ValueError(f"line {reader.line_num} cannot be read as CSV: {error}") from None
 
-    def _read(self, cell: str, line: int) -> str:
+    def _plain_number(self, cell: str, line: int) -> str:
         """Cell with a decimal point; an ambiguous thousands separator is refused."""
         comma, point = WITH_COMMA.fullmatch(cell), WITH_POINT.fullmatch(cell)
         if not comma and not point:

@@ -822,7 +822,7 @@ class Question:
             if name in REGISTRY
         }
 
-    def given(self) -> dict[str, Any]:
+    def specified_inputs(self) -> dict[str, Any]:
         """Return the specified inputs, in field order."""
         known = vars(self).items()
         return {name: value for name, value in known if value is not None and value != ""}
@@ -941,7 +941,7 @@ def read_number(name: str, text: str) -> float:
     elif re.fullmatch(_COMMA, cleaned):
         cleaned = cleaned.replace(",", ".")
     try:
-        number = _read(cleaned)
+        number = _parse_number(cleaned)
     except ValueError:
         shown = cleaned if len(cleaned) <= 40 else cleaned[:40] + "..."
         like = _like(name, cleaned)
@@ -968,7 +968,7 @@ def _like(name: str, text: str) -> str:
     return f"it like {declared.example} [{declared.unit}]"
 
 
-def _read(text: str) -> float:
+def _parse_number(text: str) -> float:
     """Parse a plain number or one with a suffix of `FACTORS`."""
     parts = re.fullmatch(_NUMBER, text)
     if parts is not None and parts[2].lower() in FACTORS:

@@ -11,7 +11,7 @@ import numpy as np
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain, total
 from estimator.core.units import H_PER_YEAR
-from estimator.question.provenance import Found, given, of_all, prior, recorded
+from estimator.question.provenance import Found, given_value, of_all, prior, recorded
 
 WHOLE = ("server", "supercomputer", "wafer", "brain", "soc", "npu-phone")
 """Device types whose price is that of the whole machine."""
@@ -41,7 +41,7 @@ def _used_up_price(
 ) -> Found[Uncertain] | None:
     key = "launch_price_usd"
     if paid is not None:
-        price = given(key, paid, "USD")
+        price = given_value(key, paid, "USD")
     elif key in device.records:
         price = recorded(key, device.records[key], "price")
     else:

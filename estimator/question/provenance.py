@@ -76,7 +76,7 @@ def of_all(value: Thing, *parts: Found[Any]) -> Found[Thing]:
     return Found(value=value, inputs=inputs, notices=notices)
 
 
-def given(name: str, value: float, unit: str) -> Found[Uncertain]:
+def given_value(name: str, value: float, unit: str) -> Found[Uncertain]:
     """Exact number given by the user."""
     return Found(
         value=Uncertain(value), inputs={name: SourcedNumber(value=value, unit=unit, basis=GIVEN)}

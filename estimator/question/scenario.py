@@ -155,7 +155,9 @@ def link(scenario: Scenario) -> str:
     '?v=1&preset=gpt-3&hardware=h100&devices=1024'
     """
     said = {
-        name: _written(value) for name, value in scenario.given().items() if not INPUTS[name].local
+        name: _format_input(value)
+        for name, value in scenario.specified_inputs().items()
+        if not INPUTS[name].local
     }
     from urllib.parse import urlencode
 
@@ -166,7 +168,7 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
     """Parse a link; unreadable parts are left out with a notice, never guessed.
 
     >>> scenario, notices = from_link({"v": "1", "hardware": "h100", "devices": "many"})
-    >>> scenario.given(), [notice.code for notice in notices]
+    >>> scenario.specified_inputs(), [notice.code for notice in notices]
     ({'hardware': 'h100'}, ['unread'])
     """
     from estimator.core.notice import Notice
@@ -196,7 +198,7 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
     return Scenario(**said), notices
 
 
-def _written(value: float | str | bool) -> str:
+def _format_input(value: float | str | bool) -> str:
     """Format a number briefly and exactly, without a plus sign, and True as 1."""
     if isinstance(value, str):
         return value

@@ -70,10 +70,10 @@ class Words:
         return cls((), nowhere(count))
 
     @classmethod
-    def joined(cls, columns: Iterable["Words"]) -> "Words":
+    def concatenate(cls, columns: Iterable["Words"]) -> "Words":
         """Concatenate columns.
 
-        >>> Words.joined([Words.of(["h100", ""]), Words.of(["v100", "h100"])]).rows()
+        >>> Words.concatenate([Words.of(["h100", ""]), Words.of(["v100", "h100"])]).rows()
         ['h100', '', 'v100', 'h100']
         """
         numbers: dict[str, int] = {}
@@ -151,7 +151,7 @@ class Table(Generic[Asked]):
                 check_question(asked)
             except ValueError as error:
                 errors[row] = reason(error)
-        given = [asked.given() for asked in questions]
+        given = [asked.specified_inputs() for asked in questions]
         names = (
             given[0] if len(given) == 1 else dict.fromkeys(name for one in given for name in one)
         )
@@ -378,7 +378,7 @@ def check_question(asked: Question) -> None:
     ValueError
         Input, rule and value in one line.
     """
-    for name, value in asked.given().items():
+    for name, value in asked.specified_inputs().items():
         declared = asked.inputs.get(name)
         if declared is None or declared.flag:
             continue

@@ -30,7 +30,7 @@ from estimator.networks.kinds import ADAPTERS, alike, configured_kind
 from estimator.question.provenance import (
     Found,
     SourcedNumber,
-    given,
+    given_value,
     noted,
     of_all,
     prior,
@@ -181,7 +181,7 @@ class WorkTable:
     def work(self, row: int, workload: Workload) -> Work:
         """Return the resolved work of one row."""
 
-        def known(name: str) -> float | None:
+        def number_in(name: str) -> float | None:
             value = float(self.numbers[name][row])
             return value if value == value else None
 
@@ -193,9 +193,9 @@ class WorkTable:
             name=self.words["name"][row],
             preset=self.preset(row),
             config=None if network is None else network.config,
-            params=known("params"),
-            hidden=known("width"),
-            seq_len=known("seq_len"),
+            params=number_in("params"),
+            hidden=number_in("width"),
+            seq_len=number_in("seq_len"),
         )
 
 
@@ -652,20 +652,20 @@ def _inputs(
 ) -> dict[str, SourcedNumber]:
     """Inputs that a scenario's work depends on."""
     found: dict[str, SourcedNumber] = {}
-    known = scenario.given()
+    known = scenario.specified_inputs()
     for name in ("flop", "device_hours", "attempts", "tokens", "samples", "sample_flop"):
         if name in known:
             unit = INPUTS[name].unit or (name if name in COUNTED else "1")
-            found |= given(INPUTS[name].resolved or name, float(known[name]), unit).inputs
+            found |= given_value(INPUTS[name].resolved or name, float(known[name]), unit).inputs
     for name in ("params", "active_params"):
         if name in known:
-            found |= given(name, float(known[name]), "parameters").inputs
+            found |= given_value(name, float(known[name]), "parameters").inputs
     if scenario.flop is not None:
         found.pop("tokens", None)
         return found
     if network is not None:
         total = float(network.ledger.params_total)
-        return found | given("params", total, "parameters").inputs
+        return found | given_value("params", total, "parameters").inputs
     if scenario.params is not None and scenario.tokens is not None:
         return found | prior(catalog, "work.formula", "work").inputs
     return found if preset is None else found | _inputs_of_preset(scenario, preset, catalog)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from estimator.runs.schema import VERSION, ForeignFile, bring_up, version_of
-from estimator.system.file_lock import held
+from estimator.system.file_lock import hold_lock
 
 POLL_S = 0.05
 """Time that SQLite waits for a lock before the clock is checked [s]."""
@@ -185,7 +185,7 @@ class StoreFile:
 
 def set_aside(path: Path, inode: int) -> Path | None:
     """Rename a damaged store, or return None if the file was replaced since."""
-    with held(path.with_name(path.name + ".lock")):
+    with hold_lock(path.with_name(path.name + ".lock")):
         if _inode(path) != inode:
             return None
         stamp = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"

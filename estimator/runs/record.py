@@ -411,7 +411,7 @@ def _part_reader(shape: type) -> Reader:
     hints = get_type_hints(shape)
     parts = [(one.name, _reader(hints[one.name]), one.default is MISSING) for one in fields(shape)]
 
-    def read(plain: Any) -> Any:
+    def convert(plain: Any) -> Any:
         if not isinstance(plain, Mapping):
             raise _Misread(f"must be a table, got {plain!r}")
         if not plain.keys() <= hints.keys():
@@ -427,25 +427,25 @@ def _part_reader(shape: type) -> Reader:
                 raise _Misread("missing", f".{name}")
         return shape(**found)
 
-    return read
+    return convert
 
 
 def _list_reader(reader: Reader) -> Reader:
-    def read(plain: Any) -> Any:
+    def convert(plain: Any) -> Any:
         if not isinstance(plain, list | tuple):
             raise _Misread(f"must be a list, got {plain!r}")
         return tuple(_read_items(reader, enumerate(plain), "[{}]").values())
 
-    return read
+    return convert
 
 
 def _table_reader(reader: Reader) -> Reader:
-    def read(plain: Any) -> Any:
+    def convert(plain: Any) -> Any:
         if not isinstance(plain, Mapping):
             raise _Misread(f"must be a table, got {plain!r}")
         return _read_items(reader, ((str(key), one) for key, one in plain.items()), ".{}")
 
-    return read
+    return convert
 
 
 def _read_items(reader: Reader, items: Iterable[tuple[Any, Any]], place: str) -> dict[Any, Any]:
@@ -467,9 +467,9 @@ def _read_number(plain: Any) -> float:
 
 
 def _checked(holds: Callable[[Any], bool], rule: str) -> Reader:
-    def read(plain: Any) -> Any:
+    def convert(plain: Any) -> Any:
         if not holds(plain):
             raise _Misread(f"must be {rule}, got {plain!r}")
         return plain
 
-    return read
+    return convert

@@ -19,7 +19,7 @@ from estimator.answer.disclosure import NOT_AVAILABLE, Disclosed, Fact
 from estimator.catalog import Catalog, Source
 from estimator.core.messages import Names, in_python, refusal, refuse, rendered
 from estimator.core.notice import Notice
-from estimator.core.units import H_PER_DAY, in_percent, joined, significant
+from estimator.core.units import H_PER_DAY, format_range, in_percent, significant
 
 EXACT_FIGURES = 12
 """Significant figures of numbers in data, enough for a lossless round trip."""
@@ -516,7 +516,7 @@ def _description(facts: Disclosed) -> str:
     energy = facts.facts["energy_kwh"]
     parts = [f"{part}: {how}" for part, how in facts.boundary.items()]
     if energy.low is not None and energy.high is not None:
-        span = joined(*(written(one, energy.unit) for one in (energy.low, energy.high)))
+        span = format_range(*(format_value(one, energy.unit) for one in (energy.low, energy.high)))
         parts.append(f"{in_percent(facts.level)} interval of the energy: {span} ({energy.basis})")
     return "; ".join(parts)
 
@@ -573,20 +573,20 @@ def _own_data(made: Document, names: Names) -> dict[str, Any]:
         "boundary": dict(made.facts.boundary),
         "tighten": dict(made.facts.tighten),
         "assumptions": list(rendered(made.facts.notices, names)),
-        "sources": [_known(asdict(source)) for source in made.sources],
+        "sources": [_without_none(asdict(source)) for source in made.sources],
         "link": made.facts.link,
     }
 
 
 def _field_data(field: FilledField, names: Names) -> dict[str, Any]:
     fact = field.fact
-    row = {"key": field.key, "label": field.label, **_known(asdict(replace(fact, why=None)))}
+    row = {"key": field.key, "label": field.label, **_without_none(asdict(replace(fact, why=None)))}
     if isinstance(fact.value, float):
         row["value"] = _exact(fact.value)
     return row | ({} if fact.why is None else {"reason": rendered((fact.why,), names)[0]})
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", ())}
 
 
@@ -609,12 +609,12 @@ HEADER = ("field", "value", "interval", "basis", "how it follows", "sources")
 """Header of the table of fields."""
 
 
-def written(value: float | str, unit: str = "", figures: int = 3) -> str:
+def format_value(value: float | str, unit: str = "", figures: int = 3) -> str:
     """Format a value with some significant figures.
 
-    >>> written(8.4e23, "FLOP", 2), written(1100.0, "MWh", 2), written(21.0, "day", 2)
-    ('8.4 × 10^23 FLOP', '1,100 MWh', '21 days')
-    >>> written(0.25654, "kgCO2e/kWh"), written(16384.0), written("as metered")
+    >>> [format_value(*one, 2) for one in ((8.4e23, "FLOP"), (1100.0, "MWh"), (21.0, "day"))]
+    ['8.4 × 10^23 FLOP', '1,100 MWh', '21 days']
+    >>> format_value(0.25654, "kgCO2e/kWh"), format_value(16384.0), format_value("as metered")
     ('0.257 kgCO2e/kWh', '16,384', 'as metered')
     """
     if isinstance(value, str):
@@ -639,12 +639,12 @@ def field_cells(field: FilledField, names: Names) -> tuple[str, ...]:
         return (field.label, "N/A", "", NOT_AVAILABLE, why, "")
     span = ""
     if fact.low is not None and fact.high is not None:
-        ends = (written(one, fact.unit, field.figures) for one in (fact.low, fact.high))
-        span = joined(*ends)
+        ends = (format_value(one, fact.unit, field.figures) for one in (fact.low, fact.high))
+        span = format_range(*ends)
     sources = ", ".join(fact.sources) + (f" ({fact.date})" if fact.sources and fact.date else "")
     return (
         field.label,
-        written(fact.value, fact.unit, field.figures),
+        format_value(fact.value, fact.unit, field.figures),
         span,
         fact.basis,
         fact.formula,
@@ -735,11 +735,11 @@ def paragraph(made: Document) -> str:
     def with_interval(fact: Fact, figures: int) -> str:
         if fact.value is None:
             return "N/A"
-        text = written(fact.value, fact.unit, figures)
+        text = format_value(fact.value, fact.unit, figures)
         if fact.low is None or fact.high is None:
             return text
-        ends = (written(one, fact.unit, figures) for one in (fact.low, fact.high))
-        return f"{text} ({in_percent(made.facts.level)} interval {joined(*ends)})"
+        ends = (format_value(one, fact.unit, figures) for one in (fact.low, fact.high))
+        return f"{text} ({in_percent(made.facts.level)} interval {format_range(*ends)})"
 
     def stated(key: str) -> str:
         return with_interval(cells[key].fact, cells[key].figures)
@@ -755,7 +755,7 @@ def paragraph(made: Document) -> str:
     whole = made.facts.boundary["development runs (failed runs, searches)"]
     site, intensity = (known[name].value for name in ("site", "co2e_kg_per_kwh"))
     device_hours = stated("device").replace(" h", " device-hours", 1)
-    grid = f" at {written(intensity, 'kgCO2e/kWh')}" if intensity is not None else ""
+    grid = f" at {format_value(intensity, 'kgCO2e/kWh')}" if intensity is not None else ""
     return (
         f"Training ran for {stated('wall')} on {stated('hardware')}, {device_hours}, "
         f"and used {stated('energy')} of electricity ({basis}), cooling and "

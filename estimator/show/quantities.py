@@ -7,9 +7,9 @@ from estimator.core.units import (
     H_PER_YEAR,
     J_PER_WH,
     digits,
+    format_range,
     human,
     human_quantity,
-    joined,
 )
 
 QUANTITIES: Mapping[str, tuple[str, str]] = {
@@ -154,7 +154,7 @@ def interval(name: str, quantity: Uncertain, level: float, between: str = "to") 
     ('52.7 to 190 kWh', '')
     """
     low, high = (float(bound) for bound in quantity.interval(level))
-    return "" if low == high else joined(amount(name, low), amount(name, high), between)
+    return "" if low == high else format_range(amount(name, low), amount(name, high), between)
 
 
 def with_interval(name: str, quantity: Uncertain, level: float) -> str:

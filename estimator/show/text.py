@@ -8,7 +8,7 @@ from estimator.answer.report import Report
 from estimator.core.messages import Names
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import amount as units_amount
-from estimator.core.units import digits, human, human_duration, in_percent, joined
+from estimator.core.units import digits, format_range, human, human_duration, in_percent
 from estimator.show.phrases import as_little, as_much, measured_line, schedule_line
 from estimator.show.quantities import QUANTITIES, amount, interval, label
 from estimator.show.verdicts import places, verdict
@@ -178,7 +178,7 @@ def _prompt(report: Report, names: Names) -> Iterator[Block]:
         (
             NUMBERS[one["name"]],
             units_amount(one["value"], one["unit"]),
-            joined(*(units_amount(one[end], one["unit"]) for end in ("low", "high")))
+            format_range(*(units_amount(one[end], one["unit"]) for end in ("low", "high")))
             if "low" in one
             else "",
             f"{one['basis']}, {one['source']}" if one["basis"] != "assumed" else "assumed",

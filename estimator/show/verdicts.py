@@ -30,7 +30,7 @@ def verdict(report: Report, names: Names) -> str:
         return f"probably fits{caveat}, but tightly: {of}, and up to {human(found['high'], 'B')}"
     caveat = f", even {MISSING}" if details["without_activations"] else ""
     fails = "does not fit" if found["low"] > capacity else "probably does not fit"
-    saving = written(facts.get("fits_with", {}), names)
+    saving = format_changes(facts.get("fits_with", {}), names)
     same = f"; fits with {saving}" if saving else ""
     if facts["least_devices"] is None:
         way = f": {remedy_text(details['remedy'], names)}" if details["remedy"] else ""
@@ -51,11 +51,11 @@ def places(devices: float) -> str:
 def remedy_text(remedy: "Remedy", names: Names) -> str:
     """Format the changes that make a model fit."""
     plural = "" if remedy.devices == 1 else "s"
-    changes = written(remedy.changes, names)
+    changes = format_changes(remedy.changes, names)
     return f"with {changes} from {remedy.devices:,.0f} device{plural} on"
 
 
-def written(changes: Mapping[str, Any], names: Names) -> str:
+def format_changes(changes: Mapping[str, Any], names: Names) -> str:
     """Format changed inputs: `--zero 3 --recompute full` on the command line."""
     values = {
         name: f"{value:g}" if isinstance(value, float) else value for name, value in changes.items()

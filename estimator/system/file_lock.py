@@ -18,7 +18,7 @@ POLL_S = 0.05
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def hold_lock(path: Path) -> Iterator[None]:
     """Hold a lock file, created if needed; wait for other processes."""
     with path.open("a", encoding="utf-8") as lock:
         while not try_lock(lock):

@@ -27,8 +27,8 @@ from estimator.training.mechanism import (
 )
 from estimator.validation.utilization_fit import (
     PublishedArrays,
+    concatenate_runs,
     fitted_logs,
-    joined,
     model_of,
     parameter_covariance,
     prediction_variance,
@@ -144,11 +144,11 @@ def blind_predictions(
     """
     held, tables_held = getattr(runs, by), getattr(tables, by)
     ratio, variance = np.empty((2, len(runs.flop)))
-    near = fitted_logs(prior, joined(runs, tables))
+    near = fitted_logs(prior, concatenate_runs(runs, tables))
     parts = folds(held)
     for part in parts:
         out = np.isin(held, part)
-        others = joined(rows_of(runs, ~out), rows_of(tables, ~np.isin(tables_held, part)))
+        others = concatenate_runs(rows_of(runs, ~out), rows_of(tables, ~np.isin(tables_held, part)))
         logs, scored = fitted_logs(prior, others, near), rows_of(runs, out)
         ratio[out] = _log_ratio(logs, scored)
         covariance = parameter_covariance(prior, others, logs)

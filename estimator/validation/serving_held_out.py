@@ -231,7 +231,7 @@ def errors_of_answers(found: Iterable[tuple[str, Mask, Errors]]) -> dict[str, Er
     answers: dict[str, Errors] = {}
     for quantity, _, errors in found:
         name = AS_ANSWERED.get(quantity, quantity)
-        answers[name] = answers[name].joined(errors) if name in answers else errors
+        answers[name] = answers[name].combine(errors) if name in answers else errors
     return answers
 
 
@@ -370,5 +370,5 @@ def _roofline(measured: MeasuredSetups) -> dict[str, Floats]:
         "inter_token_s": step_s,
         "median_gap_s": step_s,
         "decode_tokens_per_s": 1.0 / step_s,
-        "output_tokens_per_s": np.asarray(table.given["concurrency"]) / step_s,
+        "output_tokens_per_s": np.asarray(table.asked_numbers["concurrency"]) / step_s,
     }

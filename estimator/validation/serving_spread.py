@@ -66,7 +66,7 @@ class Errors:
     usual_make: Mask
     held_out: Sequence[Texts]
 
-    def joined(self, other: "Errors") -> "Errors":
+    def combine(self, other: "Errors") -> "Errors":
         """Return these errors with others held out in the same ways."""
         return Errors(
             logs=np.concatenate([self.logs, other.logs], axis=1),

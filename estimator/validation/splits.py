@@ -22,7 +22,7 @@ from estimator.validation.cross_validation import (
 from estimator.validation.held_out import FEWEST, groups_of_runs
 from estimator.validation.published_runs import PublishedRuns, usable_runs
 from estimator.validation.set_aside import set_aside_rates, set_aside_runs
-from estimator.validation.utilization_fit import PublishedArrays, joined
+from estimator.validation.utilization_fit import PublishedArrays, concatenate_runs
 
 LAST_YEAR = 2022.0
 """Last year of the runs that predict later ones."""
@@ -55,7 +55,7 @@ def split_runs(
     blind = blind_predictions(prior, known, tables, of_known, own[fitted_on], by=by)
     spread = spread_of(blind.log_ratio, known, of_known).of(scored, like)
     log_sd = np.sqrt(np.maximum(spread**2 + own[~fitted_on], SMALLEST_SD**2))
-    ratio = log_hours_ratio(prior, joined(known, tables), scored)
+    ratio = log_hours_ratio(prior, concatenate_runs(known, tables), scored)
     return as_answered(Blind(log_ratio=ratio, log_sd=log_sd), scored)
 
 
@@ -87,7 +87,7 @@ def set_aside_scores(catalog: Catalog) -> dict[str, Score]:
     for stack in np.unique(stacks).tolist():
         of = stacks == stack
         scores[stack] = score(rows_of(blind, of), published.runs.family[aside][of])
-    known = joined(rows_of(published.runs, ~aside), rows_of(tables, short))
+    known = concatenate_runs(rows_of(published.runs, ~aside), rows_of(tables, short))
     long = rows_of(tables, ~short)
     ratio = log_hours_ratio(prior_model(catalog), known, long)
     blind = Blind(log_ratio=ratio, log_sd=np.asarray(long.features.log_sd))

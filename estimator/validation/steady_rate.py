@@ -12,7 +12,7 @@ from estimator.validation.cross_validation import Blind, Score, log_hours_ratio,
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.set_aside import LONG_SEQUENCE
 from estimator.validation.throughput import kind_of_row, rows_with, runs_of_rows
-from estimator.validation.utilization_fit import PublishedArrays, fitted_logs, joined
+from estimator.validation.utilization_fit import PublishedArrays, concatenate_runs, fitted_logs
 
 LAYOUT = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
 LAYOUT_NUMBERS = (*LAYOUT, "micro_batches", "virtual_stages")
@@ -77,7 +77,7 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
     runs = runs_of_rows(rows, catalog, shipped_spreads(catalog))
     ratios = {name: np.empty(len(rows)) for name in (GIVEN, NOT_GIVEN)}
     prior = prior_model(catalog)
-    near = fitted_logs(prior, joined(published.runs, published.tables))
+    near = fitted_logs(prior, concatenate_runs(published.runs, published.tables))
     for family in np.unique(runs.family):
         out = runs.family == family
         scored = rows_of(runs, out)
@@ -107,4 +107,4 @@ def without_layout(runs: PublishedArrays) -> PublishedArrays:
 def _without(runs: PublishedArrays, tables: PublishedArrays, family: str) -> PublishedArrays:
     """Runs and tables outside a family and its software collection."""
     others = rows_of(runs, (runs.family != family) & (runs.stack != family))
-    return joined(others, rows_of(tables, tables.family != family))
+    return concatenate_runs(others, rows_of(tables, tables.family != family))

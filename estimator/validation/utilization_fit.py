@@ -185,7 +185,7 @@ def row_weight(runs: PublishedArrays) -> Floats:
     return weight
 
 
-def joined(runs: PublishedArrays, more: PublishedArrays) -> PublishedArrays:
+def concatenate_runs(runs: PublishedArrays, more: PublishedArrays) -> PublishedArrays:
     """Concatenate two sets of runs."""
     return _join_fields(runs, more, (len(runs.flop), len(more.flop)))
 

@@ -169,7 +169,7 @@ def by_command_line(scenario):
     """Answer of `estimate --json`, or none where it is refused."""
     said = [
         f"{option_of(name)}={value if isinstance(value, str) else repr(value)}"
-        for name, value in scenario.given().items()
+        for name, value in scenario.specified_inputs().items()
     ]
     done = run("estimate", "--json", "--quiet", *said)
     return json.loads(done.stdout) if done.returncode == 0 else None
@@ -177,7 +177,11 @@ def by_command_line(scenario):
 
 def by_table(scenario):
     """Answer of one row of `batch`: its cells, and its error."""
-    said = {column_of(name): value for name, value in scenario.given().items() if name in READ}
+    said = {
+        column_of(name): value
+        for name, value in scenario.specified_inputs().items()
+        if name in READ
+    }
     said.setdefault("tokens_processed", "")
     table, out = io.StringIO(), io.StringIO()
     writer = csv.DictWriter(table, said)
@@ -194,8 +198,8 @@ READ = set(FIELDS.values())
 
 def on_page(link):
     """Scenario that the widgets of the page ask for when a link opens it, and its notices."""
-    asked, notices = STATE.codec.read(dict(parse_qsl(link.lstrip("?"))))
-    return scenario_of(STATE.codec.gather(dict(STATE.codec.shown(asked)), asked)), notices
+    asked, notices = STATE.codec.from_link(dict(parse_qsl(link.lstrip("?"))))
+    return scenario_of(STATE.codec.gather(dict(STATE.codec.widget_values(asked)), asked)), notices
 
 
 @settings(max_examples=30)

@@ -12,7 +12,7 @@ from estimator.calibration.covariance import NODES, WEIGHTS, usual_trend
 from estimator.calibration.gaussian_process import (
     Evidence,
     condensed,
-    joined,
+    merge_evidence,
 )
 from estimator.calibration.step_sizes import (
     SIMILAR,
@@ -173,7 +173,7 @@ def test_runs_on_another_device_tell_less_than_on_this_one():
     near, far = (one.posterior(runs(GPT), np.full(1, PRIOR_SD)) for one in (here, there))
     assert near.log_shift > far.log_shift > 0
     assert near.log_sd < far.log_sd
-    both = joined([here, there]).posterior(runs(GPT), np.full(1, PRIOR_SD))
+    both = merge_evidence([here, there]).posterior(runs(GPT), np.full(1, PRIOR_SD))
     assert both.log_sd < near.log_sd
 
 

@@ -30,7 +30,7 @@ from estimator.training.mechanism import (
 )
 from estimator.training.parallelism import TrainingLayout
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.utilization_fit import PublishedArrays, joined
+from estimator.validation.utilization_fit import PublishedArrays, concatenate_runs
 from estimator.validation.utilization_fit import fitted_model as fit
 from tests.training.stated import A100, features_of
 
@@ -375,7 +375,7 @@ def test_without_runs_the_prior_stands(catalog):
 
 def test_the_shipped_parameters_are_those_of_the_fit(catalog):
     published = usable_runs(catalog)
-    again = fit(prior_model(catalog), joined(published.runs, published.tables))
+    again = fit(prior_model(catalog), concatenate_runs(published.runs, published.tables))
     shipped = asdict(fitted_model(catalog))
     for name, value in asdict(again).items():
         assert shipped[name] == pytest.approx(value, rel=1e-3), name

@@ -36,7 +36,7 @@ from estimator.validation.serving_held_out import (
     serving_report,
 )
 from estimator.validation.serving_spread import FEWEST
-from estimator.validation.utilization_fit import fitted_model, joined
+from estimator.validation.utilization_fit import concatenate_runs, fitted_model
 
 COUNTS = r"Fitted to \d+ published runs of \d+ families in \d+ stacks, and \d+ rows of throughput"
 
@@ -45,7 +45,7 @@ def refitted(text: str, catalog: Catalog) -> str:
     """Text of `priors.toml` with the utilization fitted again."""
     published, prior = usable_runs(catalog), prior_model(catalog)
     runs, tables = published.runs, published.tables
-    fitted = asdict(fitted_model(prior, joined(runs, tables)))
+    fitted = asdict(fitted_model(prior, concatenate_runs(runs, tables)))
     spread = spread_of(blind_runs(catalog, "stack").log_ratio, runs, published.like)
     sizes = len(runs.flop), len(set(runs.family)), len(set(runs.stack)), len(tables.flop)
     counts = "Fitted to {} published runs of {} families in {} stacks, and {} rows of throughput"

@@ -21,8 +21,8 @@ from estimator.validation.cross_validation import (
 from estimator.validation.held_out import blind_runs
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.utilization_fit import (
+    concatenate_runs,
     fitted_logs,
-    joined,
     parameter_covariance,
     prediction_variance,
 )
@@ -75,7 +75,7 @@ def test_a_family_never_sees_itself(catalog, published, blind):
     (part,) = [part for part in folds(runs.family) if "llama" in part]
     own = np.isin(runs.family, part)
     assert "llama" in tables.family
-    others = joined(rows_of(runs, ~own), rows_of(tables, ~np.isin(tables.family, part)))
+    others = concatenate_runs(rows_of(runs, ~own), rows_of(tables, ~np.isin(tables.family, part)))
     again = log_hours_ratio(prior, others, rows_of(runs, own))
     assert again == pytest.approx(blind.log_ratio[own], abs=0.02)
 

@@ -63,7 +63,7 @@ def text(page):
 
 
 def select(report, query):
-    filters, notices = PARAMETERS.read(dict(parse_qsl(query)))
+    filters, notices = PARAMETERS.from_link(dict(parse_qsl(query)))
     assert not notices
     return report.part(accuracy_groups.chosen(report, filters))
 

@@ -46,7 +46,7 @@ def test_the_page_answers_as_its_command_does(capsys):
     query |= {"request": "9", "percentile": "99"}
     page = visited("capacity", **query)
     shown = next(one.value for one in page.code if "plan --task serving" in one.value)
-    values, problems = PARAMETERS.read(query)
+    values, problems = PARAMETERS.from_link(query)
     assert problems == [] and shown == command(values)
     assert "--pue 1.4" in shown and "PUE unknown here" not in text_of(page)
     assert "--request-goal 9 --percentile 99" in shown and "--users" not in shown

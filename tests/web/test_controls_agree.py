@@ -50,7 +50,7 @@ def disagreements(page: AppTest, path: str) -> list[str]:
         name
         for name, key in keys.items()
         if key in controls
-        and declared.declared(name).written(controls[key]) != inputs.get(name, "")
+        and declared.declared(name).link_text(controls[key]) != inputs.get(name, "")
     ]
 
 

@@ -492,7 +492,7 @@ def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switche
     measured_here,
 ):
     page = opened()
-    plain = Scenario(**{**DEFAULT.given(), "calibration": "ignore"})
+    plain = Scenario(**{**DEFAULT.specified_inputs(), "calibration": "ignore"})
     before = expected(plain, "wall_hours")
     assert before != expected(DEFAULT, "wall_hours")
     assert f"published runs alone: {before} (" in figure(page, "wall_hours")

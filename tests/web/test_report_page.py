@@ -84,7 +84,7 @@ def test_the_page_speaks_german():
 def test_a_stored_run_is_a_link_that_fills_in_what_was_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
     monkeypatch.setattr(live, "at_the_machine", lambda: True)
-    values = PARAMETERS.read({})[0]
+    values = PARAMETERS.from_link({})[0]
     assert run_rows(values) == []
     with open_store() as store:
         store.add(measured("run-1", steps(0.4), label="my-gpt"))
@@ -103,7 +103,7 @@ def test_the_name_of_a_stored_run_is_for_visitors_at_the_machine(tmp_path, monke
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
     with open_store() as store:
         store.add(measured("run-1", steps(0.4), label="my-gpt"))
-    ((link, _day),) = run_rows(PARAMETERS.read({})[0])
+    ((link, _day),) = run_rows(PARAMETERS.from_link({})[0])
     assert "my-gpt" not in link
     assert ">run-1<" in link
     assert "device_hours=1" in link

@@ -74,7 +74,7 @@ def scenarios(draw):
 def by_command(scenario):
     """Results of the command, or None with its one line of refusal."""
     words = ["estimate", "--json", "--quiet"]
-    for name, value in scenario.given().items():
+    for name, value in scenario.specified_inputs().items():
         words += [option_of(name), value if isinstance(value, str) else repr(value)]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -87,12 +87,12 @@ def by_command(scenario):
 
 def by_table(drawn):
     """Rows of one table that holds all scenarios."""
-    fields = sorted({name for scenario in drawn for name in scenario.given()})
+    fields = sorted({name for scenario in drawn for name in scenario.specified_inputs()})
     text, out = io.StringIO(), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column_of(name) for name in fields])
     for scenario in drawn:
-        values = scenario.given()
+        values = scenario.specified_inputs()
         cells = [values.get(name, "") for name in fields]
         writer.writerow([cell if isinstance(cell, str) else repr(cell) for cell in cells])
     estimate_csv(iter(text.getvalue().splitlines(keepends=True)), out, CATALOG, level=0.8)

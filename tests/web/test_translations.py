@@ -18,7 +18,7 @@ from estimator.web.estimate.text import assumed
 from estimator.web.method.page import printable
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
-from estimator.web.shared.notices import shown
+from estimator.web.shared.notices import sentence_of
 from tests.web.catalogue_texts import (
     PACKAGE,
     claim_texts,
@@ -106,11 +106,13 @@ def test_german_writes_a_comma_and_its_own_units(german):
 
 def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
     notice = Notice("pue_assumed", "pue", {"value": 1.25})
-    assert shown(notice) == (
+    assert sentence_of(notice) == (
         "PUE hier unbekannt: 1,25 wird angenommen; „PUE“ oder eine Cloud-Region legt sie fest"
     )
     notice = Notice("grid_unknown", "carbon_intensity", {"place": "Germany"})
-    assert shown(notice) == "CO2-Intensität in Deutschland unbekannt; „CO2-Intensität“ angeben"
+    assert (
+        sentence_of(notice) == "CO2-Intensität in Deutschland unbekannt; „CO2-Intensität“ angeben"
+    )
 
 
 def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
@@ -162,7 +164,7 @@ def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
 def test_what_is_wrong_inside_a_config_is_said_in_german(german, config, said):
     with pytest.raises(ValueError) as seen:
         architecture(config)
-    assert said in shown(reason(seen.value))
+    assert said in sentence_of(reason(seen.value))
 
 
 def test_a_file_that_is_no_config_is_refused_in_german(german, tmp_path):
@@ -171,7 +173,7 @@ def test_a_file_that_is_no_config_is_refused_in_german(german, tmp_path):
         file.write_bytes(content)
         with pytest.raises(ValueError) as seen:
             config_of(str(file))
-        assert said in shown(reason(seen.value))
+        assert said in sentence_of(reason(seen.value))
 
 
 def test_a_phrase_is_said_in_german_with_its_figures(german):

@@ -40,19 +40,19 @@ values = st.fixed_dictionaries(
 
 @given(values)
 def test_what_is_written_is_read_again_without_a_notice(value):
-    assert CODEC.read(CODEC.query(value)) == (value, [])
+    assert CODEC.from_link(CODEC.query(value)) == (value, [])
 
 
 @given(values)
 def test_what_the_widgets_show_is_gathered_again(value):
     state = {}
-    state.update(CODEC.shown(value))
-    assert CODEC.gather(state, CODEC.read({})[0]) == value
+    state.update(CODEC.widget_values(value))
+    assert CODEC.gather(state, CODEC.from_link({})[0]) == value
 
 
 @given(st.dictionaries(st.sampled_from(["field", "sites", "share", "params"]), st.text()))
 def test_any_link_gives_admissible_values_and_short_notices(query):
-    found, notices = CODEC.read(query)
+    found, notices = CODEC.from_link(query)
     assert found["field"] in ("all", "energy", "cost")
     assert 1 <= found["sites"] <= 50 and 0.0 <= found["share"] <= 1.0
     assert found["params"] is None or 1.0 <= found["params"] <= 1e15
@@ -60,17 +60,17 @@ def test_any_link_gives_admissible_values_and_short_notices(query):
 
 
 def test_a_number_outside_its_limits_is_moved_to_the_nearest_and_the_notice_says_so():
-    found, notices = CODEC.read({"sites": "99", "share": "-1"})
+    found, notices = CODEC.from_link({"sites": "99", "share": "-1"})
     assert (found["sites"], found["share"]) == (50, 0.0)
     assert notices == ["“sites” is adjusted from 99 to 50", "“share” is adjusted from -1 to 0"]
 
 
 def test_an_empty_word_says_nothing():
-    assert Choice("field", ("all", "cost"), usual="cost").read("") == ("cost", "")
+    assert Choice("field", ("all", "cost"), usual="cost").parse("") == ("cost", "")
 
 
 def test_five_thousand_digits_give_one_short_notice():
-    found, notices = CODEC.read({"params": "7" * 5000})
+    found, notices = CODEC.from_link({"params": "7" * 5000})
     assert found["params"] == 7e9
     assert len(notices) == 1 and len(notices[0]) < 120
 
@@ -89,8 +89,8 @@ def test_an_absurdly_long_link_is_read_in_part():
 
 def test_a_text_that_cannot_be_read_keeps_the_last_value_and_is_a_problem_of_its_widget():
     state = {}
-    last = CODEC.read({"params": "3B"})[0]
-    state.update(CODEC.shown(last))
+    last = CODEC.from_link({"params": "3B"})[0]
+    state.update(CODEC.widget_values(last))
     state[widget_key("trial", "params")] = "seven"
     assert CODEC.gather(state, last) == last
     assert list(CODEC.problems(state)) == ["params"]

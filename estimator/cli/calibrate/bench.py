@@ -147,7 +147,7 @@ MOST_NOTES = 2
 def _bought(hardware: str, precision: str, catalog: "Catalog") -> "Iterator[str]":
     """Yield time and interval of each example without and with measured runs."""
     from estimator.answer.scenario_estimate import answer_scenario
-    from estimator.core.units import S_PER_H, human_duration, joined
+    from estimator.core.units import S_PER_H, format_range, human_duration
     from estimator.question.scenario import Scenario
 
     flop = 0.3 * S_PER_H * catalog.device(hardware).peaks[precision].value
@@ -166,7 +166,7 @@ def _bought(hardware: str, precision: str, catalog: "Catalog") -> "Iterator[str]
             hours = answer_scenario(asked, catalog).estimate.quantities["wall_hours"]
             low, high = hours.interval()
             mid, *ends = (human_duration(S_PER_H * float(one)) for one in (hours.mid, low, high))
-            spans.append(f"{mid} ({joined(*ends)})")
+            spans.append(f"{mid} ({format_range(*ends)})")
         yield f"  {name}, {precision}: {spans[0]} -> {spans[1]}"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.run import command_of
 from estimator.cli.options import add_fields, add_profiles, catalog_of
-from estimator.core.units import human, human_duration, human_quantity, joined
+from estimator.core.units import format_range, human, human_duration, human_quantity
 from estimator.question.inputs import option_of
 from estimator.show.terminal import note, print_json, print_line, print_table
 
@@ -270,7 +270,7 @@ def _beside_forecast(actual: "Mapping[str, float]") -> str:
     )
     return (
         f"actual: {actual['steps']:,} steps in {human_duration(actual['wall_s'])}, {apart} than "
-        f"the forecast of {mid} ({joined(low, high)})"
+        f"the forecast of {mid} ({format_range(low, high)})"
     )
 
 
@@ -445,7 +445,7 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     else:
         print_line(
             f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
-            f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80% interval)"
+            f"({format_range(human_duration(wall.low), human_duration(wall.high))}, 80% interval)"
             + ("" if over else f", {human_duration(left.mid)} of it left after those")
         )
     for name, span, unit in (
@@ -458,7 +458,7 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
             mid, low, high = (
                 human_quantity(value, unit) for value in (span.mid, span.low, span.high)
             )
-            print_line(f"{name}: {mid} ({joined(low, high)})")
+            print_line(f"{name}: {mid} ({format_range(low, high)})")
     if answer.peak_memory_bytes is not None:
         room = ""
         if answer.larger_batch is not None:

@@ -144,7 +144,7 @@ def _keep(
     result: "ResultFile | None",
 ) -> None:
     """Summarize, store and print the run."""
-    from estimator.measure.session import named
+    from estimator.measure.session import with_program
 
     recording.notes += ended.notes
     measured = recording.end(
@@ -152,7 +152,7 @@ def _keep(
         exit_code=ended.exit_code,
         timings=lambda run: recording.placed(
             run,
-            named(ended.reported, work.get("style")) or _whole(work, ended, recording.label),
+            with_program(ended.reported, work.get("style")) or _whole(work, ended, recording.label),
         ),
         served=lambda run: _served(recording, ended, result, run),
     )
@@ -180,7 +180,7 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     if scenario.precision is not None and scenario.precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
         raise ValueError(f"precision must be one of {known}, got {scenario.precision!r}")
-    given = set(scenario.given()) - {"precision", "kind", "arch", "program"}
+    given = set(scenario.specified_inputs()) - {"precision", "kind", "arch", "program"}
     common = {"precision": scenario.precision, "kind": scenario.kind, "arch": scenario.arch}
     common |= {} if scenario.program is None else {"style": scenario.program}
     if not given:

@@ -7,7 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of, whole
-from estimator.core.units import S_PER_DAY, digits, human, human_duration, human_percent, joined
+from estimator.core.units import (
+    S_PER_DAY,
+    digits,
+    format_range,
+    human,
+    human_duration,
+    human_percent,
+)
 from estimator.show.terminal import harmless, note, print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -268,7 +275,7 @@ def _ranged(span: Bounds | None, said: Callable[[float], str]) -> str:
         return ""
     middle = said(span["mid"])
     low, high = said(span["low"]), said(span["high"])
-    return middle if low == high else f"{middle} ({joined(low, high)})"
+    return middle if low == high else f"{middle} ({format_range(low, high)})"
 
 
 def stored_runs(hardware: str | None, most: int | None, catalog: "Catalog") -> "Overview":

@@ -7,7 +7,7 @@ DistilBERT, ELECTRA, ERNIE, Megatron-BERT, Jina v3, ALBERT.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from estimator.networks.blocks import Costs, affine, held
+from estimator.networks.blocks import Costs, affine, params_only
 from estimator.networks.families.text_encoder import (
     CLASSIFIERS,
     LAYER_NORM,
@@ -37,20 +37,20 @@ PLAIN = TextFacts(pooled=(), dense_before=CLASSIFIERS, twin_bias=False)
 
 def outer_norm(fields: Fields, sizes: Sizes) -> Costs:
     """A norm after the last layer."""
-    return {"norm/outer": held(LAYER_NORM * sizes.hidden)}
+    return {"norm/outer": params_only(LAYER_NORM * sizes.hidden)}
 
 
 def relative_bias(fields: Fields, sizes: Sizes) -> Costs:
     """One learned bias per head and bucket of distances, shared by all layers."""
     buckets = fields.size("relative_attention_num_buckets", default=32)
-    return {"attention/relative_bias": held(buckets * sizes.heads)}
+    return {"attention/relative_bias": params_only(buckets * sizes.heads)}
 
 
 def task_types(fields: Fields, sizes: Sizes) -> Costs:
     """ERNIE: a table of tasks, if used."""
     used = fields.flag("use_task_id")
     rows = fields.size("task_type_vocab_size", default=3)
-    return {"embedding/task": held(used * rows * sizes.hidden)}
+    return {"embedding/task": params_only(used * rows * sizes.hidden)}
 
 
 def replaced_tokens(fields: Fields, sizes: Sizes) -> Costs:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from estimator.networks.blocks import Cost, Costs, affine, held, linear
+from estimator.networks.blocks import Cost, Costs, affine, linear, params_only
 from estimator.networks.families.encoder_decoder import WIDTH, Side, encoder_decoder, side
 from estimator.networks.families.t5 import T5Facts, distance_biases, t5
 from estimator.networks.families.text_encoder import (
@@ -76,7 +76,7 @@ def big_bird_blocks(fields: Fields) -> Near:
 
 def _global_layer(fields: Fields, sizes: Sizes) -> Costs:
     """Longformer: separate projections for global tokens."""
-    spare = held(3 * sizes.hidden * (sizes.hidden + 1))
+    spare = params_only(3 * sizes.hidden * (sizes.hidden + 1))
     return {**block(fields, sizes), "attention/global": spare}
 
 
@@ -91,7 +91,7 @@ def _deep_span(fields: Fields, sizes: Sizes) -> Costs:
     return {
         "head/up": affine(sizes.hidden, sizes.width),
         "head/down": affine(sizes.width, sizes.hidden),
-        "norm/head": held(2 * sizes.hidden),
+        "norm/head": params_only(2 * sizes.hidden),
         "head/span": label_head(fields, sizes.hidden),
     }
 
@@ -99,7 +99,7 @@ def _deep_span(fields: Fields, sizes: Sizes) -> Costs:
 def _unused_pooler(fields: Fields, sizes: Sizes) -> Costs:
     """BigBird: an unused pooler in sequence classifiers."""
     rests = task(fields) == "SequenceClassification"
-    return {"pooler": held(sizes.hidden * (sizes.hidden + 1) * rests)}
+    return {"pooler": params_only(sizes.hidden * (sizes.hidden + 1) * rests)}
 
 
 families(
@@ -131,7 +131,7 @@ def led(fields: Fields) -> Network:
     """LED: sliding windows in BART's encoder (arXiv:2004.05150, sec. 7)."""
     hidden, rows = fields.size(*WIDTH), fields.size("max_encoder_position_embeddings")
     source = side(fields, "encoder", rows)
-    costs = {**source.stack[0].costs, "attention/global": held(3 * hidden * (hidden + 1))}
+    costs = {**source.stack[0].costs, "attention/global": params_only(3 * hidden * (hidden + 1))}
     source = replace(source, stack=windowed_layers(fields, costs, source.layers))
     target = side(fields, "decoder", fields.size("max_decoder_position_embeddings"))
     return encoder_decoder(fields, source, target, rows).network(fields)
@@ -142,7 +142,7 @@ def pegasus_x(fields: Fields) -> Network:
     """Pegasus-X: staggered blocks and global tokens (arXiv:2208.04347, sec. 4)."""
     spread, bias = fields.size("num_global_tokens"), (False, False)
     source = side(fields, "encoder", spread, bias=bias)
-    norm = {"norm/global": held(2 * fields.size(*WIDTH))}
+    norm = {"norm/global": params_only(2 * fields.size(*WIDTH))}
     source = source.with_layers(norm, _staggered(fields, spread, source.layers))
     longest = fields.size("max_position_embeddings")
     return encoder_decoder(fields, source, side(fields, "decoder", bias=bias), longest).network(
@@ -179,11 +179,14 @@ def bigbird_pegasus(fields: Fields) -> Network:
 
 def local_encoder(fields: Fields, source: Side) -> Side:
     """LongT5: local windows, optionally with block averages (arXiv:2112.07916)."""
-    kind = fields.counted("encoder_attention_type", "local", "transient-global")
+    kind = fields.supported("encoder_attention_type", "local", "transient-global")
     every = fields.size("global_block_size") if kind != "local" else 0
     hidden, average = source.attention.hidden, dict[str, Cost]()
     if every:
-        average = {"norm/global": held(hidden), "attention/average": Cost(flop_per_pair=2 * hidden)}
+        average = {
+            "norm/global": params_only(hidden),
+            "attention/average": Cost(flop_per_pair=2 * hidden),
+        }
     near = _windowed(fields.size("local_radius") + 1, every)
     before = distance_biases(fields, source.attention, 1 + bool(every))
     return replace(source.with_layers(average, near), before=before)

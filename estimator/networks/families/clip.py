@@ -13,8 +13,8 @@ from estimator.networks.blocks import (
     Costs,
     Mlp,
     equal_heads,
-    held,
     linear,
+    params_only,
     product,
 )
 from estimator.networks.convolution import image
@@ -76,7 +76,7 @@ def clip_text(fields: Fields, projection: int = 0) -> Stack:
 
 def _text(fields: Fields, projection: int, causal: bool) -> Stack:
     sizes = replace(bert_sizes(fields), types=0)
-    norm = {"norm/outer": held(2 * sizes.hidden)}
+    norm = {"norm/outer": params_only(2 * sizes.hidden)}
     before = {**tables(sizes, sizes.hidden, norm=False), **norm}
     once = {"head/project": linear(sizes.hidden, projection, not causal)}
     return bert_tower(fields, before, once=once, causal=causal)
@@ -86,7 +86,7 @@ def clip_sight(fields: Fields, projection: int = 0) -> Vision:
     """CLIP's image tower: a class token, norms before and after the layers."""
     vision = trunk(with_defaults_of(fields, "clip_vision_model"))
     once = {"head/project": linear(vision.hidden, projection)}
-    tables = {**vision.tables, "norm/outer": held(4 * vision.hidden)}
+    tables = {**vision.tables, "norm/outer": params_only(4 * vision.hidden)}
     return replace(vision, tables=tables, once=once, patch_bias=False)
 
 
@@ -112,10 +112,10 @@ def siglip_sight(fields: Fields) -> Vision:
         "pooler/reduce": Cost(flop_per_token=2 * hidden),
     }
     once: dict[str, Cost] = {
-        "pooler/probe": held(hidden),
+        "pooler/probe": params_only(hidden),
         "pooler/query": attention["attention/query"],
         "pooler/output": attention["attention/output"],
-        "pooler/norm": held(2 * hidden),
+        "pooler/norm": params_only(2 * hidden),
         **{f"pooler/{part.partition('/')[2]}": cost for part, cost in mlp.costs().items()},
     }
     return replace(vision, after=after, once=once)

@@ -9,9 +9,9 @@ from estimator.networks.blocks import (
     Mlp,
     affine,
     equal_heads,
-    held,
     linear,
     merged,
+    params_only,
     scaled,
 )
 from estimator.networks.convolution import Flow
@@ -43,7 +43,7 @@ def conformer_layer(fields: Fields, hidden: int) -> Costs:
         "convolution/depth": depthwise(hidden, kernel, False),
         "convolution/out": linear(hidden, hidden),
     }
-    return {**merged(attention, mlp, mlp, convolution), "norm/layers": held(12 * hidden)}
+    return {**merged(attention, mlp, mlp, convolution), "norm/layers": params_only(12 * hidden)}
 
 
 @family("wav2vec2-bert")
@@ -52,14 +52,14 @@ def wav2vec2_bert(fields: Fields) -> Network:
     hidden = fields.size("hidden_size", default=1024)
     layers = fields.layers("num_hidden_layers", default=24)
     width = fields.size("feature_projection_input_dim", default=160)
-    kind = fields.counted("position_embeddings_type", "relative_key", "rotary")
+    kind = fields.supported("position_embeddings_type", "relative_key", "rotary")
     relative = key_distances(fields, hidden) if kind == "relative_key" else {}
     after, once, notes = audio_heads(fields, hidden, layers, classifier_width=768)
     layer = {**conformer_layer(fields, hidden), **relative}
     padding = fields.size("adapter_kernel_size", default=3) // 2
     adapted = attending_adapter(fields, hidden, padding)
-    before = {"norm/features": held(2 * width), "features/project": affine(width, hidden)}
-    around: Costs = {"embedding/mask": held(hidden * masks_frames(fields)), **once}
+    before = {"norm/features": params_only(2 * width), "features/project": affine(width, hidden)}
+    around: Costs = {"embedding/mask": params_only(hidden * masks_frames(fields)), **once}
 
     def body(flow: Flow) -> Flow:
         flow = flow.pool(MEL_WINDOW, MEL_STEP).pool(2, 2).layers(before)
@@ -74,7 +74,7 @@ def key_distances(fields: Fields, hidden: int) -> Costs:
     rows = left + fields.size("right_max_position_embeddings", default=8) + 1
     heads = fields.size("num_attention_heads", default=16)
     return {
-        "attention/distances": held(rows * (hidden // heads)),
+        "attention/distances": params_only(rows * (hidden // heads)),
         "attention/relative": Cost(flop_per_pair=2 * hidden),
     }
 
@@ -95,7 +95,7 @@ def attending_adapter(fields: Fields, hidden: int, padding: int) -> Body:
         "convolution": affine(kernel * width, 2 * width).times(2),
         **attention.costs(),
         **Mlp(width, wide, bias=True).costs(),
-        "norm": held(6 * width),
+        "norm": params_only(6 * width),
     }
     step = scaled(step, 1, "adapter/")
     return adapter(fields, {**before, **bridge}, step, steps=1, padding=padding)

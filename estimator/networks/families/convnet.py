@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from estimator.networks.blocks import held
+from estimator.networks.blocks import params_only
 from estimator.networks.convolution import (
     Conv,
     Flow,
@@ -178,7 +178,7 @@ def convnext(version: int, fields: Fields) -> Network:
             for _ in range(depth):
                 flow = flow.conv(f"{name}/up", up).conv(f"{name}/down", down)
             if version == 1 and scale:
-                flow = flow.dense({f"{name}/scale": held(depth * width)})
+                flow = flow.dense({f"{name}/scale": params_only(depth * width)})
         return flow.norm(widths[-1])
 
     return conv_net(fields, body, widths[-1])

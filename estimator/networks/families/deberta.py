@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from estimator.networks.blocks import Cost, Costs, affine, held, linear, product
+from estimator.networks.blocks import Cost, Costs, affine, linear, params_only, product
 from estimator.networks.families.text_encoder import (
     CLASSIFIERS,
     HeadCosts,
@@ -39,12 +39,12 @@ def deberta(fields: Fields) -> Network:
     span = _span(fields, sizes)
     rows = _position_costs(fields, sizes, plain, biased)
 
-    def seen(seq_len: Quantity) -> Quantity:
+    def distance_count(seq_len: Quantity) -> Quantity:
         """Number of distances in a sequence, up to the size of the table."""
         return 2 * np.minimum(seq_len, float(span))
 
     layer = {**block(fields, sizes), **own}
-    return _assembled(fields, sizes, layer, _distances(fields, sizes, span), (rows, seen))
+    return _assembled(fields, sizes, layer, _distances(fields, sizes, span), (rows, distance_count))
 
 
 @family("deberta-v2")
@@ -55,13 +55,13 @@ def deberta_v2(fields: Fields) -> Network:
     buckets = fields.size_or_none("position_buckets", default=-1, least=-1) or -1
     span = buckets if buckets > 0 else _span(fields, sizes)
     norm = "layer_norm" in fields.text("norm_rel_ebd", default="none").lower()
-    extra = {"norm/relative": held(2 * hidden * norm), **_distances(fields, sizes, span)}
+    extra = {"norm/relative": params_only(2 * hidden * norm), **_distances(fields, sizes, span)}
     project = affine(hidden, hidden)
     rows = _position_costs(fields, sizes, project, project, fields.flag("share_att_key"))
     if kernel := fields.size("conv_kernel_size", default=0, least=0):
         weights = hidden * hidden * kernel // fields.size("conv_groups", default=1)
         extra["convolution/first_layer"] = product(weights + hidden, 2 * weights)
-        extra["norm/convolution"] = held(2 * hidden)
+        extra["norm/convolution"] = params_only(2 * hidden)
     every = (rows, lambda seq_len: 2.0 * span)
     return _assembled(fields, sizes, block(fields, sizes), extra, every)
 
@@ -69,7 +69,7 @@ def deberta_v2(fields: Fields) -> Network:
 def _distances(fields: Fields, sizes: Sizes, span: int) -> Costs:
     """Table of distances in both directions, if used."""
     rows = 2 * span * fields.flag("relative_attention")
-    return {"embedding/relative": held(rows * sizes.hidden)}
+    return {"embedding/relative": params_only(rows * sizes.hidden)}
 
 
 def _position_costs(
@@ -97,7 +97,7 @@ def _assembled(
 ) -> Network:
     """Encoder of these layers with further costs."""
     width = fields.size("embedding_size", default=sizes.hidden)
-    own = {"norm/embedding": held(2 * sizes.hidden)}
+    own = {"norm/embedding": params_only(2 * sizes.hidden)}
     if width != sizes.hidden:
         own["embedding/project_in"] = linear(width, sizes.hidden)
     facts = TextFacts(

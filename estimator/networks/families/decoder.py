@@ -28,7 +28,7 @@ POSITIONS = ("n_positions", "seq_length", "max_seq_len", "max_position_embedding
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
-def asked(fact: Fact, fields: Fields) -> bool:
+def has_fact(fact: Fact, fields: Fields) -> bool:
     """Evaluate a fact of a family for a config."""
     if isinstance(fact, bool):
         return fact
@@ -39,7 +39,7 @@ Count = int | Callable[[Fields], int]
 """Number, or a function that reads it."""
 
 
-def counted(count: Count, fields: Fields) -> int:
+def count_of(count: Count, fields: Fields) -> int:
     """Evaluate a count for a config."""
     return count if isinstance(count, int) else count(fields)
 
@@ -135,14 +135,14 @@ class Family:
 def decoder(family: Family, fields: Fields) -> Decoder:
     """Decoder of a config, with the family's defaults."""
     hidden, layers = fields.size(*WIDTH), fields.layers(*LAYERS)
-    norm_params = counted(family.norm_params, fields) * hidden
-    norms = counted(family.norms, fields) * norm_params
+    norm_params = count_of(family.norm_params, fields) * hidden
+    norms = count_of(family.norms, fields) * norm_params
     positions = fields.size(*POSITIONS)
     spare, width_key = family.spare_positions, family.embedding_width_key
     attention = attention_of(family, fields)
     windows = family.windows(fields, layers)
     blocks = (family.feed_forwards or dense)(family, fields, layers)
-    head, notes = output_head(fields, asked(family.head_bias, fields))
+    head, notes = output_head(fields, has_fact(family.head_bias, fields))
     return Decoder(
         hidden=hidden,
         vocab=fields.size("vocab_size"),
@@ -154,7 +154,7 @@ def decoder(family: Family, fields: Fields) -> Decoder:
         max_positions=positions,
         position_rows=0 if spare is None else positions + spare,
         embedding_width=fields.size_or_none(width_key) if width_key else None,
-        outer_norm_params=counted(family.outer_norms, fields) * norm_params,
+        outer_norm_params=count_of(family.outer_norms, fields) * norm_params,
         model_type=fields.text("model_type"),
         name=fields.text("_name_or_path"),
         warnings=fields.notes + notes,
@@ -177,14 +177,14 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
     kv_heads = kv_heads or heads
     heads_key = fields.key(*HEADS)
     fields.share(heads_key, heads, family.kv_heads_key or "num_kv_heads", kv_heads)
-    biased = asked(family.attention_bias, fields) or asked(family.bias, fields)
+    biased = has_fact(family.attention_bias, fields) or has_fact(family.bias, fields)
     attention = Attention(
         hidden=hidden,
         heads=heads,
         kv_heads=kv_heads,
         head_dim=head_dim or fields.share(fields.key(*WIDTH), hidden, heads_key, heads),
-        qkv_bias=biased or asked(family.qkv_bias, fields),
-        output_bias=biased or asked(family.output_bias, fields),
+        qkv_bias=biased or has_fact(family.qkv_bias, fields),
+        output_bias=biased or has_fact(family.output_bias, fields),
     )
     return replace(
         attention,
@@ -220,7 +220,7 @@ def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
     """Same MLP in every layer."""
     hidden = fields.size(*WIDTH)
     width = fields.size_or(family.intermediate_key, 4 * hidden)
-    bias = asked(family.mlp_bias, fields) or asked(family.bias, fields)
+    bias = has_fact(family.mlp_bias, fields) or has_fact(family.bias, fields)
     return (Mlp(hidden, width, gated=family.gated, bias=bias),) * layers
 
 

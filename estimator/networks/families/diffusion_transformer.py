@@ -7,7 +7,7 @@ transformers of diffusers are compiled.
 
 from dataclasses import dataclass, field
 
-from estimator.networks.blocks import Cost, Costs, Mlp, affine, held, linear, scaled
+from estimator.networks.blocks import Cost, Costs, Mlp, affine, linear, params_only, scaled
 from estimator.networks.convolution import image, square
 from estimator.networks.fields import MAX_LAYERS, Fields
 from estimator.networks.ledger import Inputs
@@ -115,7 +115,7 @@ def stream(sizes: TransformerSizes, *, normed: bool = True) -> Costs:
     return {
         **projections(sizes.width),
         **Mlp(sizes.width, 4 * sizes.width, bias=True).costs(),
-        "norm/heads": held(2 * sizes.head_dim * normed),
+        "norm/heads": params_only(2 * sizes.head_dim * normed),
     }
 
 
@@ -126,7 +126,7 @@ def dit(fields: Fields) -> Network:
     width, embedding = sizes.width, two_dense(SINE_WIDTH, sizes.width)
     once = {
         "time/embedding": embedding,
-        "time/class": held((fields.size("num_embeds_ada_norm") + 1) * width),
+        "time/class": params_only((fields.size("num_embeds_ada_norm") + 1) * width),
         "time/modulation": affine(width, 6 * width),
     }
     gated = fields.text("activation_fn") in ("geglu", "swiglu")
@@ -135,7 +135,7 @@ def dit(fields: Fields) -> Network:
         "attention/output": affine(width, width),
         **products(width),
         **Mlp(width, 4 * width, bias=True, gated=gated).costs(),
-        "norm/layers": held(2 * width * fields.flag("norm_elementwise_affine")),
+        "norm/layers": params_only(2 * width * fields.flag("norm_elementwise_affine")),
     }
     model = Joint(
         sizes=sizes,
@@ -161,7 +161,7 @@ def flux(fields: Fields) -> Network:
         "single/query_key_value": affine(width, 3 * width),
         "single/up": affine(width, 4 * width),
         "single/out": affine(5 * width, width),
-        "norm/single": held(2 * sizes.head_dim),
+        "norm/single": params_only(2 * sizes.head_dim),
     }
     model = Joint(
         sizes=sizes,
@@ -193,7 +193,7 @@ def sd3(fields: Fields) -> Network:
     dual = len(fields.items("dual_attention_layers") or [])
     layer = stream(sizes, normed=normed)
     context, words = fields.size("caption_projection_dim"), fields.size("joint_attention_dim")
-    norms = held(2 * sizes.head_dim * normed)
+    norms = params_only(2 * sizes.head_dim * normed)
     again = {**projections(width), **products(width), "norm": norms}
     last = {
         part: cost

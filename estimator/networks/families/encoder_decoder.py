@@ -18,8 +18,8 @@ from estimator.networks.blocks import (
     affine,
     crossed,
     equal_heads,
-    held,
     layer_costs,
+    params_only,
     table,
 )
 from estimator.networks.fields import Fields
@@ -98,7 +98,10 @@ def side(
     mlp = Mlp(hidden, fields.size(f"{name}_ffn_dim"), bias=True)
     costs = layer_costs(attention, mlp, (3 if decodes else 2) * 2 * hidden)
     return Side(
-        before={"embedding/position": table(rows, hidden), "norm/outer": held(norms * 2 * hidden)},
+        before={
+            "embedding/position": table(rows, hidden),
+            "norm/outer": params_only(norms * 2 * hidden),
+        },
         stack=(Layers(costs=costs, times=fields.layers(*layers_keys)),),
         attention=attention,
     )

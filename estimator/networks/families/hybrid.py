@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from estimator.core.messages import refuse
-from estimator.networks.blocks import Attention, Costs, Experts, Mlp, held, linear
+from estimator.networks.blocks import Attention, Costs, Experts, Mlp, linear, params_only
 from estimator.networks.convolution import ratio
 from estimator.networks.families.decoder import (
     Family,
@@ -274,7 +274,7 @@ def _searched_layer(fields: Fields, block: Fields) -> Layers:
     """One layer, each part with its norm."""
     hidden = fields.size("hidden_size")
     attention, mlp = block.part("attention"), block.part("ffn")
-    costs: dict[str, Any] = {"norm/layers": held(hidden * (_keeps(attention) + _keeps(mlp)))}
+    costs: dict[str, Any] = {"norm/layers": params_only(hidden * (_keeps(attention) + _keeps(mlp)))}
     kept = 0
     if attention.flag("replace_with_linear"):
         costs["attention/linear"] = linear(hidden, hidden)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from estimator.networks.blocks import Costs, Mlp, held, table
+from estimator.networks.blocks import Costs, Mlp, params_only, table
 from estimator.networks.families.decoder import Family, attention_of, output_head
 from estimator.networks.fields import Fields
 from estimator.networks.layers import Layers, Stack
@@ -25,7 +25,7 @@ def language_model(
     """Language model of a config; by default one RMS norm outside the layers."""
     hidden = fields.size("hidden_size")
     head, notes = output_head(fields)
-    norm = held(hidden if outer_norm_params is None else outer_norm_params)
+    norm = params_only(hidden if outer_norm_params is None else outer_norm_params)
     model = Stack(
         before={"embedding/token": table(fields.size("vocab_size"), hidden)},
         stack=tuple(layers),
@@ -74,7 +74,7 @@ def attending(
 
 def with_costs(fields: Fields, mixer: Layers, costs: Costs, norms: int = 2) -> Layers:
     """Mixer with further costs per token and RMS norms."""
-    norm = held(norms * fields.size("hidden_size"))
+    norm = params_only(norms * fields.size("hidden_size"))
     return replace(mixer, costs={**mixer.costs, **costs, "norm/layers": norm})
 
 

@@ -5,7 +5,7 @@ Elementwise products, such as the decay of a state, are not counted.
 
 from dataclasses import replace
 
-from estimator.networks.blocks import held, linear
+from estimator.networks.blocks import linear, params_only
 from estimator.networks.families.hybrid_stack import language_model, with_costs
 from estimator.networks.families.mixers import expanded, mamba2_mixer, mamba_mixer
 from estimator.networks.fields import Fields
@@ -38,7 +38,7 @@ def mamba2(fields: Fields) -> Network:
     heads, head_dim = fields.size("num_heads"), fields.size("head_dim")
     fields.equal("num_heads * head_dim", heads * head_dim, "expand * hidden_size", inner)
     scan = mamba2_mixer(fields, inner, heads, normed=False)
-    norm = held(fields.size("hidden_size") + inner)
+    norm = params_only(fields.size("hidden_size") + inner)
     layer = replace(scan, costs={**scan.costs, "norm/layers": norm})
     return recurrent(fields, layer)
 
@@ -51,9 +51,9 @@ def rwkv(fields: Fields) -> Network:
     width = fields.size_or_none("intermediate_size") or 4 * hidden
     layer = Layers(
         costs={
-            "norm/layers": held(4 * hidden),
-            "mixer/decay": held(2 * inner),
-            "mixer/shift": held(5 * hidden),
+            "norm/layers": params_only(4 * hidden),
+            "mixer/decay": params_only(2 * inner),
+            "mixer/shift": params_only(5 * hidden),
             **{f"mixer/{part}": linear(hidden, inner) for part in ("key", "value", "receptance")},
             "mixer/output": linear(inner, hidden),
             "mlp/up": linear(hidden, width),

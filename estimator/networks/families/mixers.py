@@ -6,7 +6,7 @@ Chunked scans are matrix products and are counted.
 
 import numpy as np
 
-from estimator.networks.blocks import Cost, affine, held, linear, product
+from estimator.networks.blocks import Cost, affine, linear, params_only, product
 from estimator.networks.convolution import ratio
 from estimator.networks.fields import Fields
 from estimator.networks.layers import Layers, Near
@@ -60,8 +60,8 @@ def mamba_mixer(fields: Fields, inner: int, normed: bool = False) -> Layers:
             "mixer/convolution": depthwise(inner, kernel, conv_bias),
             "mixer/select": linear(inner, rank + 2 * state),
             "mixer/time_step": affine(rank, inner),
-            "mixer/state": held(inner * (state + 1)),
-            "mixer/norm": held(normed * (rank + 2 * state)),
+            "mixer/state": params_only(inner * (state + 1)),
+            "mixer/norm": params_only(normed * (rank + 2 * state)),
             "mixer/read": Cost(flop_per_token=2 * inner * state),
             "mixer/out": linear(inner, hidden, bias),
         },
@@ -86,8 +86,8 @@ def mamba2_mixer(fields: Fields, inner: int, heads: int, normed: bool = True) ->
         costs={
             "mixer/in": linear(hidden, inner + channels + heads, bias),
             "mixer/convolution": depthwise(channels, kernel, conv_bias),
-            "mixer/state": held(3 * heads),
-            "mixer/norm": held(normed * inner),
+            "mixer/state": params_only(3 * heads),
+            "mixer/norm": params_only(normed * inner),
             "mixer/out": linear(inner, hidden, bias),
             "mixer/inside_chunks": Cost(flop_per_token=2 * chunk * (inner + heads * state)),
             "mixer/chunk_states": Cost(flop_per_token=4 * inner * state),
@@ -119,8 +119,8 @@ def delta_mixer(fields: Fields) -> Layers:
             "mixer/in": linear(hidden, channels + values),
             "mixer/gates": linear(hidden, 2 * value_heads),
             "mixer/convolution": depthwise(channels, kernel, False),
-            "mixer/state": held(2 * value_heads),
-            "mixer/norm": held(value_dim),
+            "mixer/state": params_only(2 * value_heads),
+            "mixer/norm": params_only(value_dim),
             "mixer/out": linear(values, hidden),
             "mixer/inside_chunks": Cost(flop_per_token=value_heads * inside),
             "mixer/chunk_states": Cost(flop_per_token=value_heads * 6 * state),

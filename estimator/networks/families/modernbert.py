@@ -9,10 +9,10 @@ from estimator.networks.blocks import (
     Costs,
     Mlp,
     equal_heads,
-    held,
     layer_costs,
     linear,
     merged,
+    params_only,
     vocabulary_head,
 )
 from estimator.networks.families.decoder import grouped_attention
@@ -51,7 +51,7 @@ def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, .
     kinds = fields.items("layer_types", sizes.layers) or [
         "sliding_attention" if layer % period else "full_attention" for layer in range(sizes.layers)
     ]
-    first = {**costs, "norm/layers": held(_norm(fields, sizes))}
+    first = {**costs, "norm/layers": params_only(_norm(fields, sizes))}
     return tuple(
         Layers(
             costs=costs if layer else first,
@@ -67,7 +67,7 @@ def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     kind, hidden = task(fields), sizes.hidden
     before: Costs = {
         "head/transform": linear(hidden, hidden, bias=fields.flag("classifier_bias")),
-        "norm/head": held(_norm(fields, sizes)),
+        "norm/head": params_only(_norm(fields, sizes)),
     }
     if kind == "MaskedLM" or (facts.causal and kind == "CausalLM"):
         bias = fields.flag("decoder_bias", default=True)
@@ -95,7 +95,7 @@ def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
     return merged(
         equal_heads(fields, hidden, sizes.heads).costs(),
         Mlp(hidden, sizes.width, gated=True).costs(),
-        {"mlp/down": held(hidden), "norm/layers": held(2 * LAYER_NORM * hidden)},
+        {"mlp/down": params_only(hidden), "norm/layers": params_only(2 * LAYER_NORM * hidden)},
     )
 
 
@@ -117,7 +117,7 @@ MODERN = replace(
     ROTARY,
     layer=_modern_layer,
     stack=_modern_stack,
-    extra=lambda fields, sizes: {"norm/outer": held(2 * _norm(fields, sizes))},
+    extra=lambda fields, sizes: {"norm/outer": params_only(2 * _norm(fields, sizes))},
     heads=_modern_heads,
 )
 
@@ -129,7 +129,7 @@ families(
         "eurobert": replace(  # arXiv:2503.05500, sec. 2: a Llama that sees both ways
             ROTARY,
             layer=_llama_layer,
-            extra=lambda fields, sizes: {"norm/outer": held(sizes.hidden)},
+            extra=lambda fields, sizes: {"norm/outer": params_only(sizes.hidden)},
             pooled=(),
             dense_before=("SequenceClassification",),
             own_heads={"MaskedLM": _eurobert_words},

@@ -20,9 +20,9 @@ from estimator.networks.families.decoder import (
     WIDTH,
     Family,
     FeedForwards,
-    asked,
     decoder,
     dense,
+    has_fact,
     head_norm,
     latent_attention,
     per_channel,
@@ -91,7 +91,7 @@ def mix(family: Family, mixture: Mixture) -> Family:
 def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int) -> FeedForwards:
     """Experts in the sparse layers, the family's MLP in the others."""
     plain = dense(family, fields, layers)
-    bias = asked(family.mlp_bias, fields) or asked(family.bias, fields)
+    bias = has_fact(family.mlp_bias, fields) or has_fact(family.bias, fields)
     block = experts(mixture, fields, shared_bias=bias)
     return tuple(
         block if mixture.sparse(fields, layer) else plain[layer] for layer in range(layers)

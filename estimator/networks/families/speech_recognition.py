@@ -7,8 +7,8 @@ tokens.
 from estimator.networks.blocks import (
     Costs,
     affine,
-    held,
     linear,
+    params_only,
 )
 from estimator.networks.families.encoder_decoder import (
     WIDTH,
@@ -39,7 +39,7 @@ def whisper_side(fields: Fields, name: str, positions: int) -> Side:
     hidden = fields.size(*WIDTH)
     own = {"attention/key": linear(hidden, hidden)}
     if name == "decoder":  # the keys of attention to the encoder have none either
-        own["norm/layers"] = held(6 * hidden - hidden)
+        own["norm/layers"] = params_only(6 * hidden - hidden)
     return side(fields, name, positions).with_layers(own)
 
 
@@ -69,6 +69,6 @@ def audio_classifier(
 ) -> tuple[Costs, Costs]:
     """Projection of every frame, and labels of a recording; optionally a sum over layers."""
     width = fields.size("classifier_proj_size", default=usual_width)
-    mix = held((layers + 1) * fields.flag("use_weighted_layer_sum"))
+    mix = params_only((layers + 1) * fields.flag("use_weighted_layer_sum"))
     once = {"head/layer_weights": mix, "head/classifier": label_head(fields, width)}
     return {"head/project": affine(hidden, width)}, once

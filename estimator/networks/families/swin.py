@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from estimator.core.messages import refuse
-from estimator.networks.blocks import Costs, Mlp, affine, equal_heads, held, linear, table
+from estimator.networks.blocks import Costs, Mlp, affine, equal_heads, linear, params_only, table
 from estimator.networks.convolution import Conv, image, ratio, rectangle, square
 from estimator.networks.fields import Fields
 from estimator.networks.ledger import Inputs, Quantity
@@ -40,8 +40,8 @@ def swin(version: int, fields: Fields) -> Network:
     rows = ((sides[0] // patch) * (sides[1] // patch) + (version == 2)) * width
     extra = {
         "embedding/position": table(rows, fields.flag("use_absolute_embeddings")),
-        "embedding/mask": held(width * masked),
-        "norm/outer": held(2 * last * (version > 0)),
+        "embedding/mask": params_only(width * masked),
+        "norm/outer": params_only(2 * last * (version > 0)),
     }
     least = patch * 2 ** (len(depths) - 1)
     if version == 2 and min(sides) < least:
@@ -72,7 +72,7 @@ def _merging(version: int, width: int, place: int) -> Costs:
     hidden = width * 2 ** (place - 1)
     return {
         f"stage{place + 1}/merge": linear(4 * hidden, 2 * hidden),
-        f"stage{place + 1}/merge_norm": held((4 if version == 2 else 8) * hidden),
+        f"stage{place + 1}/merge_norm": params_only((4 if version == 2 else 8) * hidden),
     }
 
 
@@ -85,15 +85,18 @@ def _stage(version: int, fields: Fields, place: int, depths: list[int]) -> Passe
     attention = dict(equal_heads(fields, hidden, heads, keys, bias, output_bias=True).costs())
     distances: Costs = {}
     if version == 2:
-        attention |= {"attention/key": linear(hidden, hidden), "attention/scale": held(heads)}
+        attention |= {
+            "attention/key": linear(hidden, hidden),
+            "attention/scale": params_only(heads),
+        }
         distances = {
             "attention/distance_in": affine(2, POSITION_MLP),
             "attention/distance_out": linear(POSITION_MLP, heads),
         }
     else:
-        attention["attention/relative_bias"] = held((2 * size - 1) ** 2 * heads)
+        attention["attention/relative_bias"] = params_only((2 * size - 1) ** 2 * heads)
     mlp = Mlp(hidden, int(hidden * ratio(fields, "mlp_ratio", 4.0)), bias=True)
-    rest = {**mlp.costs(), "norm/layers": held(4 * hidden)}
+    rest = {**mlp.costs(), "norm/layers": params_only(4 * hidden)}
     grid = min(rectangle(fields, "image_size", 224)) // square(fields, "patch_size", 4)
 
     def passed(batch: Quantity, high: Quantity, wide: Quantity) -> Iterator[Line]:

@@ -12,9 +12,9 @@ from estimator.networks.blocks import (
     Costs,
     Experts,
     Mlp,
-    held,
     layer_costs,
     multi_head,
+    params_only,
 )
 from estimator.networks.families.encoder_decoder import WIDTH, EncoderDecoder, Side, head
 from estimator.networks.fields import Fields
@@ -67,8 +67,8 @@ def t5(facts: T5Facts, fields: Fields) -> Network:
 def distance_biases(fields: Fields, attention: Attention, tables: int = 1) -> Costs:
     """Distance-bias tables, and the final norm."""
     buckets = fields.size("relative_attention_num_buckets", default=32)
-    biases = held(tables * buckets * attention.heads)
-    return {"attention/relative_bias": biases, "norm/outer": held(attention.hidden)}
+    biases = params_only(tables * buckets * attention.heads)
+    return {"attention/relative_bias": biases, "norm/outer": params_only(attention.hidden)}
 
 
 def _side(

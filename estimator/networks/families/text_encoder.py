@@ -13,8 +13,8 @@ from estimator.networks.blocks import (
     Mlp,
     affine,
     equal_heads,
-    held,
     layer_costs,
+    params_only,
     table,
     vocabulary_head,
 )
@@ -77,7 +77,7 @@ def tables(sizes: Sizes, width: int, norm: bool = True) -> Costs:
         "embedding/token": table(sizes.vocab, width),
         "embedding/position": table(sizes.positions, width),
         "embedding/type": table(sizes.types, width),
-        "norm/embedding": held(norm * LAYER_NORM * width),
+        "norm/embedding": params_only(norm * LAYER_NORM * width),
     }
 
 
@@ -129,7 +129,7 @@ def written_words(
     """Dense layer to `width` with norm, and logits over the vocabulary."""
     return {
         "head/transform": affine(hidden, width),
-        "norm/head": held(LAYER_NORM * width),
+        "norm/head": params_only(LAYER_NORM * width),
         "head/logits": vocabulary_head(width, vocab, own=own, biases=biases),
     }
 

@@ -14,8 +14,8 @@ from estimator.networks.blocks import (
     Costs,
     affine,
     equal_heads,
-    held,
     linear,
+    params_only,
     table,
 )
 from estimator.networks.convolution import (
@@ -99,7 +99,7 @@ def middle(flow: Flow, name: str, level: Level, attend: Attend) -> Flow:
 def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> Flow:
     """Two convolutions with pre-norms, time embedding in between, and a shortcut."""
     inputs, outputs = shape
-    flow = flow.dense({f"{name}/norm": held(BATCH_NORM * (inputs + outputs))})
+    flow = flow.dense({f"{name}/norm": params_only(BATCH_NORM * (inputs + outputs))})
     if inputs != outputs:
         flow = flow.beside(f"{name}/shortcut", plain(inputs, outputs, kernel=1))
     if time_width:
@@ -122,7 +122,7 @@ def text_attention(
         own = {"attention": linear(width, 3 * width) + dense, "scores": scores, **own}
     cross = {"cross": linear(width, width) + dense, "cross_scores": scores}
     read = {"text": linear(context, 2 * width)}
-    norm = {"norm": held(BATCH_NORM * width)}
+    norm = {"norm": params_only(BATCH_NORM * width)}
 
     def attend(flow: Flow, name: str) -> Flow:
         here, prefix = flow.positions, f"{name}/"
@@ -139,7 +139,7 @@ def text_attention(
 
 def map_attention(width: int) -> Attend:
     """Attention of one head over the map."""
-    costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": held(BATCH_NORM * width)}
+    costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": params_only(BATCH_NORM * width)}
     return lambda flow, name: flow.attending(costs, prefix=f"{name}/")
 
 
@@ -332,7 +332,7 @@ READ_OF_PIXELS: Mapping[str, tuple[object, ...]] = {
 def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> None:
     """Refuse unsupported parts rather than omit them."""
     for key, known in read.items():
-        fields.counted(key, *known)
+        fields.supported(key, *known)
 
 
 @diffusers_class("AutoencoderKL", "AutoencoderKLFlux2")
@@ -366,7 +366,7 @@ def autoencoder(fields: Fields) -> Network:
         flow = flow.conv("decoder/in", plain(latent, wide[-1]))
         flow = middle(flow, "decoder/middle", back[-1], again)
         flow = up(flow, back, "decoder/", skips=False)
-        flow = flow.dense({"decoder/norm": held(2 * wide[0])})
+        flow = flow.dense({"decoder/norm": params_only(2 * wide[0])})
         return flow.conv("decoder/out", plain(wide[0], outputs))
 
     return flow_network(fields, side, body)
@@ -377,4 +377,6 @@ def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: 
     first, last = levels[0].channels, levels[-1].channels
     flow = flow.conv("encoder/stem", plain(ends[0], first), first=True)
     flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)
-    return flow.dense({"encoder/norm": held(2 * last)}).conv("encoder/out", plain(last, ends[1]))
+    return flow.dense({"encoder/norm": params_only(2 * last)}).conv(
+        "encoder/out", plain(last, ends[1])
+    )

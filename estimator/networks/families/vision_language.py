@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from estimator.core.messages import refuse
-from estimator.networks.blocks import Costs, Mlp, affine, held, linear, scaled, table
+from estimator.networks.blocks import Costs, Mlp, affine, linear, params_only, scaled, table
 from estimator.networks.compiled import known_network
 from estimator.networks.convolution import image, ratio
 from estimator.networks.families.clip import clip_sight, patched, siglip_sight
@@ -117,12 +117,12 @@ def behind_tower(
 ) -> Network:
     """Decoder with a tower, `bridged` from image batches and their positions."""
 
-    def seen(inputs: Inputs) -> list[Line]:
+    def image_lines(inputs: Inputs) -> list[Line]:
         batch, pixels = image(inputs, sight.side)
         tower = prefixed(sight.lines(batch, pixels), "vision/")
         return [*tower, *bridged(batch, sight.positions(pixels)[1])]
 
-    return before_text(fields, text, seen)
+    return before_text(fields, text, image_lines)
 
 
 def before_text(fields: Fields, text: Text, seen: Callable[[Inputs], Iterable[Line]]) -> Network:
@@ -175,7 +175,7 @@ def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
     names = ("project",) if len(widths) == 2 else ("in", "out")
     layers = [linear(inputs, outputs, bias) for inputs, outputs in pairwise(widths)]
     named = {f"bridge/{name}": layer for name, layer in zip(names, layers, strict=True)}
-    return {"bridge/norm": held(norm), **named}
+    return {"bridge/norm": params_only(norm), **named}
 
 
 def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vision:
@@ -217,8 +217,12 @@ def internvl(fields: Fields) -> Network:
     masked = hidden * vision.flag("use_mask_token")
     after = 0 if vision.flag("use_mean_pooling", default=True) else 2 * hidden
     norms = 2 * hidden * vision.flag("use_qk_norm")
-    scale = {"norm/scale": held(2 * hidden), "attention/norm": held(norms)}
-    tables = {**sight.tables, "norm/outer": held(after), "embedding/mask": held(masked)}
+    scale = {"norm/scale": params_only(2 * hidden), "attention/norm": params_only(norms)}
+    tables = {
+        **sight.tables,
+        "norm/outer": params_only(after),
+        "embedding/mask": params_only(masked),
+    }
     if not placed:
         del tables["embedding/position"]
     sight = replace(sight, tables=tables, layer={**sight.layer, **scale})
@@ -236,7 +240,7 @@ def llama4(fields: Fields) -> Network:
     part = with_defaults_of(fields.part("vision_config"), "llama4_vision_model")
     sight = trunk(part)
     hidden = sight.hidden
-    tables = {**sight.tables, "norm/outer": held(4 * hidden)}
+    tables = {**sight.tables, "norm/outer": params_only(4 * hidden)}
     sight = replace(sight, tables=tables, patch_bias=False)
     inner = fields.part("text_config").flag("tie_word_embeddings")
     text = text_part(fields, "llama4_text", tied=inner)
@@ -260,7 +264,7 @@ def cohere_vision(fields: Fields) -> Network:
     wide, usual = fold * sight.hidden, text.hidden if aya else 36864
     between = fields.size("alignment_intermediate_size", default=usual)
     bridge = {
-        "bridge/norm": held(2 * wide * aya),
+        "bridge/norm": params_only(2 * wide * aya),
         "bridge/in": affine(wide, between),
         "bridge/out": affine(between // 2, text.hidden),
     }
@@ -299,7 +303,7 @@ def llava(fields: Fields) -> Network:
     if not fields.states("text_config") and fields.states("hidden_size"):
         fields = _flat_llava(fields)
     vision = fields.part("vision_config")
-    tower = vision.counted("model_type", "clip_vision_model", "siglip_vision_model")
+    tower = vision.supported("model_type", "clip_vision_model", "siglip_vision_model")
     sight = clip_sight(vision) if tower == "clip_vision_model" else siglip_sight(vision)
     newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
     alone = fields.text("model_type") == "llava_next"  # its wrapper alone ties the head
@@ -309,7 +313,7 @@ def llava(fields: Fields) -> Network:
     wide = sight.hidden * (len(layers) if isinstance(layers, list) else 1)
     bias = fields.flag("multimodal_projector_bias", default=True)
     dense = dense_bridge(wide, text.hidden, text.hidden, bias=bias)
-    bridge = {**dense, "bridge/newline": held(newline * text.hidden)}
+    bridge = {**dense, "bridge/newline": params_only(newline * text.hidden)}
     whole = fields.text("vision_feature_select_strategy", default="default") == "full"
     tokens = (sight.side // sight.patch) ** 2 + sight.prefix if whole else None
     return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
@@ -330,7 +334,7 @@ def pixtral_sight(fields: Fields) -> Vision:
     """Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073, sec. 2.2)."""
     part = with_defaults_of(fields, "pixtral")
     sight = trunk(part, prefix=0, bias=False, gated=True, norm=1)
-    return replace(sight, tables={"norm/outer": held(sight.hidden)}, patch_bias=False)
+    return replace(sight, tables={"norm/outer": params_only(sight.hidden)}, patch_bias=False)
 
 
 @family("mistral3")
@@ -378,7 +382,7 @@ def _convolved(fields: Fields, text: Text, sight: Vision, out: int, width: int) 
     bridge = {
         "bridge/merge": affine(merge * sight.hidden, out),
         "bridge/project": linear(out, out),
-        "bridge/norm": held(2 * out),
+        "bridge/norm": params_only(2 * out),
         **scaled(Mlp(out, width, gated=True).costs(), 1, "bridge/"),
     }
     return seeing_network(fields, text, sight, bridge, merged=merge)

@@ -11,9 +11,9 @@ from estimator.networks.blocks import (
     Mlp,
     affine,
     equal_heads,
-    held,
     layer_costs,
     linear,
+    params_only,
     table,
 )
 from estimator.networks.convolution import (
@@ -151,9 +151,9 @@ def trunk(
         hidden=hidden,
         prefix=prefix,
         tables={
-            "embedding/class": held(prefix * hidden),
+            "embedding/class": params_only(prefix * hidden),
             "embedding/position": table((high // patch) * (wide // patch) + prefix, hidden),
-            "norm/outer": held(2 * hidden),
+            "norm/outer": params_only(2 * hidden),
         },
         layer=layer_costs(attention, mlp, 2 * norm * hidden),
         layers=fields.layers("num_hidden_layers", default=12),
@@ -196,7 +196,7 @@ def with_heads(fields: Fields, vision: Vision) -> Vision:
         return replace(vision, once=once)
     if kind == "MaskedImageModeling":
         pixels = fields.size("encoder_stride", default=16) ** 2 * vision.channels
-        tables = {**vision.tables, "embedding/mask": held(hidden)}
+        tables = {**vision.tables, "embedding/mask": params_only(hidden)}
         after = {"head/pixels": affine(hidden, pixels)}
         return replace(vision, tables=tables, after=after)
     if kind:
@@ -219,15 +219,15 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
     masked = task(fields) == "MaskedImageModeling"
     layer = {
         **keys_without_bias(vision.layer, hidden),
-        "attention/relative_bias": held(distances * own),
-        "norm/scale": held(2 * hidden * positive(fields, "layer_scale_init_value", 0.1)),
+        "attention/relative_bias": params_only(distances * own),
+        "norm/scale": params_only(2 * hidden * positive(fields, "layer_scale_init_value", 0.1)),
     }
     tables = {
-        "embedding/class": held(hidden),
-        "embedding/mask": held(hidden * fields.flag("use_mask_token")),
+        "embedding/class": params_only(hidden),
+        "embedding/mask": params_only(hidden * fields.flag("use_mask_token")),
         "embedding/position": table((high * wide + 1) * hidden, absolute),
-        "attention/shared_bias": held(distances * shared),
-        "norm/outer": held(2 * hidden * ((not mean) + (mean and pooled) + masked)),
+        "attention/shared_bias": params_only(distances * shared),
+        "norm/outer": params_only(2 * hidden * ((not mean) + (mean and pooled) + masked)),
     }
     vocab = fields.size("vocab_size", default=8192)
     after = {"head/tokens": affine(hidden, vocab)} if masked else {}
@@ -251,14 +251,14 @@ def dinov2_sight(registers: bool, fields: Fields) -> Vision:
     masks = registers or fields.flag("use_mask_token", default=True)
     tables = {
         **vision.tables,
-        "embedding/mask": held(hidden * masks),
-        "embedding/register": held(extra * hidden),
+        "embedding/mask": params_only(hidden * masks),
+        "embedding/register": params_only(extra * hidden),
     }
     width, gated = int(hidden * ratio(fields, "mlp_ratio", 4)), fields.flag("use_swiglu_ffn")
     if gated:  # two thirds of the width, rounded up to eight
         width = (int(width * 2 / 3) + 7) // 8 * 8
     mlp = Mlp(hidden, width, gated=gated, bias=True).costs()
-    layer = {**vision.layer, **mlp, "norm/scale": held(2 * hidden)}
+    layer = {**vision.layer, **mlp, "norm/scale": params_only(2 * hidden)}
     return replace(vision, prefix=1 + extra, tables=tables, layer=layer)
 
 
@@ -279,14 +279,14 @@ def dinov3_sight(fields: Fields) -> Vision:
         gated=fields.flag("use_gated_mlp"),
         bias=fields.flag("mlp_bias", default=True),
     )
-    layer = {**vision.layer, **mlp.costs(), "norm/scale": held(2 * hidden)}
+    layer = {**vision.layer, **mlp.costs(), "norm/scale": params_only(2 * hidden)}
     for part, key in (("query", "query"), ("key", "key"), ("value", "value"), ("output", "proj")):
         bias = fields.flag(f"{key}_bias", default=key != "key")
         layer[f"attention/{part}"] = linear(hidden, hidden, bias)
     tables = {
-        "embedding/class": held((1 + registers) * hidden),
-        "embedding/mask": held(hidden * fields.flag("use_mask_token", default=True)),
-        "norm/outer": held(2 * hidden),
+        "embedding/class": params_only((1 + registers) * hidden),
+        "embedding/mask": params_only(hidden * fields.flag("use_mask_token", default=True)),
+        "norm/outer": params_only(2 * hidden),
     }
     return replace(vision, prefix=1 + registers, tables=tables, layer=layer)
 

@@ -7,7 +7,15 @@ default, and the items of a pass are frames.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from estimator.networks.blocks import Costs, Mlp, affine, equal_heads, held, layer_costs, product
+from estimator.networks.blocks import (
+    Costs,
+    Mlp,
+    affine,
+    equal_heads,
+    layer_costs,
+    params_only,
+    product,
+)
 from estimator.networks.convolution import Flow, positive, stages
 from estimator.networks.families.speech_recognition import audio_classifier
 from estimator.networks.fields import MAX_LAYERS, Fields
@@ -83,16 +91,16 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
         after = {part: cost.repeated(fold) for part, cost in after.items()}
         after["features/upsample"] = affine(hidden, fold * hidden)
     around: Costs = {
-        "norm/outer": held(2 * hidden),
-        "embedding/mask": held(hidden * masks),
-        "attention/relative_bias": held(tables),
+        "norm/outer": params_only(2 * hidden),
+        "embedding/mask": params_only(hidden * masks),
+        "attention/relative_bias": params_only(tables),
         **once,
     }
 
     def body(flow: Flow) -> Flow:
         for place, (costs, kernel, stride) in enumerate(filters):
             flow = flow.pool(kernel, stride).layers(costs, first=not place)
-        flow = flow.layers({"norm/features": held(2 * width * normed), **project})
+        flow = flow.layers({"norm/features": params_only(2 * width * normed), **project})
         flow = flow.pool(fold, fold)  # SEW makes one of every few frames
         flow = flow.layers(positions, flow.positions + spare)
         return adapted(flow.attending(layer, times=layers)).layers(after).dense(around)
@@ -135,7 +143,7 @@ def adapted_width(fields: Fields, hidden: int) -> tuple[int, Costs]:
     width = (fields.size_or_none("output_hidden_size") if adapts(fields) else None) or hidden
     if width == hidden:
         return width, {}
-    return width, {"adapter/project": affine(hidden, width), "norm/adapter": held(2 * width)}
+    return width, {"adapter/project": affine(hidden, width), "norm/adapter": params_only(2 * width)}
 
 
 def audio_filters(fields: Fields, facts: AudioFacts) -> tuple[tuple[Filter, ...], int]:
@@ -176,12 +184,12 @@ def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> Costs:
     if facts.gated_bias:
         gate = affine(attention.head_dim, 8)
         costs["attention/gate"] = replace(gate, flop_per_token=heads * gate.flop_per_token)
-        costs["attention/gate_scale"] = held(heads)
+        costs["attention/gate_scale"] = params_only(heads)
     adapter = fields.size_or_none("adapter_attn_dim")
     if adapter and fields.flag("do_stable_layer_norm"):
         costs["adapter/down"] = affine(hidden, adapter)
         costs["adapter/up"] = affine(adapter, hidden)
-        costs["norm/adapter"] = held(2 * hidden)
+        costs["norm/adapter"] = params_only(2 * hidden)
     return costs
 
 
@@ -203,7 +211,9 @@ def audio_heads(
     if kind == "SequenceClassification":
         return *audio_classifier(fields, hidden, layers, classifier_width), ()
     if kind == "AudioFrameClassification":
-        mix = {"head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum"))}
+        mix = {
+            "head/layer_weights": params_only((layers + 1) * fields.flag("use_weighted_layer_sum"))
+        }
         return {"head/classifier": label_head(fields, hidden)}, mix, ()
     if kind == "XVector":
         return *_speaker(fields, hidden, layers), ()
@@ -224,10 +234,10 @@ def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
         frames[f"head/convolution_{place}"] = affine(inputs * kernel, width)
         inputs = width
     once = {
-        "head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum")),
+        "head/layer_weights": params_only((layers + 1) * fields.flag("use_weighted_layer_sum")),
         "head/state": affine(2 * widths[-1], out),
         "head/classifier": affine(out, out),
-        "head/labels": held(out * label_count(fields)),
+        "head/labels": params_only(out * label_count(fields)),
     }
     return frames, once
 
@@ -245,7 +255,7 @@ def _quantizer(fields: Fields, hidden: int) -> Costs:
     features = hidden if kind == "unispeech-sat" else fields.sizes("conv_dim")[-1]
     costs = {
         "quantizer/choice": affine(features, groups * entries),
-        "quantizer/codes": held(entries * width),
+        "quantizer/codes": params_only(entries * width),
         "head/states": affine(hidden, compared),
         "head/codes": affine(width, compared),
     }
@@ -255,8 +265,8 @@ def _quantizer(fields: Fields, hidden: int) -> Costs:
         costs["head/phonemes"] = affine(hidden, phonemes)
     if kind == "unispeech-sat":
         costs["head/speakers"] = affine(hidden, width)
-        costs["head/clusters"] = held(fields.size("num_clusters", default=504) * width)
-        costs["norm/head"] = held(2 * hidden)
+        costs["head/clusters"] = params_only(fields.size("num_clusters", default=504) * width)
+        costs["norm/head"] = params_only(2 * hidden)
     return costs
 
 

@@ -64,10 +64,14 @@ def exercises(catalog: Catalog, seed: int = 0) -> tuple[Exercise, ...]:
     """
     draw = random.Random(seed)
 
-    def given(usual: Value, *others: Value) -> Value:
+    def pick(usual: Value, *others: Value) -> Value:
         return draw.choice((usual, *others)) if seed else usual
 
-    return (*_arithmetic(catalog, given), *_networks(catalog, given), *_laws(catalog, given))
+    return (
+        *_arithmetic(catalog, pick),
+        *_networks(catalog, pick),
+        *_laws(catalog, pick),
+    )
 
 
 def _arithmetic(catalog: Catalog, given: Given) -> tuple[Exercise, ...]:

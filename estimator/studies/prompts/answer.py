@@ -485,7 +485,7 @@ def prompt_report(answer: PromptAnswer, catalog: Catalog, level: float = CENTRAL
             "site": answer.site.name,
             **{
                 name: value
-                for name, value in asked.given().items()
+                for name, value in asked.specified_inputs().items()
                 if name not in ("model", "task", "per", "times", "site")
             },
         },

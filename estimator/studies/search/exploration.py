@@ -128,7 +128,7 @@ class Exploration:
         asked = resolve(Table.of(Scenario, [base]), catalog)
         if asked.errors:
             raise refusal(asked.errors[0])
-        self._given = {"price_kind": KINDS_OF_PRICE[0], **base.given(), **_price(asked)}
+        self._given = {"price_kind": KINDS_OF_PRICE[0], **base.specified_inputs(), **_price(asked)}
         self._moved = [(name, one) for name in SWEPT for one in _moved(self._given, name, catalog)]
         sweeps = [
             {name: explored_values(base, name, count, catalog) for name in names}
@@ -343,7 +343,7 @@ def _stacked(base: Scenario, parts: Sequence[_Part]) -> Table[Scenario]:
         for name in dict.fromkeys(name for table in (own, *tables) for name in table.numbers)
     }
     words = {
-        name: Words.joined(
+        name: Words.concatenate(
             table.words.get(name, own.word(name).take(np.zeros(table.count, dtype=np.intp)))
             for table in tables
         )

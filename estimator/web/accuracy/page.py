@@ -14,7 +14,7 @@ from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _, current
-from estimator.web.shared.profiles import kept, open_catalog
+from estimator.web.shared.profiles import cached_per_server, open_catalog
 from estimator.web.shared.site import ACCURACY
 from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
@@ -58,7 +58,7 @@ def _draw(values: Values, report: HeldOut, frame: Frame) -> None:
         section(report, table, values, frame)
     _fit_sees()
     tooltip = _("Chooses all runs again.")
-    usual = PARAMETERS.read({})[0]
+    usual = PARAMETERS.from_link({})[0]
     widgets.button(_("Reset"), "accuracy_reset", QUESTION.state.choose, usual, tooltip=tooltip)
 
 
@@ -77,7 +77,7 @@ def _runs(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -
     )
 
 
-@kept
+@cached_per_server
 def _every_run(spoken: str) -> pd.DataFrame:
     """Every run as in the scatter, cached by language; filters only select."""
     return groups.runs_table(open_report(), open_catalog())
@@ -134,7 +134,7 @@ def _change(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame)
         style.caption(_(words.CHANGE))
 
 
-@kept
+@cached_per_server
 def _metered() -> Mapping[str, Score]:
     """Return the energy score, computed once per server."""
     return score_tables.energy_table(open_catalog(), open_report())
@@ -209,14 +209,14 @@ def _files(values: Values, report: HeldOut) -> tuple[share.File, ...]:
     )
 
 
-@kept
+@cached_per_server
 def kinds() -> dict[str, str]:
     """Kinds of work of the published runs."""
     found = {kind_of_domain(row["domain"]) for row in open_catalog().published_runs()}
     return {groups.ALL: N_("all kinds")} | {name: name for name in sorted(found)}
 
 
-@kept
+@cached_per_server
 def years() -> tuple[int, int]:
     """First and last year of the published runs."""
     found = [int(float(row["year"])) for row in open_catalog().published_runs()]

@@ -24,9 +24,9 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import (
+    cached_per_server,
     devices_with,
     hardware_names,
-    kept,
     led_by,
     open_catalog,
     preset_names,
@@ -44,13 +44,13 @@ HOMES = 40_000.0
 DAYS_PER_YEAR = 365.25
 
 
-@kept
+@cached_per_server
 def known_presets() -> tuple[str, ...]:
     """Presets that can be answered on any hardware, GPT-3 first."""
     return led_by("gpt-3", preset_names())
 
 
-@kept
+@cached_per_server
 def known_hardware() -> tuple[str, ...]:
     """Devices with known power and peak, the V100 first."""
     catalog = open_catalog()
@@ -192,7 +192,7 @@ def _mid(value: Uncertain) -> float:
     return float(np.asarray(value.mid))
 
 
-@kept
+@cached_per_server
 def question_kwh() -> Uncertain:
     """Energy of a short question to a closed model, computed once per server [kWh]."""
     return (
@@ -241,7 +241,7 @@ def _claimed(name: str) -> Uncertain:
     return checked(name).finding.value
 
 
-@kept
+@cached_per_server
 def checked(name: str) -> Claim:
     """Recomputed claim, cached per server."""
     return claim(name, open_catalog())

@@ -34,7 +34,7 @@ def usual_device(known: Known) -> str:
 class DeviceParameters(LinkParameters):
     """Device, and a number format that it was measured in or trains in."""
 
-    def read(self, query: Query) -> tuple[dict[str, Any], list[str]]:
+    def from_link(self, query: Query) -> tuple[dict[str, Any], list[str]]:
         """Selection in a URL, with notices on unusable parts."""
         known, notices = known_runs(open_catalog()), []
         device = usual_device(known)

@@ -14,7 +14,7 @@ from estimator.measure.meters.open import open_meters
 from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun
 from estimator.web.shared import visitors
-from estimator.web.shared.profiles import kept
+from estimator.web.shared.profiles import cached_per_server
 
 TOKEN = "TWENTY_WATTS_LIVE"
 """Environment variable with the token for live readings; if unset, they are off."""
@@ -85,7 +85,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-@kept
+@cached_per_server
 def watch() -> LiveMeters:
     """Meters of this machine, shared by all visitors, without modelled ones."""
     return LiveMeters(*open_meters(modelled=False))
@@ -99,11 +99,11 @@ def running(runs: list[MeasuredRun]) -> list[MeasuredRun]:
 def so_far(run: MeasuredRun, elapsed_s: float) -> tuple[Course, ...]:
     """Return the readings of a run in progress, cached for a few seconds."""
     period_s = SELDOM_S if elapsed_s > LONG_RUN_S else EVERY_S
-    return _read(run, int(time.time() / period_s))
+    return _read_samples(run, int(time.time() / period_s))
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, hash_funcs={MeasuredRun: lambda run: run.id})
-def _read(run: MeasuredRun, turn: int) -> tuple[Course, ...]:
+def _read_samples(run: MeasuredRun, turn: int) -> tuple[Course, ...]:
     """Read the samples of a run, once per turn for all visitors."""
     with open_store() as store:
         return courses(run, store.samples(run.id), store.meters(run.id))

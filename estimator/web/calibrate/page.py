@@ -9,7 +9,7 @@ import streamlit as st
 
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.devices import device_figures
-from estimator.calibration.measured_utilization import counted
+from estimator.calibration.measured_utilization import run_counts
 from estimator.calibration.next_run import formats
 from estimator.calibration.posterior import (
     Cell,
@@ -34,7 +34,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import hardware_names, kept, open_catalog
+from estimator.web.shared.profiles import cached_per_server, hardware_names, open_catalog
 from estimator.web.shared.site import MODELS
 from estimator.web.shared.url_state import widget_key
 
@@ -135,7 +135,7 @@ def _head(seen: Seen) -> None:
         most = max(measured, key=lambda one: len(one.observations))
         style.sentence(words.power_sentence(seen.device, most))
         return
-    style.sentence(words.sentence(seen.device, cell, *counted(observations)))
+    style.sentence(words.sentence(seen.device, cell, *run_counts(observations)))
     if cell is None or not observations or seen.frame.slide:
         return
     style.figures(style.figure(*card) for card in words.cards(cell, _figures(seen)))
@@ -368,7 +368,7 @@ def _offered(chosen: str) -> list[str]:
     return list(dict.fromkeys([*first, chosen, *_trained()]))
 
 
-@kept
+@cached_per_server
 def _trained() -> tuple[str, ...]:
     """Ids of the devices that train in some format."""
     return tuple(name for name in hardware_names() if formats(open_catalog().device(name)))

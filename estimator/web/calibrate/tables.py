@@ -12,7 +12,7 @@ from estimator.core.units import human, significant
 from estimator.measure.live import Course
 from estimator.runs.observations import disturbance_of
 from estimator.runs.record import HOW_METERED, Energy, MeasuredRun, Timing
-from estimator.web.shared.amounts import joined, localised
+from estimator.web.shared.amounts import format_range, localised
 from estimator.web.shared.language import N_, _, ngettext
 
 BEFORE, NOW, MEASURED = N_("expected before"), N_("expected now"), N_("measured")
@@ -130,7 +130,7 @@ def program_rows(residuals: Iterable[Residual]) -> list[list[str]]:
         ends = dict.fromkeys(percent(end) for end in (min(reached), max(reached)))
         row = [
             f"{label or program}, {precision}",
-            joined(*ends) if len(ends) > 1 else next(iter(ends)),
+            format_range(*ends) if len(ends) > 1 else next(iter(ends)),
             percent(of_others),
             percent(of_published),
             f"{sum(one.inside for one in those)} / {len(those)}",
@@ -244,7 +244,7 @@ def span(quantity: Uncertain, written: Callable[[float], str] = percent) -> str:
     >>> span(Uncertain(0.5, {"load": 0.2})), span(Uncertain(500.0, {"load": 0.1}), watts)
     ('39 – 65%', '440 – 568 W')
     """
-    return joined(*(written(float(bound)) for bound in quantity.interval()))
+    return format_range(*(written(float(bound)) for bound in quantity.interval()))
 
 
 SHOWN: Mapping[str, tuple[Mapping[str, str], Callable[[float], str], str]] = {

@@ -22,11 +22,11 @@ from estimator.question.scenario import Scenario
 from estimator.runs.observations import disturbance_of, is_of_steps, program_of
 from estimator.runs.record import FORECAST, MeasuredRun, Timing
 from estimator.web.shared import style, widgets
-from estimator.web.shared.amounts import counted, localised, result
+from estimator.web.shared.amounts import device_count, localised, result
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import _
-from estimator.web.shared.notices import shown, shown_all
+from estimator.web.shared.notices import sentence_of, shown_all
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.tables import COMPARED, between
 
@@ -137,7 +137,7 @@ def command_line(scenario: Scenario) -> str:
     """
     options = " ".join(
         f"{option_of(name)}={shlex.quote(value) if isinstance(value, str) else f'{value:.6g}'}"
-        for name, value in scenario.given().items()
+        for name, value in scenario.specified_inputs().items()
     )
     return f"twenty-watts estimate {options}"
 
@@ -226,13 +226,13 @@ def _rows(
     rows, notes, waiting, assumed = list[list[str]](), list[str](), list[str](), list[str]()
     for name, answer in zip((here, *others), answers, strict=True):
         if not isinstance(answer, Answer):
-            notes.append(f"{shown(why(answer))}.")
+            notes.append(f"{sentence_of(why(answer))}.")
             continue
         too_small = _too_small(answer)
         if too_small and name != here:  # where it ran it did fit
             notes += [f"{text}." for text in shown_all(too_small)]
             continue
-        title = counted(float(answer.run.devices), answer.device.name)
+        title = device_count(float(answer.run.devices), answer.device.name)
         rows.append([title, *_spans(answer, pace if name == here else Uncertain(1.0, {}))])
         if name != here and any(notice.code == LAUNCH_BOUND for notice in answer.notices):
             waiting.append(answer.device.name)

@@ -41,7 +41,7 @@ from estimator.web.plan.limits import (
     most_devices,
     quantity_cell,
 )
-from estimator.web.serve.inputs import ANYWHERE, CARRIES, INPUT, USUAL, asked, bounds, labels
+from estimator.web.serve.inputs import ANYWHERE, CARRIES, INPUT, USUAL, bounds, control_of, labels
 from estimator.web.serve.inputs import PARAMETERS as SERVED
 from estimator.web.shared import share, style
 from estimator.web.shared.amounts import amount, localised
@@ -50,8 +50,8 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import Html, anchor, column_row, draw_columns
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import label_of_control, shown, shown_all
-from estimator.web.shared.profiles import hardware_names, kept, open_catalog
+from estimator.web.shared.notices import label_of_control, sentence_of, shown_all
+from estimator.web.shared.profiles import cached_per_server, hardware_names, open_catalog
 from estimator.web.shared.site import INFERENCE
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
@@ -105,7 +105,7 @@ GOALS = {"latency": "--latency-goal", "first": "--first-token-goal"}
 """Control in milliseconds -> option in seconds."""
 
 
-@kept
+@cached_per_server
 def known_devices() -> tuple[str, ...]:
     """Devices that a plan can choose from."""
     return (ANY, *served_devices(open_catalog()))
@@ -131,8 +131,8 @@ def _as_served(name: str, section: str = "") -> Any:
 PARAMETERS = LinkParameters(
     "capacity",
     _as_served("model"),
-    asked(Typed, "users", 200.0, *bounds("users"), required=True, when=_by_users),
-    asked(Typed, "think", None, *bounds("think"), when=_by_users),
+    control_of(Typed, "users", 200.0, *bounds("users"), required=True, when=_by_users),
+    control_of(Typed, "think", None, *bounds("think"), when=_by_users),
     Typed(
         "rate",
         None,
@@ -188,7 +188,7 @@ PARAMETERS = LinkParameters(
     cap("carbon", None, LIMITS),
     cap("energy", None, LIMITS),
     replace(CONFIDENCE, section=LIMITS),
-    asked(
+    control_of(
         Choice,
         "hardware",
         known_devices(),
@@ -509,7 +509,7 @@ QUESTION = PageQuestion(
     title=_question,
     slides=SLIDES,
     files=lambda values, found: (share.json("capacity", lambda: _as_json(found)),),
-    worded=lambda notice: shown(notice, label_of),
+    worded=lambda notice: sentence_of(notice, label_of),
     named={of: name for name, of in INPUT.items()},
 )
 PAGE = QUESTION.page(N_("Capacity"), INFERENCE, carries=CARRIES)

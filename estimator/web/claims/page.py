@@ -18,7 +18,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import kept, open_catalog
+from estimator.web.shared.profiles import cached_per_server, open_catalog
 from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters
 
@@ -62,7 +62,7 @@ PARAMETERS = LinkParameters(
 )
 
 
-@kept
+@cached_per_server
 def recomputed() -> dict[str, Claim]:
     """All claims, recomputed once per server."""
     return {one.record.id: one for one in claims(open_catalog())}

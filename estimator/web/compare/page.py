@@ -75,13 +75,13 @@ class Places(LinkParameters):
         """Names of the slots, and the chart quantity of older links."""
         return [*super().names(), "view"]
 
-    def read(self, query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    def from_link(self, query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         """Links in a query, with notices; pinned scenarios by default."""
         fourth = query.get("d", "")
         said = {"fourth": fourth, **query} if "=" in fourth else query
         if not any(name in said for name in PLACES):
             said = pinned_query() | {**said}
-        return super().read(said)
+        return super().from_link(said)
 
 
 LINKS = N_("Scenarios by their links")
@@ -256,7 +256,7 @@ def _offers_cell(offers: Offers | None) -> str:
 
 def inputs(found: Sequence[Pinned]) -> list[InputRow]:
     """Work, hardware and site of each, and further inputs that differ."""
-    catalog, asked = open_catalog(), [one.answer.scenario.given() for one in found]
+    catalog, asked = open_catalog(), [one.answer.scenario.specified_inputs() for one in found]
     rows = [
         InputRow(label=_("Work"), cells=tuple(words.work(one.answer, catalog) for one in found)),
         InputRow(label=_("Hardware"), cells=tuple(one.answer.device.name for one in found)),
@@ -282,7 +282,7 @@ def _input_cell(name: str, value: float | str | None) -> str:
 
 def differences(found: Sequence[Pinned]) -> list[InputRow]:
     """Numbers behind the answers that differ between scenarios."""
-    asked = [one.answer.scenario.given() for one in found]
+    asked = [one.answer.scenario.specified_inputs() for one in found]
     keys = dict.fromkeys(key for one in found for key in one.answer.inputs)
     rows = []
     for key in keys:

@@ -212,7 +212,7 @@ Values = dict[str, Any]
 
 def values_of(scenario: Scenario, look: Mapping[str, Any] | None = None) -> Values:
     """Return the values of the controls for a scenario; `look` is what only changes the chart."""
-    values: Values = {one.name: one.read(None)[0] for one in KNOWN}
+    values: Values = {one.name: one.parse(None)[0] for one in KNOWN}
     for name in (*WORK, *OF_ALL):
         given = getattr(scenario, name)
         if given is not None:

@@ -24,7 +24,7 @@ from estimator.web.estimate.inputs import (
 )
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import _
-from estimator.web.shared.notices import shown
+from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.url_state import LinkParameters, Query, State, UrlState, widget_key
 
@@ -42,11 +42,11 @@ class ScenarioParameters(LinkParameters):
         """Names in a link."""
         return [*INPUTS, *OF_PAGE, QLORA]
 
-    def read(self, query: Query) -> tuple[Values, list[str]]:
+    def from_link(self, query: Query) -> tuple[Values, list[str]]:
         """Scenario of a link, adjusted where needed."""
         said, found = from_link(query)
         notices = [
-            unread(one.field, query[one.field]) if one.code == "unread" else shown(one)
+            unread(one.field, query[one.field]) if one.code == "unread" else sentence_of(one)
             for one in found
         ]
         if query.get(QLORA) == "1" and said.finetune == "lora":
@@ -55,7 +55,7 @@ class ScenarioParameters(LinkParameters):
         if said != Scenario():
             answer, more = nearest(said, open_catalog())
             scenario = answer.scenario
-        look = {name: self.declared(name).read(query.get(name))[0] for name in OF_PAGE}
+        look = {name: self.declared(name).parse(query.get(name))[0] for name in OF_PAGE}
         return values_of(scenario, look), [*notices, *more]
 
     def gather(self, state: State, last: Values) -> Values:
@@ -70,7 +70,7 @@ class ScenarioParameters(LinkParameters):
         for one in self.known:
             key = widget_key(self.page, one.name)
             if key in state and values[one.name] != found[one.name]:
-                state[key] = one.shown(values[one.name])
+                state[key] = one.widget_value(values[one.name])
         return values
 
     def query(self, values: Mapping[str, Any]) -> dict[str, str]:
@@ -95,9 +95,9 @@ def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:
     """Answer a link, with notices on adjustments."""
     said, found = from_link(query)
     if said == Scenario():
-        return answer_scenario(DEFAULT, catalog), [*map(shown, found)]
+        return answer_scenario(DEFAULT, catalog), [*map(sentence_of, found)]
     answer, more = nearest(said, catalog)
-    return answer, [*map(shown, found), *more]
+    return answer, [*map(sentence_of, found), *more]
 
 
 def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
@@ -105,7 +105,7 @@ def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
     found = completed(scenario, catalog)
     if isinstance(found, Answer):
         return found, []
-    said: dict[str, Any] = {**scenario.given()}
+    said: dict[str, Any] = {**scenario.specified_inputs()}
     for count in (1, 2):
         for names in combinations(said, count):
             rest = replace(scenario, **dict.fromkeys(names))
@@ -129,4 +129,4 @@ def completed(scenario: Scenario, catalog: Catalog) -> Answer | str:
     try:
         return answer_scenario(complete(scenario, catalog), catalog)
     except ValueError as error:
-        return shown(why(error))
+        return sentence_of(why(error))

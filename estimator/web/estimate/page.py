@@ -260,7 +260,7 @@ def _share(answer: Answer, query: Mapping[str, str]) -> None:
         content=lambda: _figure(answer, spoken),
     )
     title = words.title(answer, open_catalog())
-    cite = {name: _written(answer, suffix) for name, suffix in CITED.items()}
+    cite = {name: _citation(answer, suffix) for name, suffix in CITED.items()}
     controls = "hardware,devices"
     share.draw(SLIDES, query, title=title, files=files, offline=offline, controls=controls)
     share.cite(cite)
@@ -270,7 +270,7 @@ CITED = {"LaTeX": ".tex", "BibTeX": ".bib"}
 """Citation markup -> file suffix."""
 
 
-def _written(answer: Answer, suffix: str) -> str:
+def _citation(answer: Answer, suffix: str) -> str:
     """Return a text for a paper, as the command line writes it."""
     from estimator.web.offline.export import Wish, content_of
 
@@ -294,7 +294,7 @@ def _examples(values: Values) -> None:
 
 def _open_link(link: str, values: Values) -> None:
     """Load the scenario of a link, keeping the chart."""
-    found = PARAMETERS.read(dict(parse_qsl(link)))[0]
+    found = PARAMETERS.from_link(dict(parse_qsl(link)))[0]
     STATE.choose(found | {name: values[name] for name in OF_PAGE})
 
 

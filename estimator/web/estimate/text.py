@@ -11,10 +11,10 @@ from estimator.core.units import amount, human_count
 from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.question.scenario import Scenario
 from estimator.show.notices import by_weight
-from estimator.web.shared.amounts import counted, localised, result, unbroken
+from estimator.web.shared.amounts import device_count, localised, result, unbroken
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import _
-from estimator.web.shared.notices import shown, shown_all
+from estimator.web.shared.notices import sentence_of, shown_all
 
 
 def sentence(answer: Answer, catalog: Catalog) -> str:
@@ -53,7 +53,7 @@ def work(answer: Answer, catalog: Catalog) -> str:
 
 def machines(answer: Answer) -> str:
     """Return count and name of the devices."""
-    return counted(float(answer.run.devices), answer.device.name)
+    return device_count(float(answer.run.devices), answer.device.name)
 
 
 def _subject(answer: Answer, catalog: Catalog) -> str:
@@ -116,7 +116,7 @@ def notes(answer: Answer, quantity: str) -> Iterator[str]:
 def absent(answer: Answer, quantity: str) -> Iterator[str]:
     """Yield the reason for a missing quantity."""
     if quantity in answer.estimate.absent:
-        yield shown(answer.estimate.absent[quantity])
+        yield sentence_of(answer.estimate.absent[quantity])
 
 
 def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
@@ -131,7 +131,7 @@ def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
     if not any(name in TRAINING_PRECISIONS for name in answer.device.peaks):
         text = _("{device} trains in none of its formats: its {precision} is taken")
         yield text.format(device=answer.device.name, precision=answer.precision)
-    chosen = answer.scenario.given()
+    chosen = answer.scenario.specified_inputs()
     yield from shown_all(
         one
         for one in by_weight(answer.notices, answer.estimate.quantities)

@@ -146,7 +146,7 @@ def printable(seed: int, sheets: int) -> str:
 def _foot(seed: int) -> str:
     """Footer of a sheet: where to check it, data version, and date."""
     spoken = {} if current() == ENGLISH else {"lang": current()}
-    address = address_of(PARAMETERS.query(PARAMETERS.read({"seed": str(seed)})[0]) | spoken)
+    address = address_of(PARAMETERS.query(PARAMETERS.from_link({"seed": str(seed)})[0]) | spoken)
     code = "" if share.is_local(address) else share.qr_code(address)
     said = _("Twenty Watts, data {version}, {date}.").format(
         version=open_catalog().data_version, date=datetime.now(UTC).date().isoformat()

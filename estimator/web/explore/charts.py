@@ -56,7 +56,7 @@ def heat(
     axis_tips = [{"field": axis, "type": "nominal", "title": axes[axis]["title"]} for axis in "xy"]
     tooltip = [*axis_tips, {"field": "text", "type": "nominal", "title": titles[2]}]
     tiles = charts.layer("rect", {**axes, "color": colour, "tooltip": tooltip})
-    tiles["transform"] = [{"calculate": ticks.written("value", unit), "as": "text"}]
+    tiles["transform"] = [{"calculate": ticks.number_expression("value", unit), "as": "text"}]
     return charts.layered(look, _height(look), tiles)
 
 
@@ -86,7 +86,7 @@ def front(look: Look, titles: tuple[str, str, str]) -> Spec:
     }
     dots = charts.layer("point", encoding, filled=True, stroke=look.colours["ink"])
     taken = (("hours", "hour"), ("usd", "USD"), ("kg", "kgCO2e"))
-    figures = " + '; ' + ".join(ticks.written(*one) for one in taken)
+    figures = " + '; ' + ".join(ticks.number_expression(*one) for one in taken)
     dots["transform"] = [{"calculate": figures, "as": "figures"}]
     return charts.layered(look, _height(look), dots)
 

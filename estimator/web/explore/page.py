@@ -32,8 +32,14 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted
-from estimator.web.shared.notices import shown as sentence_of
-from estimator.web.shared.profiles import hardware_names, kept, led_by, open_catalog, place_names
+from estimator.web.shared.notices import sentence_of as sentence_of
+from estimator.web.shared.profiles import (
+    cached_per_server,
+    hardware_names,
+    led_by,
+    open_catalog,
+    place_names,
+)
 from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LinkParameters
 
@@ -61,7 +67,7 @@ ON_SLIDE, ROWS_PX = 5, 345.0
 LOGARITHMIC = ("devices", "params", "tokens")
 
 
-@kept
+@cached_per_server
 def known_devices() -> tuple[str, ...]:
     """Devices that train, the H100 first."""
     catalog = open_catalog()

@@ -18,8 +18,8 @@ from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import (
     KIND_ORDER,
+    cached_per_server,
     data_version,
-    kept,
     open_catalog,
     usual_precision,
 )
@@ -125,14 +125,14 @@ def _draw(values: Values, table: pd.DataFrame, frame: Frame) -> None:
         _sources()
 
 
-@kept
+@cached_per_server
 def devices() -> pd.DataFrame:
     """Every device with its peak, power and memory, the newest first."""
     rows = [_row(device) for device in open_catalog().devices()]
     return pd.DataFrame(rows).sort_values("released", ascending=False, ignore_index=True)
 
 
-@kept
+@cached_per_server
 def sources() -> pd.DataFrame:
     """All sources of numbers."""
     catalog = open_catalog()

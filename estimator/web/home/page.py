@@ -152,7 +152,7 @@ def _finetuning() -> Card:
 
 def _report() -> Card:
     """Report documents for the default run of the page Report."""
-    facts = answered_report(REPORT.read({})[0]).facts.facts
+    facts = answered_report(REPORT.from_link({})[0]).facts.facts
     here, bought = facts["co2e_kg"], facts["scope2_market_kg"]
     notes = (
         _("location based: {span}").format(

@@ -24,8 +24,8 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import (
+    cached_per_server,
     devices_with,
-    kept,
     led_by,
     open_catalog,
     place_names,
@@ -40,7 +40,7 @@ ADAPTER_SHARE = 0.002
 LOSSY = [lever for lever in LEVERS.values() if lever.id != "pattern"]
 
 
-@kept
+@cached_per_server
 def known_presets() -> tuple[str, ...]:
     """Decoders with known architecture, Llama 2 first."""
     catalog = open_catalog()
@@ -52,7 +52,7 @@ def known_presets() -> tuple[str, ...]:
     return led_by("llama-2-7b", found)
 
 
-@kept
+@cached_per_server
 def known_devices() -> tuple[str, ...]:
     """Devices with known memory, bandwidth, power and peak, the H100 first."""
     return led_by("h100-sxm", devices_with("memory_bytes", "memory_bytes_per_s", "tdp_w"))

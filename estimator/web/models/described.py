@@ -14,7 +14,7 @@ from estimator.networks.ledger import Architecture, Inputs, Ledger, takes
 from estimator.networks.network import DEFAULT_TOKENS
 from estimator.web.models.inputs import CONFIG, question_of
 from estimator.web.shared.kit import Values
-from estimator.web.shared.notices import shown, shown_all
+from estimator.web.shared.notices import sentence_of, shown_all
 from estimator.web.shared.profiles import open_catalog
 
 
@@ -68,7 +68,7 @@ def described(values: tuple[tuple[str, Any], ...]) -> Described:
     """Count a model and compare its memory with every device, cached."""
     asked = dict(values)
     name, config, model = _chosen(asked)
-    network, inputs = _read(json.dumps(dict(config)))
+    network, inputs = _read_network(json.dumps(dict(config)))
     ledger = network.ledger(
         Inputs(
             batch=float(asked["batch"]),
@@ -82,7 +82,7 @@ def described(values: tuple[tuple[str, Any], ...]) -> Described:
     try:
         memory, fits = fit_across_devices(question_of(asked, model, length), open_catalog())
     except ValueError as error:
-        refusal = shown(reason(error))
+        refusal = sentence_of(reason(error))
     return Described(
         name=name,
         network=network,
@@ -96,7 +96,7 @@ def described(values: tuple[tuple[str, Any], ...]) -> Described:
 
 
 @lru_cache(maxsize=64)
-def _read(config: str) -> tuple[Architecture, tuple[str, ...]]:
+def _read_network(config: str) -> tuple[Architecture, tuple[str, ...]]:
     """Architecture of a config's text, and the inputs that affect its pass."""
     network = architecture(inline_config(config))
     return network, tuple(field for field in ("seq_len", "image_size") if takes(network, field))

@@ -6,7 +6,7 @@ from typing import Any
 from estimator.memory.request import MemoryQuestion
 from estimator.web.shared import scenario
 from estimator.web.shared.language import N_
-from estimator.web.shared.profiles import devices_with, kept, led_by, open_catalog
+from estimator.web.shared.profiles import cached_per_server, devices_with, led_by, open_catalog
 from estimator.web.shared.scenario import ConfigText, ModelName, with_hub_name
 from estimator.web.shared.url_state import (
     Choice,
@@ -37,7 +37,7 @@ WEIGHTS = {
 """Format of served weights -> inputs of a memory question."""
 
 
-@kept
+@cached_per_server
 def known_models() -> dict[str, str]:
     """Id -> name, with hub name, of each model with a config, the default first."""
     found = {}
@@ -47,7 +47,7 @@ def known_models() -> dict[str, str]:
     return {FIRST_MODEL: found[FIRST_MODEL], **found}
 
 
-@kept
+@cached_per_server
 def known_devices() -> tuple[str, ...]:
     """Devices with known memory."""
     return led_by(FIRST_DEVICE, devices_with("memory_bytes"))

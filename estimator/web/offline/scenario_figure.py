@@ -8,7 +8,7 @@ from estimator.answer.scenario_estimate import Answer
 from estimator.core.estimate import Estimate, estimate
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_YEAR
-from estimator.web.offline.trace import Tape, written
+from estimator.web.offline.trace import Tape, format_number
 from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look
 from estimator.web.shared.language import N_, _
@@ -117,7 +117,7 @@ def model_of(answer: Answer) -> SliderModel:
     level = answer.level
     traced = {name: found[name] for name in QUANTITIES if name in found}
     bounds = {
-        name: (written(low), written(value.mid), written(high))
+        name: (format_number(low), format_number(value.mid), format_number(high))
         for name, value in traced.items()
         for low, high in [value.interval(level)]
     }
@@ -181,7 +181,7 @@ def specification(model: SliderModel, look: Look) -> dict[str, Any]:
         "low": _chosen(model, lambda name: f"{model.bounds[name][0]} / {model.authored[name]!r}"),
         "mid": _chosen(model, lambda name: f"{model.bounds[name][1]} / {model.authored[name]!r}"),
         "high": _chosen(model, lambda name: f"{model.bounds[name][2]} / {model.authored[name]!r}"),
-        "said": _chosen(model, lambda name: _written(model, name)),
+        "said": _chosen(model, lambda name: _format_expressions(model, name)),
         "text": LABEL,
     }
     y = {"field": "row", "type": "nominal", "sort": None, "axis": None}
@@ -278,7 +278,7 @@ def _chosen(model: SliderModel, expression: Any) -> str:
     return text
 
 
-def _written(model: SliderModel, name: str) -> str:
+def _format_expressions(model: SliderModel, name: str) -> str:
     """Expression for the formatted low bound, median and high bound."""
     words = {word: _(word) for word in ("days", "years")}
     texts = (

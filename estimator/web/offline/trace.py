@@ -92,13 +92,13 @@ class Traced(float):
         """Record a selection with `numpy.where`."""
         if function is not np.where or len(args) != 3:
             return NotImplemented
-        texts = [written(one) for one in args]
+        texts = [format_number(one) for one in args]
         value = float(args[1]) if float(args[0]) else float(args[2])
         return self.tape.step(value, "({} ? {} : {})".format(*texts))
 
     def _noted(self, operation: str, compute: Callable[..., Any], *inputs: Any) -> Traced:
         value = float(compute(*(float(one) for one in inputs)))
-        text = OPERATIONS[operation].format(*(written(one) for one in inputs))
+        text = OPERATIONS[operation].format(*(format_number(one) for one in inputs))
         return self.tape.step(value, text)
 
     def __getitem__(self, _key: Any) -> Traced:
@@ -109,10 +109,10 @@ class Traced(float):
         return hash((float(self), self.name))
 
 
-def written(value: Any) -> str:
+def format_number(value: Any) -> str:
     """Format a number for Vega: its name, or all digits.
 
-    >>> written(0.1), written(np.float64(3e23))
+    >>> format_number(0.1), format_number(np.float64(3e23))
     ('0.1', '3e+23')
     """
     return value.name if isinstance(value, Traced) else repr(float(value))

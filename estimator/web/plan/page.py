@@ -42,7 +42,12 @@ from estimator.web.shared.html_table import anchor, column_row, draw_columns
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown_all
-from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
+from estimator.web.shared.profiles import (
+    cached_per_server,
+    hardware_names,
+    open_catalog,
+    place_names,
+)
 from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
@@ -60,13 +65,13 @@ LIMITED = {"budget": MONEY, "days": TIME, "carbon": CARBON, "energy": ENERGY}
 """Control -> what it limits."""
 
 
-@kept
+@cached_per_server
 def known_devices() -> tuple[str, ...]:
     """Devices that a plan can choose from."""
     return (ANY, *planned_devices(open_catalog()))
 
 
-@kept
+@cached_per_server
 def known_places() -> tuple[str, ...]:
     """All common sites, or one."""
     return (ANY, *place_names())
@@ -269,7 +274,7 @@ def _few_offers(shown: tuple[TrainingPlan, ...]) -> Iterator[str]:
 
 
 def _inputs(plan: TrainingPlan) -> Row:
-    return {"inputs": plan.scenario.given()}
+    return {"inputs": plan.scenario.specified_inputs()}
 
 
 def _as_json(answer: PlanAnswer[TrainingPlan]) -> Row:

@@ -31,18 +31,18 @@ from estimator.studies.prompts.question import (
 from estimator.studies.prompts.usage import FORMATS, usage_of
 from estimator.studies.prompts.used import usage_report
 from estimator.web.shared import plots, share, style, widgets
-from estimator.web.shared.amounts import amount, joined, localised
+from estimator.web.shared.amounts import amount, format_range, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture, draw_picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import label_of_control, shown, shown_all
+from estimator.web.shared.notices import label_of_control, sentence_of, shown_all
 from estimator.web.shared.profiles import (
+    cached_per_server,
     devices_with,
     hardware_names,
-    kept,
     open_catalog,
     place_names,
 )
@@ -80,7 +80,7 @@ STATED = {
 OURS, OTHERS = N_("this task"), N_("other tasks")
 
 
-@kept
+@cached_per_server
 def open_models() -> dict[str, str]:
     """Id -> name of each open model that supports a task, sorted by name."""
     presets = [
@@ -273,7 +273,7 @@ def _draw_usage(asked: PromptQuestion) -> None:
     try:
         report = usage_report(usage_of(upload.getvalue()), known, open_catalog())
     except ValueError as error:
-        style.problem(shown(reason(error), label_of))
+        style.problem(sentence_of(reason(error), label_of))
         return
     sums = report.quantities
     style.sentence(
@@ -365,7 +365,7 @@ def _median(name: str, value: Uncertain) -> str:
 
 def _interval(name: str, value: Uncertain) -> str:
     low, high = (_amount(name, float(bound)) for bound in value.interval())
-    return joined(low, high)
+    return format_range(low, high)
 
 
 def _uncertain(answer: PromptAnswer) -> str:
@@ -462,7 +462,7 @@ def _draw_assumed(answer: PromptAnswer) -> None:
     catalog, rows = open_catalog(), []
     for one in answer.assumptions:
         source, known = catalog.source(one.source), one.low is not None and one.high is not None
-        span = joined(_number(one.low), _number(one.high)) if known else ""
+        span = format_range(_number(one.low), _number(one.high)) if known else ""
         named = anchor(source.url, source.title) if source.url else _("assumed")
         rows.append((_(NUMBERS[one.name]), _number(one.value), span, named))
     draw_table((_("assumed"), _("median"), _("80% interval"), _("source")), rows)
@@ -488,7 +488,7 @@ QUESTION = PageQuestion(
     slides=SLIDES,
     files=lambda values, found: (share.json("question", lambda: _as_json(found)),),
     query=lambda values: {name: text for name, text in PARAMETERS.query(values).items() if text},
-    worded=lambda notice: shown(notice, label_of),
+    worded=lambda notice: sentence_of(notice, label_of),
     named={"input_tokens": "input", "output_tokens": "output"},
 )
 PAGE = QUESTION.page(N_("One question"), INFERENCE, carries=CARRIES)

@@ -37,12 +37,12 @@ from estimator.show.documents import (
 from estimator.web.calibrate import live
 from estimator.web.serve import inputs as serve
 from estimator.web.shared import scenario, share, style, widgets
-from estimator.web.shared.amounts import amount, joined
+from estimator.web.shared.amounts import amount, format_range
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import label_of_control, shown, shown_all
+from estimator.web.shared.notices import label_of_control, sentence_of, shown_all
 from estimator.web.shared.profiles import devices_with, open_catalog, place_names
 from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LineOfText, LinkParameters, Typed
@@ -291,7 +291,7 @@ def _draw_checks(facts: Disclosed) -> None:
     """Draw warnings on impossible values."""
     for notice in facts.notices:
         if notice.code in IMPLAUSIBLE:
-            sentence = shown(notice, label_of)
+            sentence = sentence_of(notice, label_of)
             style.problem(f"{sentence[:1].upper()}{sentence[1:]}")
 
 
@@ -315,10 +315,12 @@ def run_rows(values: Values) -> list[tuple[str, str]]:
         with suppress(ValueError):
             measured, metered = scenario_of_run(run)
             kept = {name: values[name] for name in ("format", "site")}
-            filled = {**PARAMETERS.read({})[0], **dict.fromkeys(("params", "tokens")), **kept}
-            filled |= {name: one for name, one in measured.given().items() if name in filled}
+            filled = {**PARAMETERS.from_link({})[0], **dict.fromkeys(("params", "tokens")), **kept}
+            filled |= {
+                name: one for name, one in measured.specified_inputs().items() if name in filled
+            }
             name = (run.label or "") if live.at_the_machine() else ""
-            filled["name"] = name or PARAMETERS.read({})[0]["name"]
+            filled["name"] = name or PARAMETERS.from_link({})[0]["name"]
             filled["hardware"] = open_catalog().find_device(measured.hardware or "") or ""
             if not metered:
                 filled |= {"energy_kwh": None, "metered": ANY}
@@ -356,7 +358,7 @@ def _amount(fact: Fact) -> str:
     text = style.bold(amount(fact.value, fact.unit))
     if fact.low is None or fact.high is None:
         return text
-    return f"{text} ({joined(amount(fact.low, fact.unit), amount(fact.high, fact.unit))})"
+    return f"{text} ({format_range(amount(fact.low, fact.unit), amount(fact.high, fact.unit))})"
 
 
 def _rows(made: Document, *, only_numbers: bool = False) -> list[tuple[str, ...]]:
@@ -405,6 +407,6 @@ QUESTION = PageQuestion(
     heading=_heading,
     slides=SLIDES,
     files=_files,
-    worded=lambda notice: shown(notice, label_of),
+    worded=lambda notice: sentence_of(notice, label_of),
 )
 PAGE = QUESTION.page(N_("Report"), TRAIN)

@@ -14,11 +14,11 @@ from estimator.question.inputs import Input
 from estimator.web.shared import scenario, style, widgets
 from estimator.web.shared.kit import Values
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import label_of_control, shown
+from estimator.web.shared.notices import label_of_control, sentence_of
 from estimator.web.shared.profiles import (
+    cached_per_server,
     devices_with,
     hardware_names,
-    kept,
     led_by,
     open_catalog,
     place_names,
@@ -47,7 +47,7 @@ API_USD = 0.6
 """Default API price per million output tokens [USD]."""
 
 
-@kept
+@cached_per_server
 def model_names() -> dict[str, str]:
     """Id -> name of each language model with a config, a well-known one first."""
     found = {
@@ -58,7 +58,7 @@ def model_names() -> dict[str, str]:
     return {FIRST_MODEL: found[FIRST_MODEL], **found}
 
 
-@kept
+@cached_per_server
 def known_devices() -> tuple[str, ...]:
     """Devices with known memory bandwidth."""
     return led_by(FIRST_DEVICE, devices_with("memory_bytes_per_s"))
@@ -75,12 +75,12 @@ LONGEST_CONFIG = 6_000
 class ConfigLink(LineOfText):
     """config.json as text; a link cannot name a server file."""
 
-    def read(self, text: str | None) -> tuple[str, str]:
+    def parse(self, text: str | None) -> tuple[str, str]:
         """Config of a link, with an error message if invalid."""
-        config, notice = super().read(text)
+        config, notice = super().parse(text)
         if not config or is_inline(config):
             return config, notice
-        return self.usual, shown(Notice("config_not_json", self.name))
+        return self.usual, sentence_of(Notice("config_not_json", self.name))
 
 
 INPUT = {
@@ -124,7 +124,7 @@ HELP = {
 """Parameter -> its tooltip."""
 
 
-def asked(kind: type[Any], name: str, *args: Any, **more: Any) -> Any:
+def control_of(kind: type[Any], name: str, *args: Any, **more: Any) -> Any:
     """Declare the control of an input, with its label and tooltip."""
     return kind(name, *args, label=described(name).label, help=HELP[name], **more)
 
@@ -163,7 +163,7 @@ VIEWS = {
 
 PARAMETERS = LinkParameters(
     "serve",
-    asked(
+    control_of(
         ModelName,
         "model",
         tuple(model_names()),
@@ -171,13 +171,15 @@ PARAMETERS = LinkParameters(
         called=model_names,
         when=lambda values: not values["config"],
     ),
-    asked(Choice, "hardware", known_devices(), called=hardware_names),
-    asked(Number, "devices", 0.0, *bounds("devices", 0.0), whole=True),
-    asked(Choice, "precision", FORMATS, called=formats_called),
-    asked(Number, "concurrency", 32.0, *bounds("concurrency", 1.0), whole=True),
-    asked(Number, "input", 500.0, *bounds("input", 1.0), whole=True),
-    asked(Number, "output", 300.0, *bounds("output"), whole=True),
-    asked(Choice, "site", (ANYWHERE, *place_names()), called=place_names, rest=N_("unspecified")),
+    control_of(Choice, "hardware", known_devices(), called=hardware_names),
+    control_of(Number, "devices", 0.0, *bounds("devices", 0.0), whole=True),
+    control_of(Choice, "precision", FORMATS, called=formats_called),
+    control_of(Number, "concurrency", 32.0, *bounds("concurrency", 1.0), whole=True),
+    control_of(Number, "input", 500.0, *bounds("input", 1.0), whole=True),
+    control_of(Number, "output", 300.0, *bounds("output"), whole=True),
+    control_of(
+        Choice, "site", (ANYWHERE, *place_names()), called=place_names, rest=N_("unspecified")
+    ),
     Choice(
         "calibration",
         tuple(CALIBRATION),
@@ -186,20 +188,20 @@ PARAMETERS = LinkParameters(
         called=lambda: CALIBRATION,
         when=_has_runs,
     ),
-    asked(Number, "rate", 0.0, *bounds("rate", 0.0), section=FURTHER),
-    asked(
+    control_of(Number, "rate", 0.0, *bounds("rate", 0.0), section=FURTHER),
+    control_of(
         Choice,
         "offer",
         (MATCHING, TYPED, *open_catalog().api_prices()),
         called=_offers,
         section=FURTHER,
     ),
-    asked(Number, "api", API_USD, *bounds("api"), step=0.1, section=FURTHER),
-    asked(Number, "apiin", 0.0, *bounds("apiin"), step=0.1, section=FURTHER),
-    asked(Typed, "pue", None, *bounds("pue"), section=FURTHER),
-    asked(Typed, "price", None, *bounds("price"), section=FURTHER),
-    asked(Number, "training", 0.0, *bounds("training"), step=1e5, section=FURTHER),
-    asked(Number, "daily", 1e9, *bounds("daily"), step=1e8, section=FURTHER),
+    control_of(Number, "api", API_USD, *bounds("api"), step=0.1, section=FURTHER),
+    control_of(Number, "apiin", 0.0, *bounds("apiin"), step=0.1, section=FURTHER),
+    control_of(Typed, "pue", None, *bounds("pue"), section=FURTHER),
+    control_of(Typed, "price", None, *bounds("price"), section=FURTHER),
+    control_of(Number, "training", 0.0, *bounds("training"), step=1e5, section=FURTHER),
+    control_of(Number, "daily", 1e9, *bounds("daily"), step=1e8, section=FURTHER),
     ConfigLink("config", longest=LONGEST_CONFIG),
     Choice("view", tuple(VIEWS), help=N_("Question that is answered.")),
 )

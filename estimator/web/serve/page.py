@@ -18,7 +18,7 @@ from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import shown
+from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.profiles import hardware_names, open_catalog
 from estimator.web.shared.site import INFERENCE
 
@@ -88,7 +88,7 @@ QUESTION = PageQuestion(
     controls=draw_controls,
     files=lambda values, found: (share.json("serve", lambda: results(found, views.LEVEL)),),
     query=lambda values: {name: text for name, text in PARAMETERS.query(values).items() if text},
-    worded=lambda notice: shown(notice, label_of),
+    worded=lambda notice: sentence_of(notice, label_of),
     named={of: name for name, of in INPUT.items()},
 )
 PAGE = QUESTION.page(N_("Inference"), INFERENCE, carries=CARRIES)

@@ -24,7 +24,7 @@ from estimator.inference.setups import Resolved
 from estimator.show.notices import by_weight
 from estimator.web.serve.inputs import API_USD, TYPED, label_of, model_name, offer
 from estimator.web.shared import charts, figures, plots, style
-from estimator.web.shared.amounts import amount, counted, localised, span
+from estimator.web.shared.amounts import amount, device_count, localised, span
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import Values
@@ -104,7 +104,7 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
 
 def _machines(row: Resolved) -> str:
     """Devices, and the copies of the model that they hold if there are several."""
-    machines = counted(row.devices, row.device.device.name)
+    machines = device_count(row.devices, row.device.device.name)
     if row.data_parallel <= 1:
         return machines
     replicas = _("{machines} as {count} replicas")

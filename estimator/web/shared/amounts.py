@@ -58,10 +58,10 @@ def result(name: str, value: float) -> str:
     return localised(quantities.amount(name, value))
 
 
-def counted(devices: float, name: str) -> str:
+def device_count(devices: float, name: str) -> str:
     """Format a device count.
 
-    >>> counted(1, "NVIDIA V100"), counted(1024, "NVIDIA H100")
+    >>> device_count(1, "NVIDIA V100"), device_count(1024, "NVIDIA H100")
     ('one NVIDIA V100', '1,024 × NVIDIA H100')
     """
     if devices == 1:
@@ -71,16 +71,16 @@ def counted(devices: float, name: str) -> str:
 
 def span(low: float, high: float, unit: str) -> str:
     """Format an interval."""
-    return _("exact") if low == high else joined(amount(low, unit), amount(high, unit))
+    return _("exact") if low == high else format_range(amount(low, unit), amount(high, unit))
 
 
-def joined(low: str, high: str) -> str:
+def format_range(low: str, high: str) -> str:
     """Join two amounts, with a shared unit once.
 
-    >>> joined("440 W", "568 W"), joined("$102k", "$1.14M")
+    >>> format_range("440 W", "568 W"), format_range("$102k", "$1.14M")
     ('440 – 568 W', '$102k – $1.14M')
     """
-    return units.joined(low, high, "–")
+    return units.format_range(low, high, "–")
 
 
 def with_span(value: Uncertain, unit: str) -> str:

@@ -26,7 +26,7 @@ from estimator.core.notice import Notice
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
-from estimator.web.shared.notices import shown
+from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import LinkParameters, UrlState
 
@@ -83,7 +83,7 @@ class PageQuestion(Generic[Found]):
     controls: Callable[[Values, Mapping[str, str], Found | None], None] | None = None
     files: Callable[[Values, Found], Sequence[share.File]] = _no_files
     query: Callable[[Values], dict[str, str]] | None = None
-    worded: Callable[[Notice], str] = shown
+    worded: Callable[[Notice], str] = sentence_of
     named: Mapping[str, str] = field(default_factory=dict)
     implied: Callable[[Found], Mapping[str, str]] | None = None
     shares: bool = True
@@ -152,7 +152,7 @@ class PageQuestion(Generic[Found]):
         else:
             st.session_state[place] = asked
             return asked, found, problems, said
-        values = st.session_state.get(place) or self.inputs.read({})[0]
+        values = st.session_state.get(place) or self.inputs.from_link({})[0]
         with suppress(ValueError):
             return values, self.answer(values), problems, said
         return values, None, problems, said

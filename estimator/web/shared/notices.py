@@ -31,10 +31,10 @@ def quoted(label: str) -> str:
     return _("“{label}”").format(label=label.partition(",")[0])
 
 
-def shown(notice: Notice, names: Names = label_of_input) -> str:
+def sentence_of(notice: Notice, names: Names = label_of_input) -> str:
     """Sentence of a notice; `names` gives the page's input names.
 
-    >>> shown(Notice("devices_assumed", "devices"))
+    >>> sentence_of(Notice("devices_assumed", "devices"))
     'assuming one device; set “Devices”'
     """
     return render(notice, names, translated=_, written=localised)
@@ -42,4 +42,4 @@ def shown(notice: Notice, names: Names = label_of_input) -> str:
 
 def shown_all(notices: Iterable[Notice], names: Names = label_of_input) -> Iterator[str]:
     """Distinct sentences of some notices."""
-    yield from dict.fromkeys(shown(one, names) for one in notices)
+    yield from dict.fromkeys(sentence_of(one, names) for one in notices)

@@ -32,12 +32,12 @@ PLACE_ORDER = ("country", "cloud-region", "operator", "place")
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
-def kept(function: Function) -> Function:
+def cached_per_server(function: Function) -> Function:
     """Cache a function per server, as profiles do not change while it runs."""
     return cast(Function, st.cache_resource(show_spinner=False)(function))
 
 
-@kept
+@cached_per_server
 def open_catalog() -> Catalog:
     """Profiles of the server."""
     return Catalog.open()
@@ -52,7 +52,7 @@ DESCRIBED = (N_("Human brain"),)
 """Device names that are words, for the catalogues."""
 
 
-@kept
+@cached_per_server
 def hardware_names() -> dict[str, str]:
     """Id -> name of each device with a peak, data-center devices first, newest first."""
     devices = [device for device in open_catalog().devices() if device.peaks]
@@ -76,7 +76,7 @@ def led_by(first: str, names: Iterable[str]) -> tuple[str, ...]:
     return (first, *(name for name in names if name != first))
 
 
-@kept
+@cached_per_server
 def preset_names() -> dict[str, str]:
     """Id -> name and year of each preset with known training, the newest first."""
     trained = [preset for preset in open_catalog().presets() if preset.has_work]
@@ -89,7 +89,7 @@ def place_names() -> dict[str, str]:
     return _place_names(current())
 
 
-@kept
+@cached_per_server
 def _place_names(spoken: str) -> dict[str, str]:
     """Names of the sites in a language, in its order."""
     translated = translations(spoken).gettext

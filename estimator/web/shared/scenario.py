@@ -10,7 +10,7 @@ from estimator.question.scenario import INPUTS
 from estimator.question.workload import compact_config
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import shown
+from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
 from estimator.web.shared.url_state import Choice, LineOfText, Number, Typed
 
@@ -19,10 +19,10 @@ from estimator.web.shared.url_state import Choice, LineOfText, Number, Typed
 class ModelName(Choice):
     """Model by its id, or by any hub name."""
 
-    def read(self, text: str | None) -> tuple[str, str]:
+    def parse(self, text: str | None) -> tuple[str, str]:
         """Id of the model in a text, with an error message if unknown."""
         if text is None or text in self.options:
-            return super().read(text)
+            return super().parse(text)
         preset = find_preset(open_catalog(), text) if text.strip() else None
         if preset is not None and preset.id in self.options:
             return preset.id, ""
@@ -47,7 +47,7 @@ LONGEST_CONFIG = 200_000
 class ConfigText(LineOfText):
     """config.json, reduced to the keys that its ledger needs."""
 
-    def read(self, text: str | None) -> tuple[str, str]:
+    def parse(self, text: str | None) -> tuple[str, str]:
         """Compact config of a text, with an error message if invalid."""
         if text is None or not text.strip():
             return "", ""
@@ -57,7 +57,7 @@ class ConfigText(LineOfText):
         try:
             return compact_config(text.strip()), ""
         except ValueError as error:
-            return "", shown(reason(error))
+            return "", sentence_of(reason(error))
 
 
 def _letters(name: str) -> str:

@@ -179,8 +179,8 @@ def _menu(pages: Sequence[Page], here: str) -> None:
 def _drawing(page: Page) -> Callable[[], None]:
     """Drawing function of a page with its own name, as Streamlit requires."""
 
-    def drawn() -> None:
+    def draw_page() -> None:
         draw(page)
 
-    drawn.__name__ = page.path
-    return drawn
+    draw_page.__name__ = page.path
+    return draw_page

@@ -19,7 +19,7 @@ from estimator.question.provenance import SourcedNumber
 from estimator.question.scenario import OF_RUN, Scenario
 from estimator.question.table import Table, check_question
 from estimator.system.formula_cells import without_formula
-from estimator.web.shared.amounts import joined, localised, result
+from estimator.web.shared.amounts import format_range, localised, result
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import N_, _
 
@@ -165,7 +165,7 @@ def uncertainty_rows(answer: Answer) -> list[Row]:
             {
                 "source": label_of_source,
                 "share": float(share),
-                **_named(name, alone),
+                **_named_bounds(name, alone),
                 "label": label,
             }
         )
@@ -226,7 +226,7 @@ def _moved(
     known = [name for name in LADDER if catalog.find_device(name) is not None]
     names = [name for name in known if name != hardware][:OTHERS]
     having = [precision in catalog.device(name).peaks for name in names]
-    said = {name: one for name, one in scenario.given().items() if name not in OF_DEVICE}
+    said = {name: one for name, one in scenario.specified_inputs().items() if name not in OF_DEVICE}
     return said | {
         "hardware": names,
         "precision": [precision if has else None for has in having],
@@ -294,7 +294,7 @@ def comparison_rows(
         text = f"{label} ({between(quantity, value['low'], value['high'])})"
         whose = "yours" if one.own else "other"
         rows.append(
-            {"device": one.name, "whose": whose, **_named(quantity, value)}
+            {"device": one.name, "whose": whose, **_named_bounds(quantity, value)}
             | {"label": label, "text": text}
         )
     rows.sort(key=lambda row: row[f"{quantity}_mid"])
@@ -353,10 +353,10 @@ def between(quantity: str, low: float, high: float) -> str:
     first, last = result(quantity, low), result(quantity, high)
     if first == last:
         return first
-    return joined(first, last)
+    return format_range(first, last)
 
 
-def _named(quantity: str, value: Mapping[str, float]) -> dict[str, float]:
+def _named_bounds(quantity: str, value: Mapping[str, float]) -> dict[str, float]:
     return {f"{quantity}_{bound}": value[bound] for bound in ("low", "mid", "high")}
 
 
@@ -407,7 +407,7 @@ def _input_row(name: str, item: SourcedNumber, catalog: Catalog) -> Row:
         "key": name,
         "input": input_name(name),
         "said": input_amount(name, item.value, item.unit),
-        "range": joined(*(input_amount(name, end, item.unit) for end in ends))
+        "range": format_range(*(input_amount(name, end, item.unit) for end in ends))
         if len(set(ends)) == 2
         else "",
         "value": item.value,

@@ -56,7 +56,7 @@ def label(unit: str, value: str = _VALUE, digits: str = "") -> str:
     return _count_label() if unit == "1" else _prefixed(value, unit, digits)
 
 
-def written(field: str, unit: str) -> str:
+def number_expression(field: str, unit: str) -> str:
     """Vega expression that formats a column with three digits in a human-friendly unit."""
     return f"({label(unit, f'datum.{field}', '.3')})"
 

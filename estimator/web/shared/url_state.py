@@ -49,10 +49,10 @@ class Codec(Protocol[Value]):
     def widget_keys(self) -> Collection[str]:
         """Keys of its widgets."""
 
-    def read(self, query: Query) -> tuple[Value, list[str]]:
+    def from_link(self, query: Query) -> tuple[Value, list[str]]:
         """Complete value of a link, with notices on adjustments."""
 
-    def shown(self, value: Value) -> Mapping[str, Any]:
+    def widget_values(self, value: Value) -> Mapping[str, Any]:
         """Widget values for a value."""
 
     def gather(self, state: State, last: Value) -> Value:
@@ -121,7 +121,7 @@ class UrlState(Generic[Value]):
         """Key of a widget, and its initial value's argument."""
         if key in st.session_state:
             return {"key": key}
-        held = self.codec.shown(st.session_state[self._place].asked)[key]
+        held = self.codec.widget_values(st.session_state[self._place].asked)[key]
         return {"key": key, argument: held if written is None else written(held)}
 
     @property
@@ -157,11 +157,11 @@ class UrlState(Generic[Value]):
     def forget(self) -> None:
         """Read the URL again, as when the page was opened."""
         memory: VisitMemory = st.session_state[self._place]
-        self.choose(self.codec.read(memory.seen)[0])
+        self.choose(self.codec.from_link(memory.seen)[0])
 
     def _open(self, query: dict[str, str], state: State) -> VisitMemory:
         """Set the widgets to the state of a URL."""
-        value, notices = self.codec.read(query)
+        value, notices = self.codec.from_link(query)
         known = {*VERSIONS, *KEPT, *self.codec.names()}
         unknown = [name for name in query if name not in known]
         notices = [*_versions(query), *notices, *_unknown(unknown)]
@@ -172,7 +172,7 @@ class UrlState(Generic[Value]):
     def _show(self, memory: VisitMemory, value: Value, state: State) -> None:
         """Store a value, and set the drawn widgets to it."""
         memory.asked, memory.pending = value, None
-        for key, held in self.codec.shown(value).items():
+        for key, held in self.codec.widget_values(value).items():
             if key in state and state[key] != held:
                 state[key] = held
 
@@ -242,18 +242,20 @@ class LinkParameters:
         """Return the declaration of a parameter."""
         return next(one for one in self.known if one.name == name)
 
-    def read(self, query: Query) -> tuple[dict[str, Any], list[str]]:
+    def from_link(self, query: Query) -> tuple[dict[str, Any], list[str]]:
         """Values of a link, with defaults where missing or invalid."""
         values: dict[str, Any] = {}
         notices: list[str] = []
         for one in self.known:
-            values[one.name], notice = one.read(query.get(one.name))
+            values[one.name], notice = one.parse(query.get(one.name))
             notices += [notice] if notice else []
         return values, notices
 
-    def shown(self, value: Mapping[str, Any]) -> dict[str, Any]:
+    def widget_values(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """Widget values for a value."""
-        return {widget_key(self.page, one.name): one.shown(value[one.name]) for one in self.known}
+        return {
+            widget_key(self.page, one.name): one.widget_value(value[one.name]) for one in self.known
+        }
 
     def gather(self, state: State, last: dict[str, Any]) -> dict[str, Any]:
         """Values from the widgets; one that is not drawn keeps its last value."""
@@ -263,19 +265,21 @@ class LinkParameters:
             held = state.get(key)
             open_ = key in state and isinstance(one, Number) and one.optional
             unset = held is None and not open_
-            value, notice = (None, "unset") if unset else one.read(one.written(held))
+            value, notice = (None, "unset") if unset else one.parse(one.link_text(held))
             found[one.name] = last[one.name] if notice else value
         return found
 
     def query(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Return the values as link parameters."""
-        return {one.name: one.written(values[one.name]) for one in self.known}
+        return {one.name: one.link_text(values[one.name]) for one in self.known}
 
     def problems(self, state: State) -> dict[str, str]:
         """Parameter -> why its widget's content is invalid, for invalid ones."""
         held = {one.name: state.get(widget_key(self.page, one.name)) for one in self.known}
         found = {
-            one.name: replace(one, name=one.called_in_sentence).read(one.written(held[one.name]))[1]
+            one.name: replace(one, name=one.called_in_sentence).parse(
+                one.link_text(held[one.name])
+            )[1]
             for one in self.known
             if held[one.name] is not None
         }
@@ -319,11 +323,11 @@ class Control:
 class Word(Control):
     """Text value, equal in its widget and link."""
 
-    def shown(self, value: Any) -> str:
+    def widget_value(self, value: Any) -> str:
         """Return the widget's value."""
         return str(value)
 
-    def written(self, value: Any) -> str:
+    def link_text(self, value: Any) -> str:
         """Return a value as a link parameter."""
         return str(value)
 
@@ -344,7 +348,7 @@ class Choice(Word):
     abreast: bool = False
     new: bool = False
 
-    def read(self, text: str | None) -> tuple[str, str]:
+    def parse(self, text: str | None) -> tuple[str, str]:
         """Word of a text, with an error message if invalid."""
         usual = next(iter(self.options)) if self.usual is None else self.usual
         if not text or text in self.options:
@@ -373,10 +377,10 @@ class Number(Control):
     slides: bool = False
     optional: bool = False
 
-    def read(self, text: str | None) -> tuple[float | None, str]:
+    def parse(self, text: str | None) -> tuple[float | None, str]:
         """Closest valid number of a text, with an error message if adjusted.
 
-        >>> Number("sites", 3.0, low=1.0, high=50.0, whole=True).read("99")[0]
+        >>> Number("sites", 3.0, low=1.0, high=50.0, whole=True).parse("99")[0]
         50
         """
         if text is None:
@@ -396,11 +400,11 @@ class Number(Control):
         notice = _("“{name}” is adjusted from {given} to {best:g}")
         return self._kind(best), notice.format(name=self.name, given=shortened(text), best=best)
 
-    def shown(self, value: Any) -> float | None:
+    def widget_value(self, value: Any) -> float | None:
         """Return the widget's value."""
         return None if value is None else self._kind(value)
 
-    def written(self, value: Any) -> str:
+    def link_text(self, value: Any) -> str:
         """Return a value as a link parameter."""
         return "" if value is None else short_number(float(value))
 
@@ -417,12 +421,12 @@ class Typed(Control):
     high: float = 1e30
     required: bool = False
 
-    def read(self, text: str | None) -> tuple[float | None, str]:
+    def parse(self, text: str | None) -> tuple[float | None, str]:
         """Number of a text, or the default with an error message.
 
-        >>> Typed("params").read("7B"), Typed("params").read("")
+        >>> Typed("params").parse("7B"), Typed("params").parse("")
         ((7000000000.0, ''), (None, ''))
-        >>> Typed("params", 1e9, required=True).read("")
+        >>> Typed("params", 1e9, required=True).parse("")
         (1000000000.0, '“params” is empty: type a number like 7e9 or 7B')
         """
         if text is None:
@@ -444,11 +448,11 @@ class Typed(Control):
             )
         return number, ""
 
-    def shown(self, value: Any) -> str:
+    def widget_value(self, value: Any) -> str:
         """Return the widget's value."""
         return "" if value is None else short_number(value)
 
-    def written(self, value: Any) -> str:
+    def link_text(self, value: Any) -> str:
         """Return a value as a link parameter; typed text is kept."""
         if isinstance(value, str):
             return value
@@ -462,10 +466,10 @@ class LineOfText(Word):
     usual: str = ""
     longest: int = 4000
 
-    def read(self, text: str | None) -> tuple[str, str]:
+    def parse(self, text: str | None) -> tuple[str, str]:
         """Text of a link, with an error message if invalid.
 
-        >>> LineOfText("a").read("x" * 5000)[1]
+        >>> LineOfText("a").parse("x" * 5000)[1]
         '“a” is longer than 4000 characters'
         """
         if text is None:

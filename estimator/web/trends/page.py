@@ -32,7 +32,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import kept, led_by, open_catalog, preset_names
+from estimator.web.shared.profiles import cached_per_server, led_by, open_catalog, preset_names
 from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
@@ -52,7 +52,7 @@ VIEW_NAMES = {
 }
 
 
-@kept
+@cached_per_server
 def with_flop() -> tuple[str, ...]:
     """Presets with known compute, GPT-3 first."""
     found = [one.id for one in open_catalog().presets() if "training_flop" in one.records]
@@ -81,7 +81,7 @@ PARAMETERS = LinkParameters(
 )
 
 
-@kept
+@cached_per_server
 def all_series() -> dict[str, Series]:
     """Every series of records, read once per server."""
     catalog = open_catalog()
