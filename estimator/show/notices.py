@@ -23,7 +23,7 @@ SOURCES = {
 }
 """Input -> uncertainty sources that an assumption about it affects."""
 
-DECISIVE = ("devices", "concurrency", "hardware", "steps")
+DECISIVE = ("devices", "concurrency", "hardware", "steps", "data_parallel", "expert_parallel")
 """Inputs whose assumptions scale the answer beyond any interval."""
 
 MINOR = (

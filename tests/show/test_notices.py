@@ -2,9 +2,12 @@
 
 import pytest
 
+from estimator.catalog import Catalog
 from estimator.core.messages import MESSAGES
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
+from estimator.inference.quantities import answer_serving
+from estimator.inference.question import ServingQuestion
 from estimator.show.notices import MINOR, SHOWN, by_weight
 from tests.in_process import run
 
@@ -44,3 +47,10 @@ def test_an_answer_shows_three_notices_and_counts_the_others():
 def test_json_has_every_warning(verbose):
     assert run(*SCENARIO, "--json", *verbose).stdout == run(*SCENARIO, "--json").stdout
     assert run(*SCENARIO, "--json").stdout.count("assuming") > SHOWN
+
+
+def test_the_layout_of_a_server_is_among_what_is_shown_first():
+    asked = ServingQuestion(preset="deepseek-r1", hardware="h100", devices=16.0)
+    answer = answer_serving([asked], Catalog.open())
+    first = [notice.code for notice in by_weight(answer.notices.of(0))[:SHOWN]]
+    assert {"serving_saturated", "serving_experts_split"} <= set(first)
