@@ -276,13 +276,10 @@ def _draw_usage(asked: PromptQuestion) -> None:
         style.problem(sentence_of(reason(error), label_of))
         return
     sums = report.quantities
-    style.sentence(
-        escape(
-            _("This usage took {energy} ({interval}).").format(
-                energy=style.bold(_median("energy_wh", sums["energy_wh"])),
-                interval=_interval("energy_wh", sums["energy_wh"]),
-            )
-        )
+    style.sentence_of(
+        _("This usage took {energy} ({interval})."),
+        energy=style.bold(_median("energy_wh", sums["energy_wh"])),
+        interval=_interval("energy_wh", sums["energy_wh"]),
     )
     header = (_("Model"), _("requests"), _("tokens read"), _("tokens written"), _("energy"))
     rows = [

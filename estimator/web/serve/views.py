@@ -172,13 +172,12 @@ def draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Latency against throughput, the chosen point and the memory limit."""
     found, here = curve(answer), results(answer, LEVEL)
     pace_s, rate = (here[name]["mid"] for name in ("inter_token_s", "output_tokens_per_s"))
-    text = _("{flying} at a time: all together get {rate} tokens a second, each one every {time}.")
-    said = text.format(
+    style.sentence_of(
+        _("{flying} at a time: all together get {rate} tokens a second, each one every {time}."),
         flying=flying(single(answer)[0]),
         rate=style.bold(amount(rate, "1")),
         time=style.bold(amount(pace_s, "s")),
     )
-    style.sentence(escape(said))
     name = _("1 to {most} at a time").format(most=f"{found.concurrency[-1]:g}")
     rows = plots.line(found.output_tokens_per_s, 1e3 * np.asarray(found.inter_token_s), name)
     chosen = _("{flying} at a time").format(flying=flying(single(answer)[0]))
@@ -219,13 +218,12 @@ def draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         style.caption(_("The power of this device is not on record."))
         return
     tokens, largest = float(values["output"]), max(parts, key=lambda name: parts[name])
-    text = _("{energy} per answer, {share} of it for {part}.")
-    said = text.format(
+    style.sentence_of(
+        _("{energy} per answer, {share} of it for {part}."),
         energy=style.bold(amount(whole * tokens / J_PER_KWH, "kWh")),
         share=amount(parts[largest] / whole, "share"),
         part=_(PARTS[largest]),
     )
-    style.sentence(escape(said))
     rows = [
         {
             "label": f"{amount(part / whole, 'share')}  {_(PARTS[name])}, "
@@ -279,9 +277,8 @@ def draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     api_usd = found.api_cost_per_million_output_tokens_usd
     tokens = np.geomspace(most / 1e4, most, 50)
     assumed = offered is None and values["offer"] != TYPED and written_usd == API_USD
-    names = (_("own machines, reserved"), _("API, assumed price") if assumed else _("API"))
-    if offered is not None:
-        names = (names[0], offered.name)
+    api = _("API, assumed price") if assumed else _("API")
+    names = (_("own machines, reserved"), api if offered is None else offered.name)
     rows = plots.line(tokens, np.full_like(tokens, daily), names[0])
     rows += plots.line(tokens, tokens * api_usd / 1e6, names[1])
     even = found.break_even_tokens_per_day
@@ -290,21 +287,21 @@ def draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
             "No list price of an API is on record for this model: the line assumes {price} per "
             "million output tokens. Choose an API, or type its price, for a verdict."
         )
-        style.sentence(escape(text.format(price=amount(api_usd, "USD"))))
+        style.sentence_of(text, price=amount(api_usd, "USD"))
     elif even is None:
         text = _(
             "At {price} per million output tokens, their input included, the API is cheaper: own "
             "machines at this load cost {times} times as much."
         )
-        price = amount(api_usd, "USD")
+        own = results(answer, LEVEL)["cost_per_million_output_tokens_usd"]
         times = style.bold(amount(found.own_cost_over_api, "1"))
-        style.sentence(escape(text.format(price=price, times=times)))
+        times += f" ({span(own['low'] / api_usd, own['high'] / api_usd, '1')})"
+        style.sentence_of(text, price=amount(api_usd, "USD"), times=times)
     else:
         rows.append(plots.mark(even, daily, _("break-even")))
         text = _("From {tokens} tokens a day, {share} of what they can write, they are cheaper.")
-        tokens_text = style.bold(amount(even, "1"))
-        shown = text.format(tokens=tokens_text, share=amount(even / most, "share"))
-        style.sentence(escape(shown))
+        share = amount(even / most, "share")
+        style.sentence_of(text, tokens=style.bold(amount(even, "1")), share=share)
     _chart(rows, (_("output tokens a day"), _("USD a day")), names, frame, "api")
     if offered is not None:
         source = open_catalog().source(offered.source)
