@@ -55,7 +55,9 @@ def test_a_public_address_comes_with_its_qr_code(monkeypatch):
     page = visited("brain")
     page.session_state["fold_qr"] = True
     healthy(page.run())
-    assert share.qr_code(public) in "".join(one.proto.body for one in page.get("html"))
+    drawn = "".join(one.proto.body for one in page.get("html"))
+    assert share.qr_code(public) in drawn
+    assert "<svg" not in drawn, "st.html would remove it"
     assert share.qr_code(public) != share.qr_code(public.replace("30", "20"))
     assert "This address works on this computer only" not in text_of(page)
 
