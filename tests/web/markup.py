@@ -29,9 +29,10 @@ def healthy(page):
 
 
 def body(page):
-    """All HTML of a page, without its stylesheet and the marks inside a running text."""
+    """HTML of a page on a screen, without its stylesheet and the marks inside a running text."""
     blocks = [element.proto.body for element in healthy(page).get("html")]
-    return unmarked("\n".join(block for block in blocks if not block.startswith("<style>")))
+    unseen = ("<style>", '<p class="tw tw-print">')
+    return unmarked("\n".join(block for block in blocks if not block.startswith(unseen)))
 
 
 def text_of(page):

@@ -10,6 +10,7 @@ from estimator.catalog import Device
 from estimator.catalog.records import Record
 from estimator.core.units import human, significant
 from estimator.question.hardware import TRAINING_PRECISIONS
+from estimator.web.estimate.fit import GIB
 from estimator.web.shared import charts, figures, share, style, ticks, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
@@ -60,7 +61,7 @@ PARAMETERS = LinkParameters(
 
 PEAK, PEAK_UNIT = "peak_tflop_per_s", 1e12
 RECORDS = {
-    "memory_bytes": ("memory_gb", 1e9),
+    "memory_bytes": ("memory_gb", GIB),
     "memory_bytes_per_s": ("memory_gb_per_s", 1e9),
     "tdp_w": ("power_limit_w", 1.0),
     "launch_price_usd": ("launch_price_usd", 1.0),

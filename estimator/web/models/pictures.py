@@ -10,6 +10,7 @@ import streamlit as st
 from estimator.core.units import significant
 from estimator.memory.fit import DeviceFit
 from estimator.networks.ledger import Ledger
+from estimator.web.estimate.fit import GIB, capacity
 from estimator.web.models.described import Described
 from estimator.web.models.inputs import USES
 from estimator.web.shared import charts, figures, plots, style, ticks, widgets
@@ -186,7 +187,7 @@ def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
     mid = float(fit.share.mid)
     if mid <= FULL:
         text = _("{share} of {held}").format(
-            share=amount(mid, "share"), held=amount(fit.capacity_bytes, "B")
+            share=amount(mid, "share"), held=localised(capacity(fit.capacity_bytes))
         )
     elif fit.least_devices is None:
         text = _("too small in any number")
@@ -202,7 +203,7 @@ def _fit_table(fits: tuple[DeviceFit, ...]) -> pd.DataFrame:
         [
             {
                 _("Device"): fit.device.name,
-                _("Memory [GB]"): significant(fit.capacity_bytes / 1e9),
+                _("Memory [GB]"): significant(fit.capacity_bytes / GIB),
                 _("Share needed [%]"): significant(100.0 * float(fit.share.mid)),
                 _("Devices that hold it"): fit.least_devices,
             }
