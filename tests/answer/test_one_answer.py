@@ -17,7 +17,7 @@ from estimator.question.scenario import Scenario, column_of, from_link
 from estimator.show import values
 from estimator.show.csv_table import FIELDS, RESULTS, estimate_csv
 from estimator.web.estimate.inputs import scenario_of
-from estimator.web.estimate.link import STATE
+from estimator.web.estimate.link import PARAMETERS
 from tests.in_process import run
 
 
@@ -198,8 +198,8 @@ READ = set(FIELDS.values())
 
 def on_page(link):
     """Scenario that the widgets of the page ask for when a link opens it, and its notices."""
-    asked, notices = STATE.codec.from_link(dict(parse_qsl(link.lstrip("?"))))
-    return scenario_of(STATE.codec.gather(dict(STATE.codec.widget_values(asked)), asked)), notices
+    asked, notices = PARAMETERS.from_link(dict(parse_qsl(link.lstrip("?"))))
+    return scenario_of(PARAMETERS.gather(dict(PARAMETERS.widget_values(asked)), asked)), notices
 
 
 @settings(max_examples=30)

@@ -59,7 +59,7 @@ def _draw(values: Values, report: HeldOut, frame: Frame) -> None:
     _fit_sees()
     tooltip = _("Chooses all runs again.")
     usual = PARAMETERS.from_link({})[0]
-    widgets.button(_("Reset"), "accuracy_reset", QUESTION.state.choose, usual, tooltip=tooltip)
+    widgets.button(_("Reset"), "accuracy_reset", QUESTION.inputs.choose, usual, tooltip=tooltip)
 
 
 def _runs(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:

@@ -36,7 +36,6 @@ from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import cached_per_server, hardware_names, open_catalog
 from estimator.web.shared.site import MODELS
-from estimator.web.shared.url_state import widget_key
 
 HIDDEN = N_("some measured runs could not be read; see the server's log")
 
@@ -213,7 +212,7 @@ def _picture(seen: Seen) -> None:
             required=True,
             label_visibility="collapsed",
             help=_(PARAMETERS.declared("precision").help),
-            **QUESTION.state.beginning(widget_key("calibrate", "precision"), "default"),
+            **QUESTION.inputs.beginning("precision", "default"),
         )
     charts.draw_cells(tables.cells_table(found), seen.frame.look, words.alt_of_cells(found))
     text = _(
@@ -356,7 +355,7 @@ def _controls(asked: Values, problems: Mapping[str, str], found: Seen | None) ->
         offered,
         format_func=names.__getitem__,
         help=_(PARAMETERS.declared("device").help),
-        **QUESTION.state.beginning(widget_key("calibrate", "device"), "index", offered.index),
+        **QUESTION.inputs.beginning("device", "index", offered.index),
     )
     st.caption(_("Measured devices come first."))
 

@@ -10,7 +10,7 @@ from estimator.core.units import digits
 from estimator.question.scenario import INPUTS
 from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Values
-from estimator.web.estimate.link import PARAMETERS, STATE
+from estimator.web.estimate.link import PARAMETERS
 from estimator.web.shared import style, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
@@ -55,10 +55,10 @@ def draw(
             draw_one(name, answer, values, problems, hint)
     undone = _("Going back undoes it")
     if st.context.is_embedded:
-        widgets.button(_("Reset to the slide"), "reset", STATE.forget, tooltip=undone)
+        widgets.button(_("Reset to the slide"), "reset", PARAMETERS.forget, tooltip=undone)
     else:
         usual = inputs.values_of(inputs.DEFAULT, values)
-        widgets.button(_("Reset"), "reset", STATE.choose, usual, tooltip=undone)
+        widgets.button(_("Reset"), "reset", PARAMETERS.choose, usual, tooltip=undone)
 
 
 def draw_one(name: str, answer: Answer, values: Values, problems: Problems, hint: str = "") -> None:

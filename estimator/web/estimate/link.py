@@ -26,7 +26,7 @@ from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.url_state import LinkParameters, Query, State, UrlState, widget_key
+from estimator.web.shared.url_state import LinkParameters, Query, State, widget_key
 
 QLORA = "qlora"
 """Older link parameter for LoRA over 4-bit weights, `qlora=1` with `finetune=lora`."""
@@ -81,7 +81,6 @@ class ScenarioParameters(LinkParameters):
 
 
 PARAMETERS = ScenarioParameters("estimate", *KNOWN)
-STATE = UrlState("estimate", PARAMETERS)
 
 
 def unread(name: str, text: str) -> str:

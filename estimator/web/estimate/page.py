@@ -33,7 +33,7 @@ from estimator.web.estimate.inputs import (
     Values,
     scenario_of,
 )
-from estimator.web.estimate.link import ANSWERED, PARAMETERS, STATE
+from estimator.web.estimate.link import ANSWERED, PARAMETERS
 from estimator.web.estimate.sources import compared_by, draw_formula, draw_sources
 from estimator.web.shared import charts, figures, language, share, style, widgets
 from estimator.web.shared.amounts import localised, result, sentence
@@ -295,7 +295,7 @@ def _examples(values: Values) -> None:
 def _open_link(link: str, values: Values) -> None:
     """Load the scenario of a link, keeping the chart."""
     found = PARAMETERS.from_link(dict(parse_qsl(link)))[0]
-    STATE.choose(found | {name: values[name] for name in OF_PAGE})
+    PARAMETERS.choose(found | {name: values[name] for name in OF_PAGE})
 
 
 def _figures(answer: Answer, applied_runs: AppliedRuns | None) -> None:

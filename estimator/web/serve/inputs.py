@@ -30,7 +30,6 @@ from estimator.web.shared.url_state import (
     LinkParameters,
     Number,
     Typed,
-    UrlState,
 )
 
 WRITING = ("dense decoder", "MoE decoder", "SSM")
@@ -256,10 +255,9 @@ def draw_controls(values: Values, problems: Mapping[str, str], found: object) ->
             _("The model is that of a config.json: {name}.").format(name=model_name(values))
         )
         known = values | {"config": ""}
-        state = UrlState(PARAMETERS.page, PARAMETERS)
         text = _("Choose a known model")
         tooltip = _("Serve a model on record instead of the config.json.")
-        widgets.button(text, "serve_known", state.choose, known, tooltip=tooltip)
+        widgets.button(text, "serve_known", PARAMETERS.choose, known, tooltip=tooltip)
     widgets.draw_all(PARAMETERS, problems)
 
 

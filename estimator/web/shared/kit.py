@@ -28,7 +28,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.site import Page, controls
-from estimator.web.shared.url_state import LinkParameters, UrlState
+from estimator.web.shared.url_state import LinkParameters
 
 Found = TypeVar("Found")
 Values = dict[str, Any]
@@ -88,11 +88,6 @@ class PageQuestion(Generic[Found]):
     implied: Callable[[Found], Mapping[str, str]] | None = None
     shares: bool = True
 
-    @property
-    def state(self) -> UrlState[Values]:
-        """State of the page."""
-        return UrlState(self.inputs.page, self.inputs)
-
     def page(self, title: str, group: str, carries: Mapping[str, str] | None = None) -> Page:
         """Return the page of the site, its title and group marked by `N_`."""
         return Page(
@@ -107,9 +102,8 @@ class PageQuestion(Generic[Found]):
 
     def draw(self, frame: Frame) -> None:
         """Draw the answer, controls and sharing; write the URL."""
-        state = self.state
-        asked = state.arrive()
-        style.notices(state.notices)
+        asked = self.inputs.arrive()
+        style.notices(self.inputs.notices)
         if self.above is not None:
             self.above(asked, frame)
         values, found, problems, said = self._answered(asked)
@@ -133,7 +127,7 @@ class PageQuestion(Generic[Found]):
             files = () if found is None else self.files(values, found)
             share.draw(self.slides, query, title=self.title(values), files=files)
         implied = self.implied(found) if self.implied and found is not None else {}
-        share.leave(state, query, frame, implied)
+        share.leave(self.inputs, query, frame, implied)
 
     def _answered(
         self, asked: Values

@@ -16,7 +16,7 @@ from estimator.system.formula_cells import without_formula
 from estimator.web.shared import scenario, snippets, style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import ENGLISH, N_, _, current
-from estimator.web.shared.url_state import Query, UrlState, address_of, versioned
+from estimator.web.shared.url_state import LinkParameters, Query, address_of, versioned
 
 Asked = TypeVar("Asked")
 
@@ -221,10 +221,10 @@ def _copies(slides: Mapping[str, str], link: Query, title: str, shown: Query) ->
 
 
 def leave(
-    state: UrlState[Any], query: Query, frame: Frame, implied: Mapping[str, str] | None = None
+    inputs: LinkParameters, query: Query, frame: Frame, implied: Mapping[str, str] | None = None
 ) -> None:
     """Write the URL of a page, and its test marker."""
-    state.leave(query, embedded=frame.embedded)
+    inputs.leave(query, embedded=frame.embedded)
     style.marker(query, scenario.handed_on(query, frame.carried) | dict(implied or {}))
 
 

@@ -18,7 +18,7 @@ cannot use is adjusted or left out, and shown as a notice: never in silence, nev
 from collections.abc import Callable, Collection, Mapping, MutableMapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
@@ -31,35 +31,13 @@ from estimator.web.shared.profiles import data_version
 
 State = MutableMapping[Any, Any]
 Query = Mapping[str, str]
-Value = TypeVar("Value")
+Values = dict[str, Any]
 
 VERSIONS = ("v", "d")
 """Link parameters of the schema and data versions."""
 
 LONGEST_QUERY = 20_000
 """Longest accepted link [character]."""
-
-
-class Codec(Protocol[Value]):
-    """Reading and writing of one page's state, in a link and in its widgets."""
-
-    def names(self) -> Collection[str]:
-        """Names in a link to this page."""
-
-    def widget_keys(self) -> Collection[str]:
-        """Keys of its widgets."""
-
-    def from_link(self, query: Query) -> tuple[Value, list[str]]:
-        """Complete value of a link, with notices on adjustments."""
-
-    def widget_values(self, value: Value) -> Mapping[str, Any]:
-        """Widget values for a value."""
-
-    def gather(self, state: State, last: Value) -> Value:
-        """Value from the widgets, with the last one where unreadable.
-
-        Dependent widgets are set in `state`.
-        """
 
 
 @dataclass
@@ -74,116 +52,6 @@ class VisitMemory:
     written: dict[str, str] | None = None
     notices: list[str] = field(default_factory=list)
     pending: Any = None
-
-
-@dataclass(frozen=True)
-class UrlState(Generic[Value]):
-    """State of one page.
-
-    Parameters
-    ----------
-    page : str
-        Path of the page.
-    codec : Codec
-        Reading and writing of its state.
-    """
-
-    page: str
-    codec: Codec[Value]
-
-    def key(self, name: str) -> str:
-        """Key of the widget of a parameter."""
-        return widget_key(self.page, name)
-
-    def arrive(self) -> Value:
-        """Return the inputs from widgets, a button, or a URL.
-
-        A URL is read when opened, reloaded or navigated back to. A request in flight during a URL
-        change has the old URL; its changed widget distinguishes it from going back.
-        """
-        state, query = st.session_state, _bounded(dict(st.query_params))
-        memory: VisitMemory | None = state.get(self._place)
-        if memory is None or not any(key in state for key in self.codec.widget_keys()):
-            memory = self._open(query, state)
-        if memory.pending is not None:
-            self._show(memory, memory.pending, state)
-        asked = self.codec.gather(state, memory.asked)
-        if query != memory.seen and asked == memory.asked:
-            memory = self._open(query, state)
-            asked = memory.asked
-        if asked != memory.asked:
-            memory.asked, memory.notices = asked, []
-        return asked
-
-    def beginning(
-        self, key: str, argument: str = "value", written: Callable[[Any], Any] | None = None
-    ) -> dict[str, Any]:
-        """Key of a widget, and its initial value's argument."""
-        if key in st.session_state:
-            return {"key": key}
-        held = self.codec.widget_values(st.session_state[self._place].asked)[key]
-        return {"key": key, argument: held if written is None else written(held)}
-
-    @property
-    def notices(self) -> list[str]:
-        """Notices on the opened link, empty once a control has moved."""
-        memory: VisitMemory | None = st.session_state.get(self._place)
-        return [] if memory is None else memory.notices
-
-    def leave(self, query: Query, *, embedded: bool) -> None:
-        """Write the URL if its state has changed, never in a frame.
-
-        After a server restart, a browser sends its control values with the first request, but they
-        are known only once drawn; the page is then redrawn if they differ.
-        """
-        memory: VisitMemory = st.session_state[self._place]
-        address = with_look(query)
-        if not embedded and address != (memory.written or address):
-            st.query_params.from_dict(address)
-            memory.seen = address
-        memory.written = address
-        held = {
-            key: st.session_state[key]
-            for key in self.codec.widget_keys()
-            if key in st.session_state
-        }
-        if self.codec.gather(held, memory.asked) != memory.asked:
-            st.rerun()
-
-    def choose(self, value: Value) -> None:
-        """Request a value, as a button does, for the next drawing."""
-        st.session_state[self._place].pending = value
-
-    def forget(self) -> None:
-        """Read the URL again, as when the page was opened."""
-        memory: VisitMemory = st.session_state[self._place]
-        self.choose(self.codec.from_link(memory.seen)[0])
-
-    def _open(self, query: dict[str, str], state: State) -> VisitMemory:
-        """Set the widgets to the state of a URL."""
-        value, notices = self.codec.from_link(query)
-        known = {*VERSIONS, *KEPT, *self.codec.names()}
-        unknown = [name for name in query if name not in known]
-        notices = [*_versions(query), *notices, *_unknown(unknown)]
-        state[self._place] = memory = VisitMemory(asked=value, seen=dict(query), notices=notices)
-        self._show(memory, value, state)
-        return memory
-
-    def _show(self, memory: VisitMemory, value: Value, state: State) -> None:
-        """Store a value, and set the drawn widgets to it."""
-        memory.asked, memory.pending = value, None
-        for key, held in self.codec.widget_values(value).items():
-            if key in state and state[key] != held:
-                state[key] = held
-
-    @property
-    def _place(self) -> str:
-        return f"_{self.page}_memory"
-
-
-def asked_of(page: str) -> Any:
-    """Return the inputs of a page in this run, after arrival."""
-    return st.session_state[f"_{page}_memory"].asked
 
 
 def widget_key(page: str, name: str) -> str:
@@ -213,7 +81,7 @@ def address_of(query: Query, page: str | None = None, **look: str) -> str:
 
 @dataclass(frozen=True, init=False)
 class LinkParameters:
-    """Codec of a page whose state is a few named values, each with its own widget.
+    """Inputs of a page: their codec for links and widgets, and their state.
 
     Parameters
     ----------
@@ -284,6 +152,94 @@ class LinkParameters:
             if held[one.name] is not None
         }
         return {name: notice for name, notice in found.items() if notice}
+
+    def arrive(self) -> Values:
+        """Return the inputs from widgets, a button, or a URL.
+
+        A URL is read when opened, reloaded or navigated back to. A request in flight during a URL
+        change has the old URL; its changed widget distinguishes it from going back.
+        """
+        state, query = st.session_state, _bounded(dict(st.query_params))
+        memory: VisitMemory | None = state.get(self._place)
+        if memory is None or not any(key in state for key in self.widget_keys()):
+            memory = self._open(query, state)
+        if memory.pending is not None:
+            self._show(memory, memory.pending, state)
+        asked = self.gather(state, memory.asked)
+        if query != memory.seen and asked == memory.asked:
+            memory = self._open(query, state)
+            asked = memory.asked
+        if asked != memory.asked:
+            memory.asked, memory.notices = asked, []
+        return asked
+
+    @property
+    def asked(self) -> Values:
+        """Inputs in this run, after arrival."""
+        values: Values = st.session_state[self._place].asked
+        return values
+
+    def beginning(
+        self, name: str, argument: str = "value", written: Callable[[Any], Any] | None = None
+    ) -> dict[str, Any]:
+        """Key of an input's widget, and its initial value's argument."""
+        key = widget_key(self.page, name)
+        if key in st.session_state:
+            return {"key": key}
+        held = self.widget_values(self.asked)[key]
+        return {"key": key, argument: held if written is None else written(held)}
+
+    @property
+    def notices(self) -> list[str]:
+        """Notices on the opened link, empty once a control has moved."""
+        memory: VisitMemory | None = st.session_state.get(self._place)
+        return [] if memory is None else memory.notices
+
+    def leave(self, query: Query, *, embedded: bool) -> None:
+        """Write the URL if its state has changed, never in a frame.
+
+        After a server restart, a browser sends its control values with the first request, but they
+        are known only once drawn; the page is then redrawn if they differ.
+        """
+        memory: VisitMemory = st.session_state[self._place]
+        address = with_look(query)
+        if not embedded and address != (memory.written or address):
+            st.query_params.from_dict(address)
+            memory.seen = address
+        memory.written = address
+        held = {key: st.session_state[key] for key in self.widget_keys() if key in st.session_state}
+        if self.gather(held, memory.asked) != memory.asked:
+            st.rerun()
+
+    def choose(self, value: Values) -> None:
+        """Request a value, as a button does, for the next drawing."""
+        st.session_state[self._place].pending = value
+
+    def forget(self) -> None:
+        """Read the URL again, as when the page was opened."""
+        memory: VisitMemory = st.session_state[self._place]
+        self.choose(self.from_link(memory.seen)[0])
+
+    def _open(self, query: dict[str, str], state: State) -> VisitMemory:
+        """Set the widgets to the state of a URL."""
+        value, notices = self.from_link(query)
+        known = {*VERSIONS, *KEPT, *self.names()}
+        unknown = [name for name in query if name not in known]
+        notices = [*_versions(query), *notices, *_unknown(unknown)]
+        state[self._place] = memory = VisitMemory(asked=value, seen=dict(query), notices=notices)
+        self._show(memory, value, state)
+        return memory
+
+    def _show(self, memory: VisitMemory, value: Values, state: State) -> None:
+        """Store a value, and set the drawn widgets to it."""
+        memory.asked, memory.pending = value, None
+        for key, held in self.widget_values(value).items():
+            if key in state and state[key] != held:
+                state[key] = held
+
+    @property
+    def _place(self) -> str:
+        return f"_{self.page}_memory"
 
 
 Names = Mapping[str, str]

@@ -14,8 +14,6 @@ from estimator.web.shared.url_state import (
     Names,
     Number,
     Parameter,
-    UrlState,
-    asked_of,
     widget_key,
 )
 
@@ -35,7 +33,7 @@ def draw_all(
 
     `drawings` replaces an input's drawing; None skips it.
     """
-    values, own = asked_of(parameters.page), drawings or {}
+    values, own = parameters.asked, drawings or {}
     drawn = [
         one
         for one in parameters.known
@@ -215,12 +213,11 @@ def _beginning(
     written: Callable[[Any], Any] | None = None,
 ) -> dict[str, Any]:
     """Key and tooltip of a control, and its initial value."""
-    declared, key = parameters.declared(name), widget_key(parameters.page, name)
-    state = UrlState(parameters.page, parameters)
+    declared = parameters.declared(name)
     tooltip = _(declared.help) if declared.help else ""
     return {
         "help": f"{tooltip[:1].upper()}{tooltip[1:]}" or None,
-        **state.beginning(key, argument, written),
+        **parameters.beginning(name, argument, written),
     }
 
 
