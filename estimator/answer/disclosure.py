@@ -629,20 +629,15 @@ class _Training:
         return absent.get(name) or next(iter(absent.values()))
 
     def _fact(self, value: Uncertain, unit: str, **more: Any) -> Fact:
-        return _valued(Fact(value=None, unit=unit, **more), value, self.answer.level)
+        low, high = (float(bound) for bound in value.interval(self.answer.level))
+        ends = (None, None) if low == high else (low, high)
+        return Fact(value=float(value.mid), low=ends[0], high=ends[1], unit=unit, **more)
 
 
 def _origin(known: SourcedNumber) -> tuple[str, str]:
     if known.basis == GIVEN:
         return GIVEN, "as given"
     return PREDICTED, f"on record ({known.basis})"
-
-
-def _valued(fact: Fact, value: Uncertain, level: float) -> Fact:
-    """Return a fact with a value and its interval."""
-    low, high = (float(bound) for bound in value.interval(level))
-    ends = (None, None) if low == high else (low, high)
-    return replace(fact, value=float(value.mid), low=ends[0], high=ends[1])
 
 
 def _scaled(fact: Fact, factor: float, unit: str) -> Fact:

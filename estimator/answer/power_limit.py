@@ -1,14 +1,10 @@
 """Effect of a power limit: less power, more time."""
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 
 from estimator.core.hardware import Hardware
 from estimator.core.notice import Notice
 from estimator.core.power import capped
-from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.core.units import S_PER_H, digits
 from estimator.core.work import Workload
@@ -32,11 +28,8 @@ def under_limit(
     before = _reached(workload, hardware) if utilization is None else utilization
     after, reached = capped(hardware, before, limit_w, exponent, slows=not timed)
     binds = np.atleast_1d(after.load.mid != hardware.load.mid)
-    columns = (binds, limit_w, before.mid, reached.mid)
-    notices = [
-        _limit_notices(*(float(value) for value in row))
-        for row in zip(*_of_one_length(columns), strict=True)
-    ]
+    columns = np.broadcast_arrays(binds, limit_w, before.mid, reached.mid)
+    notices = [_limit_notices(*map(float, row)) for row in zip(*columns, strict=True)]
     return after, None if utilization is None else reached, notices
 
 
@@ -53,11 +46,6 @@ def _limit_notices(binds: float, limit_w: float, before: float, after: float) ->
         "after": digits(after),
     }
     return (Notice("power_limit_slows", "power_cap", values),)
-
-
-def _of_one_length(columns: Sequence[npt.ArrayLike]) -> list[Floats]:
-    arrays = [np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in columns]
-    return list(np.broadcast_arrays(*arrays))
 
 
 def _reached(workload: Workload, hardware: Hardware) -> Uncertain:

@@ -101,7 +101,9 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
         or an input would have no effect.
     """
     check_question(item)
-    _check_used(asked)
+    for field in OF_TOKENS:
+        if getattr(asked, field) not in (None, ""):
+            raise refuse("serving_not_for_items", field)
     work = _work(asked, item, catalog)
     parameters = fitted(catalog)
     sized = replace(
@@ -136,13 +138,6 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
         row=row,
         notes=tuple(_notes(asked, item, work, table)),
     )
-
-
-def _check_used(asked: ServingQuestion) -> None:
-    """Refuse inputs that would have no effect."""
-    for field in OF_TOKENS:
-        if getattr(asked, field) not in (None, ""):
-            raise refuse("serving_not_for_items", field)
 
 
 def _check_fit(held_bytes: float, row: Resolved) -> None:

@@ -131,7 +131,10 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
     notes: list[Notice] = []
     device = _device(asked.hardware, catalog)
     model = find_model(asked.preset, asked.config, asked.params, asked.active_params)
-    notes += [_as_notice(text) for text in model.warnings]
+    notes += [  # those of a config are sentences
+        Notice("text", "config", {"text": one}) if isinstance(one, str) else one
+        for one in model.warnings
+    ]
     if not model.shape_known:
         notes.append(Notice("serving_layers_assumed", "params"))
     if asked.params is not None and asked.params < FEW:
@@ -462,11 +465,6 @@ def _unknown_model(name: str, catalog: Catalog) -> ValueError:
         if reason(error).code == "unknown_name":
             return error
     return refuse("serving_model_unknown", "preset", name=name)
-
-
-def _as_notice(warning: Notice | str) -> Notice:
-    """Warning of a model as a notice; those of a config are sentences."""
-    return Notice("text", "config", {"text": warning}) if isinstance(warning, str) else warning
 
 
 def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFormat:

@@ -428,14 +428,9 @@ def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:
         return found
     text = config.get("text_config")
     if isinstance(text, Mapping) and "hidden_size" in text:
-        inner = architecture({"model_type": _text_type(config), **text})
+        inner = architecture({"model_type": f"{config.get('model_type', '')}_text", **text})
         return inner if isinstance(inner, Decoder) else None
     return encoder_stack(config)
-
-
-def _text_type(config: Mapping[str, Any]) -> str:
-    """Default family of the language part of a config."""
-    return f"{config.get('model_type', '')}_text"
 
 
 def _plain_values(config: Mapping[str, Any]) -> int:

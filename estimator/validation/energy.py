@@ -12,7 +12,7 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.power import LOAD_EXPONENT, busy_share, odds_by_network
-from estimator.core.rows import Floats, Mask, Texts
+from estimator.core.rows import Floats, Texts
 from estimator.core.uncertainty import Uncertain
 from estimator.question.hardware import BUSY_SHARE, WAITING_PARAMS
 from estimator.question.provenance import uncertain_record
@@ -188,12 +188,8 @@ def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
     """Uncertainty of each run, from errors of equally well known other families [1]."""
     group = np.array([work_group(one) for one in found])
     family = np.array([one.family for one in found])
-    return np.array(
-        [
-            _spread_elsewhere(ratio, family, (family != one.family) & (group == of))
-            for one, of in zip(found, group.tolist(), strict=True)
-        ]
-    )
+    alike = [(family != one.family) & (group == of) for one, of in zip(found, group, strict=True)]
+    return np.array([power_spread(ratio[rows], family[rows]) for rows in alike])
 
 
 def power_spread(log_ratio: Floats, family: Texts) -> float:
@@ -204,10 +200,6 @@ def power_spread(log_ratio: Floats, family: Texts) -> float:
     _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
     votes = np.asarray(counts[places] ** FAMILY_EXPONENT, dtype=np.float64)
     return spread_by_votes(np.abs(log_ratio), votes)
-
-
-def _spread_elsewhere(ratio: Floats, family: Texts, elsewhere: Mask) -> float:
-    return power_spread(ratio[elsewhere], family[elsewhere])
 
 
 def _system_power(

@@ -176,7 +176,8 @@ def memory_wall(facts: Facts) -> Finding:
             "last": str(last.year),
         },
         figures=tuple(
-            Figure(f"growth in two years: {name}", "1", _growth(one)) for name, one in grown.items()
+            Figure(f"growth in two years: {name}", "1", _of_fit(*one.factor(2.0)))
+            for name, one in grown.items()
         ),
         page="trends",
         query={"view": "memory-wall"},
@@ -187,7 +188,7 @@ def exponential_compute(facts: Facts) -> Finding:
     """Training compute out of reach of universities."""
     compute = training_compute(facts.catalog).front()
     trend, cheaper = compute.trend(), device_per_dollar(facts.catalog).trend()
-    doubling = MONTHS * _doubling(trend)
+    doubling = MONTHS * _of_fit(*trend.doubling_years())
     low, high = doubling.interval()
     budget = facts["budget_usd"]
     answer = answer_scenario(
@@ -231,7 +232,7 @@ def quantum_volume_doubles(facts: Facts) -> Finding:
             "front": digits(best.trend().doubling_years()[1]),
         },
         figures=(
-            Figure("doubling time, best of all makers", "year", _doubling(best.trend())),
+            Figure("doubling time, best of all makers", "year", _of_fit(*best.trend().doubling_years())),
             Figure("best quantum volume on record", "1", Uncertain(best.values[-1])),
         ),
         page="trends",
@@ -243,11 +244,5 @@ def _times(trend: GrowthRate, years: float = 2.0) -> str:
     return f"×{digits(trend.factor(years)[1])}"
 
 
-def _growth(trend: GrowthRate) -> Uncertain:
-    low, mid, high = trend.factor(2.0)
-    return spread_between(low, high, "fit", mid=mid)
-
-
-def _doubling(trend: GrowthRate) -> Uncertain:
-    low, mid, high = trend.doubling_years()
+def _of_fit(low: float, mid: float, high: float) -> Uncertain:
     return spread_between(low, high, "fit", mid=mid)

@@ -300,7 +300,8 @@ def _text_energy(
     energy = answer.ranges["energy_per_request_wh"]
     known = np.isfinite(np.asarray(energy.mid))
     if not known.any():
-        raise refusal(_power_unknown(answer.notices.of(0)))
+        said = answer.notices.of(0)
+        raise refusal(next(one for one in said if one.code == "serving_power_unknown"))
     kept[answer.places[~known]] = False
     rows = np.flatnonzero(known)
     calls = np.broadcast_to(np.asarray(values["calls"]), (table.count,))[kept]
@@ -399,10 +400,6 @@ def _renamed(quantity: Uncertain) -> Uncertain:
         FACTOR_OF_MODEL if name == MODEL else name: load for name, load in quantity.loadings.items()
     }
     return Uncertain(quantity.mid, {name: load for name, load in loadings.items() if np.any(load)})
-
-
-def _power_unknown(notes: Sequence[Notice]) -> Notice:
-    return next(one for one in notes if one.code == "serving_power_unknown")
 
 
 def _assumptions(unknowns: Sequence[Unknown]) -> tuple[AssumedNumber, ...]:

@@ -65,7 +65,7 @@ def usage_report(
         inputs={"site": first.site.name},
         notices=(*notices, *dict.fromkeys(n for *_, answer in answers for n in answer.notices)),
         facts={
-            "spread": dict(sorted(((k, float(v)) for k, v in shares.items()), key=_largest_first)),
+            "spread": {k: float(shares[k]) for k in sorted(shares, key=lambda k: -shares[k])},
             "equivalents": equivalents(sums["energy_wh"], catalog),
             "assumptions": [
                 {name: value for name, value in one._asdict().items() if value not in (None, "")}
@@ -100,7 +100,3 @@ def _row(one: ModelUsage, requests: float, answer: PromptAnswer, level: float) -
         "output_tokens": one.output_tokens,
         "energy_wh": bounds(requests * answer.energy_wh, level),
     }
-
-
-def _largest_first(share: tuple[str, float]) -> float:
-    return -share[1]
