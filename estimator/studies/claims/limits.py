@@ -232,7 +232,11 @@ def quantum_volume_doubles(facts: Facts) -> Finding:
             "front": digits(best.trend().doubling_years()[1]),
         },
         figures=(
-            Figure("doubling time, best of all makers", "year", _of_fit(*best.trend().doubling_years())),
+            Figure(
+                "doubling time, best of all makers",
+                "year",
+                _of_fit(*best.trend().doubling_years()),
+            ),
             Figure("best quantum volume on record", "1", Uncertain(best.values[-1])),
         ),
         page="trends",
