@@ -272,6 +272,10 @@ def test_plans_for_other_aims_cost_no_more_than_asked_over_the_cheapest():
 
 
 def test_a_plan_counts_the_devices_that_hold_the_weights():
-    choices = {"hardware": ("h100-sxm",), "precision": ("bf16", "fp8")}
-    for plan in planned(most={"inter_token_s": 0.02}, choices=choices).plans:
-        assert plan.fewest_devices == {"bf16": 2.0, "fp8": 1.0}[plan.weights]
+    choices = {**CHOICES, "hardware": ("h100-sxm",), "devices": (2.0, 8.0), "site": ("us",)}
+    asked = replace(QUESTION, request_rate=1.0)
+    plans = planned(question=asked, choices=choices).plans
+    fewest = {(plan.weights, plan.question.devices, plan.fewest_devices) for plan in plans}
+    assert {("bf16", 8.0, 2.0), ("fp8", 2.0, 1.0), ("fp8", 8.0, 1.0)} <= fewest
+    busy = planned(question=replace(asked, request_rate=30.0), choices=choices).plans
+    assert any(plan.replicas > 1.0 and plan.fewest_devices == 1.0 for plan in busy)
