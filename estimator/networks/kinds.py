@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from operator import add
@@ -66,8 +67,8 @@ class AnyOf:
     (False, True)
     """
 
-    def __init__(self, *patterns: str) -> None:
-        self._patterns = patterns
+    def __init__(self, patterns: str) -> None:
+        self._patterns = patterns.split(", ")
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
@@ -80,120 +81,80 @@ class AnyOf:
 
 
 DEPTHWISE = AnyOf(
-    *("*efficientnet*", "efficientdet*", "*mobilenet*", "mnasnet*", "mixnet*", "depthwise"),
-    *("*xception*", "*shufflenet*", "ghostnet*", "*nasnet*", "mobilevit*", "separable conv*"),
+    "*efficientnet*, efficientdet*, *mobilenet*, mnasnet*, mixnet*, depthwise, "
+    "*xception*, *shufflenet*, ghostnet*, *nasnet*, mobilevit*, separable conv*"
 )
-DENSE_AGAIN = AnyOf("*efficientnetv*", "*efficientnet-v*", "*efficientnet v*")
+DENSE_AGAIN = AnyOf("*efficientnetv*, *efficientnet-v*, *efficientnet v*")
 """Networks that match the depthwise pattern but have dense convolutions."""
 
-UNETS = AnyOf("*unet", "u-net")
+UNETS = AnyOf("*unet, u-net")
 RECURRENT = AnyOf(
-    *(
-        "*rnn",
-        "*rnns",
-        "*lstm",
-        "*lstms",
-        "*gru",
-        "*grus",
-        "recurrent*",
-        "recurrence",
-        "linear attention",
-    ),
-    *("ssm", "ssms", "*hyena", "*mamba", "rwkv"),
+    "*rnn, *rnns, *lstm, *lstms, *gru, *grus, recurrent*, recurrence, linear attention, "
+    "ssm, ssms, *hyena, *mamba, rwkv"
 )
 SCANNED = AnyOf(
-    *("rwkv*", "linear attention", "ssm", "ssms", "*mamba", "*hyena", "retnet", "*deltanet"),
-    *("linear recurren*", "linear rnn*", "hybrid"),
+    "rwkv*, linear attention, ssm, ssms, *mamba, *hyena, retnet, *deltanet, "
+    "linear recurren*, linear rnn*, hybrid"
 )
 """Recurrences linear in their state, trained on all steps at once."""
 
 GRAPHS_AND_TABLES = AnyOf(
-    *(
-        "dlrm",
-        "*gnn",
-        "*gnns",
-        "dcn",
-        "dcnv2",
-        "graphs",
-        "graph net*",
-        "graph neural",
-        "graph conv*",
-    ),
-    *("graph attention", "graph transformer"),
+    "dlrm, *gnn, *gnns, dcn, dcnv2, graphs, graph net*, graph neural, graph conv*, "
+    "graph attention, graph transformer"
 )
 """Recommenders and graph networks, without layers of tokens or pixels."""
 
-CONTRASTIVE = AnyOf("contrastive", "*clip", "+ text")
+CONTRASTIVE = AnyOf("contrastive, *clip, + text")
 CONVOLUTIONS = AnyOf(
-    *("*cnn", "*cnns", "conv", "*convnet*", "*convnext*", "*convolution*", "*resnet", "*resnets"),
-    *("*resnext", "vgg", "*densenet", "*regnet*", "*dcgan", "*wavenet", "tcn", "conv1d", "conv2d"),
+    "*cnn, *cnns, conv, *convnet*, *convnext*, *convolution*, *resnet, *resnets, "
+    "*resnext, vgg, *densenet, *regnet*, *dcgan, *wavenet, tcn, conv1d, conv2d"
 )
 BIDIRECTIONAL = AnyOf(
-    *("encoder", "encoders", "*vit", "*vits", "*bert", "*berta", "*electra", "*t5", "*bart"),
-    *("enc-dec", "*detr", "wav2vec*", "data2vec*", "*clip", "*conformer", "*swin", "swinv2", "mae"),
+    "encoder, encoders, *vit, *vits, *bert, *berta, *electra, *t5, *bart, enc-dec, "
+    "*detr, wav2vec*, data2vec*, *clip, *conformer, *swin, swinv2, mae"
 )
 TRANSFORMERS = AnyOf(
-    *(
-        "*transformer",
-        "*transformers",
-        "decoder",
-        "decoders",
-        "encoder",
-        "encoders",
-        "*vit",
-        "*vits",
-    ),
-    *(
-        "*bert",
-        "*berta",
-        "attention",
-        "*swin",
-        "swinv2",
-        "*moe",
-        "*electra",
-        "*t5",
-        "*bart",
-        "*detr",
-    ),
-    *("wav2vec*", "data2vec*", "*clip", "*former", "mixture of experts"),
+    "*transformer, *transformers, decoder, decoders, encoder, encoders, *vit, *vits, "
+    "*bert, *berta, attention, *swin, swinv2, *moe, *electra, *t5, *bart, *detr, "
+    "wav2vec*, data2vec*, *clip, *former, mixture of experts"
 )
 """Transformers, and similar networks over whole sequences."""
 
-SPARSE = AnyOf("*moe", "mixture of experts", "switch")
-DECODERS = AnyOf("decoder", "decoders")
+SPARSE = AnyOf("*moe, mixture of experts, switch")
+DECODERS = AnyOf("decoder, decoders")
 LORA = AnyOf("*lora")
 
 FAMILIES = (
-    ("lstm", AnyOf("*lstm", "*lstms")),
-    ("gru", AnyOf("*gru", "*grus")),
-    ("state space", AnyOf("ssm", "ssms", "*mamba", "*hyena", "rwkv", "linear attention")),
-    ("plain recurrence", AnyOf("*rnn", "*rnns", "recurrent*", "recurrence")),
+    ("lstm", AnyOf("*lstm, *lstms")),
+    ("gru", AnyOf("*gru, *grus")),
+    ("state space", AnyOf("ssm, ssms, *mamba, *hyena, rwkv, linear attention")),
+    ("plain recurrence", AnyOf("*rnn, *rnns, recurrent*, recurrence")),
     (
         "inverted residuals",
-        AnyOf("*mobilenet*", "*efficientnet*", "mnasnet*", "mixnet*", "inverted"),
+        AnyOf("*mobilenet*, *efficientnet*, mnasnet*, mixnet*, inverted"),
     ),
-    ("depthwise", AnyOf("depthwise", "*convnext*")),
+    ("depthwise", AnyOf("depthwise, *convnext*")),
     (
         "residual",
-        AnyOf("*resnet", "*resnets", "*resnext", "residual", "bottleneck", "*densenet", "*regnet*"),
+        AnyOf("*resnet, *resnets, *resnext, residual, bottleneck, *densenet, *regnet*"),
     ),
-    ("patches", AnyOf("*vit", "*vits", "*swin", "swinv2", "deit", "patch", "patches")),
-    ("experts", AnyOf("*moe", "mixture of experts")),
+    ("patches", AnyOf("*vit, *vits, *swin, swinv2, deit, patch, patches")),
+    ("experts", AnyOf("*moe, mixture of experts")),
     ("encoder", BIDIRECTIONAL),
     (
         "convolutions in time",
-        AnyOf("*wavenet", "tcn", "1-d", "1d", "in time", "temporal conv*"),
+        AnyOf("*wavenet, tcn, 1-d, 1d, in time, temporal conv*"),
     ),
     (
         "plain convolutions",
-        AnyOf("vgg", "alexnet", "lenet", "*cnn", "*cnns", "conv", "*convnet", "*convolution*"),
+        AnyOf("vgg, alexnet, lenet, *cnn, *cnns, conv, *convnet, *convolution*"),
     ),
     ("mixer", AnyOf("*mixer")),
     (
         PERCEPTRON,
         AnyOf(
-            *("perceptron", "perceptrons", "*mlp", "*mlps", "kan", "tabular", "fully connected"),
-            *("feedforward", "feed-forward"),
+            "perceptron, perceptrons, *mlp, *mlps, kan, tabular, fully connected, feedforward, "
+            "feed-forward"
         ),
     ),
 )
@@ -278,19 +239,7 @@ TYPES = (
 """Workload type, architecture -> its `model_type`s; those with `*` apply last, in order."""
 
 
-@lru_cache(maxsize=1)
-def _types() -> tuple[dict[str, tuple[str, str]], tuple[tuple[re.Pattern[str], str, str], ...]]:
-    """Types by exact name, and patterns of others."""
-    rows = [(work, arch, name) for work, arch, names in TYPES for name in names.split()]
-    exact = {name: (work, arch) for work, arch, name in rows if "*" not in name}
-    patterns = tuple(
-        (re.compile(re.escape(name).replace(r"\*", ".*")), work, arch)
-        for work, arch, name in rows
-        if "*" in name
-    )
-    return exact, patterns
-
-
+@lru_cache(maxsize=4096)
 def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
     """Workload type and architecture, as words, of a Hugging Face `model_type`.
 
@@ -298,11 +247,9 @@ def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
     (('language', 'encoder'), ('language', 'MoE decoder'))
     """
     name = model_type.lower()
-    exact, patterns = _types()
-    if name in exact:
-        return exact[name]
-    for pattern, work, arch in patterns:
-        if pattern.fullmatch(name):
+    rows = [(known, work, arch) for work, arch, names in TYPES for known in names.split()]
+    for known, work, arch in sorted(rows, key=lambda row: "*" in row[0]):
+        if fnmatchcase(name, known):
             return work, arch
     return "language", "MoE decoder" if sparse else "dense decoder"
 
