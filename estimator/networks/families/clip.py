@@ -10,7 +10,6 @@ from dataclasses import replace
 from estimator.core.messages import refuse
 from estimator.networks.blocks import (
     Cost,
-    Costs,
     Mlp,
     equal_heads,
     linear,
@@ -48,27 +47,6 @@ def pair_network(
     return network(fields, run)
 
 
-def bert_tower(
-    part: Fields,
-    before: Costs,
-    *,
-    after: Costs | None = None,
-    once: Costs | None = None,
-    spare_positions: int = 0,
-    causal: bool = False,
-) -> Stack:
-    """BERT as the text tower, with costs per token and per text."""
-    sizes = bert_sizes(part)
-    return Stack(
-        before=before,
-        stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
-        after=after or {},
-        once=once or {},
-        longest=max(sizes.positions - spare_positions, 1),
-        causal=causal,
-    )
-
-
 def clip_text(fields: Fields, projection: int = 0) -> Stack:
     """CLIP's text tower: causal, norms before the blocks."""
     return _text(with_defaults_of(fields, "clip_text_model"), projection, causal=True)
@@ -79,7 +57,11 @@ def _text(fields: Fields, projection: int, causal: bool) -> Stack:
     norm = {"norm/outer": params_only(2 * sizes.hidden)}
     before = {**tables(sizes, sizes.hidden, norm=False), **norm}
     once = {"head/project": linear(sizes.hidden, projection, not causal)}
-    return bert_tower(fields, before, once=once, causal=causal)
+    layers = Layers(costs=block(fields, sizes), times=sizes.layers)
+    longest = sizes.positions
+    return Stack(
+        before=before, stack=(layers,), after={}, once=once, longest=longest, causal=causal
+    )
 
 
 def clip_sight(fields: Fields, projection: int = 0) -> Vision:

@@ -1,10 +1,10 @@
-"""Convolutional networks: ResNet, RegNet, ConvNeXt.
+"""Convolutional networks: ResNet, ConvNeXt.
 
 Also DINOv3 over ConvNeXt. The items of a pass are images. The first convolution needs no input
 gradient, so training is slightly less than three times the forward pass.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -33,12 +33,7 @@ STEM_WIDTH, WIDTHS = 64, (256, 512, 1024, 2048)
 """Channels of a ResNet of bottlenecks (arXiv:1512.03385, table 1)."""
 
 
-def conv_net(
-    fields: Fields,
-    body: Body,
-    features: int,
-    side: int | None = None,
-) -> Network:
+def conv_net(fields: Fields, body: Body, features: int, side: int | None = None) -> Network:
     """Network of a config, with its classifier if the class has one."""
     head = classifier(fields, features)
     pixels = square(fields, "image_size", DEFAULT_SIDE) if side is None else side
@@ -49,11 +44,6 @@ def conv_net(
 @family("resnet")
 def resnet(fields: Fields) -> Network:
     """ResNet: basic or bottleneck layers, stride in the 3x3 convolution (version 1.5)."""
-    return conv_net(fields, *resnet_body(fields))
-
-
-def resnet_body(fields: Fields) -> tuple[Body, int]:
-    """ResNet body from images to maps, and its output channels."""
     widths = fields.sizes("hidden_sizes", WIDTHS)
     depths = fields.layer_counts("depths", (3, 4, 6, 3), len(widths))
     stem = fields.size("embedding_size", default=STEM_WIDTH)
@@ -64,44 +54,20 @@ def resnet_body(fields: Fields) -> tuple[Body, int]:
     first = 2 if fields.flag("downsample_in_first_stage") else 1
 
     def body(flow: Flow) -> Flow:
-        flow = wide_stem(flow, channels, stem)
-        return staged(flow, layer, (stem, *widths), depths, first)
+        conv, inputs = Conv(channels, stem, kernel=7, stride=2), stem
+        flow = flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
+        for place, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            name, stride = f"stage{place + 1}", 2 if place else first
+            if inputs != width or stride != 1:
+                shortcut = Conv(inputs, width, kernel=1, stride=stride)
+                flow = flow.beside(f"{name}/shortcut", shortcut)
+            flow = flow.convs(f"{name}/convolution", layer(inputs, width, stride))
+            for _ in range(depth - 1):
+                flow = flow.convs(f"{name}/convolution", layer(width, width, 1))
+            inputs = width
+        return flow
 
-    return body, widths[-1]
-
-
-def wide_stem(flow: Flow, channels: int, width: int) -> Flow:
-    """7x7 convolution and pooling, each halving the map."""
-    conv = Conv(channels, width, kernel=7, stride=2)
-    return flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
-
-
-Layer = Callable[[int, int, int], list[Conv]]
-"""Callable for the convolutions of a layer from input channels, output channels and stride."""
-
-
-def staged(
-    flow: Flow, layer: Layer, widths: Sequence[int], depths: Sequence[int], first_stride: int
-) -> Flow:
-    """Stages of layers; all but the first halve the map."""
-    for place, depth in enumerate(depths):
-        stride = 2 if place else first_stride
-        flow = stage(flow, f"stage{place + 1}", layer, widths[place : place + 2], depth, stride)
-    return flow
-
-
-def stage(
-    flow: Flow, name: str, layer: Layer, widths: Sequence[int], depth: int, stride: int
-) -> Flow:
-    """Layers with a shortcut, convolved where the shape changes."""
-    inputs, outputs = widths
-    if inputs != outputs or stride != 1:
-        shortcut = Conv(inputs, outputs, kernel=1, stride=stride)
-        flow = flow.beside(f"{name}/shortcut", shortcut)
-    flow = flow.convs(f"{name}/convolution", layer(inputs, outputs, stride))
-    for _ in range(depth - 1):
-        flow = flow.convs(f"{name}/convolution", layer(outputs, outputs, 1))
-    return flow
+    return conv_net(fields, body, widths[-1])
 
 
 def basic_layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
@@ -109,49 +75,15 @@ def basic_layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
     return [Conv(inputs, outputs, stride=stride), Conv(outputs, outputs)]
 
 
-def bottleneck(
-    early: bool, inputs: int, outputs: int, stride: int, narrow: int | None = None, groups: int = 1
-) -> list[Conv]:
-    """1x1 convolution to `narrow` channels (by default a quarter), 3x3, and 1x1 back."""
-    narrow = outputs // 4 if narrow is None else narrow
+def bottleneck(early: bool, inputs: int, outputs: int, stride: int) -> list[Conv]:
+    """1x1 convolution to a quarter of the channels, 3x3, and 1x1 back."""
+    narrow = outputs // 4
     first, second = (stride, 1) if early else (1, stride)
     return [
         Conv(inputs, narrow, kernel=1, stride=first),
-        Conv(narrow, narrow, stride=second, groups=groups),
+        Conv(narrow, narrow, stride=second),
         pointwise(narrow, outputs),
     ]
-
-
-@family("regnet")
-def regnet(fields: Fields) -> Network:
-    """RegNet X, and Y with squeeze and excitation (arXiv:2003.13678)."""
-    widths = fields.sizes("hidden_sizes", (128, 192, 512, 1088))
-    depths = fields.layer_counts("depths", (2, 6, 12, 2), len(widths))
-    stem = fields.size("embedding_size", default=32)
-    channels = fields.size("num_channels", default=3)
-    group_width = fields.size("groups_width", default=64)
-    squeezes = fields.text("layer_type", default="y") != "x"
-    first = 2 if fields.flag("downsample_in_first_stage", default=True) else 1
-
-    def layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
-        groups = max(1, outputs // group_width)
-        return bottleneck(False, inputs, outputs, stride, narrow=outputs, groups=groups)
-
-    def body(flow: Flow) -> Flow:
-        flow = flow.conv("stem/convolution", Conv(channels, stem, stride=2), first=True)
-        flow = staged(flow, layer, (stem, *widths), depths, first)
-        return _squeezed(flow, (stem, *widths), depths) if squeezes else flow
-
-    return conv_net(fields, body, widths[-1])
-
-
-def _squeezed(flow: Flow, widths: Sequence[int], depths: Sequence[int]) -> Flow:
-    """Squeeze and excitation of each layer."""
-    for stage, depth in enumerate(depths):
-        for place in range(depth):
-            narrow = round(widths[stage + (place > 0)] / 4)
-            flow = flow.squeezed(f"stage{stage + 1}", widths[stage + 1], narrow)
-    return flow
 
 
 def convnext(version: int, fields: Fields) -> Network:
