@@ -49,8 +49,12 @@ def _draw(values: Values, report: HeldOut, frame: Frame) -> None:
     table = groups.groups_table(report)
     sentence = words.sentence(report, values, years())
     if frame.slide:
-        SECTIONS[frame.show](report, table, values, frame)
-        style.caption_html(sentence)
+        if frame.show in ("runs", "errors"):
+            style.sentence(sentence)
+            SECTIONS[frame.show](report, table, values, frame)
+        else:
+            SECTIONS[frame.show](report, table, values, frame)
+            style.caption_html(sentence)
         return
     style.sentence(sentence)
     style.figures(style.figure(*card) for card in words.cards(table))

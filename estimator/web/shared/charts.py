@@ -62,6 +62,9 @@ UNIT = (
 )
 """Vega expression for the size of a slide's frame relative to a small projector [1]."""
 
+HEADROOM = 16
+"""Room above a slide's chart for the label of its first row [px]."""
+
 HALL = 1.2
 """Scale at which the smallest letters have 2.5% of a slide's height [1]."""
 
@@ -376,7 +379,7 @@ def theme(look: Look) -> Spec:
     return {
         "background": "transparent",
         "font": FONT,
-        "padding": 4,
+        "padding": {"left": 4, "right": 4, "bottom": 4, "top": 4 + HEADROOM * look.slide},
         "view": {"stroke": None},
         "axis": {
             "labelColor": colours["muted"],
