@@ -410,8 +410,9 @@ def _price(plan: ServingPlan) -> str:
         return _("unknown")
     price = _("{price}/h").format(price=amount(float(plan.price.usd_per_h.mid), "USD"))
     source = open_catalog().source(plan.price.source)
-    linked = anchor(source.url, source.date) if source.url else escape(source.date)
-    return Html(f"{escape(price)}, {linked}")
+    title = escape(source.title, quote=True)
+    dated = f'<abbr tabindex="0" title="{title}">{escape(source.date)}</abbr>'
+    return Html(f"{escape(price)}, {anchor(source.url, source.date) if source.url else dated}")
 
 
 def _replicas(plan: ServingPlan) -> str:
