@@ -71,8 +71,6 @@ def draw_one(name: str, answer: Answer, values: Values, problems: Problems, hint
         widgets.choose(PARAMETERS, name, _(declared.label), offered, None)
     elif isinstance(declared, Typed | LineOfText) and name != "config":
         widgets.text(PARAMETERS, name, _(declared.label), hint or _assumed_value(name, answer))
-    elif name == "config":
-        widgets.config_box(PARAMETERS, name)
     else:
         widgets.draw_one(PARAMETERS, name)
     if name in problems:

@@ -22,7 +22,6 @@ from estimator.web.estimate.inputs import (
     settled,
     values_of,
 )
-from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.profiles import open_catalog
@@ -46,7 +45,7 @@ class ScenarioParameters(LinkParameters):
         """Scenario of a link, adjusted where needed."""
         said, found = from_link(query)
         notices = [
-            unread(one.field, query[one.field]) if one.code == "unread" else sentence_of(one)
+            self.problem(one.field, query[one.field]) if one.code == "unread" else sentence_of(one)
             for one in found
         ]
         if query.get(QLORA) == "1" and said.finetune == "lora":
@@ -81,13 +80,6 @@ class ScenarioParameters(LinkParameters):
 
 
 PARAMETERS = ScenarioParameters("estimate", *KNOWN)
-
-
-def unread(name: str, text: str) -> str:
-    """Message that a text is not a number for an input."""
-    label = _(INPUTS[name].label).partition(" [")[0]
-    notice = _("“{name}” is not a number: {given}; write it like 7e9 or 7B")
-    return notice.format(name=label, given=shortened(text))
 
 
 def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:

@@ -43,7 +43,7 @@ from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import TRAIN, Page
+from estimator.web.shared.site import TRAIN
 from estimator.web.shared.tables import (
     Others,
     answer_beside,
@@ -498,12 +498,8 @@ QUESTION = PageQuestion(
     implied=_implied,
     shares=False,
 )
-PAGE = Page(
-    path="estimate",
-    title=N_("Estimate"),
-    group=TRAIN,
+PAGE = replace(
+    QUESTION.page(N_("Estimate"), TRAIN),
     draw=draw,
-    slides=SLIDES,
     controls=[name for name in OF_ALL if INPUTS[name].label],
-    inputs=PARAMETERS,
 )

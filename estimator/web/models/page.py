@@ -240,12 +240,7 @@ def _controls(values: Values, problems: Mapping[str, str], model: Described | No
         for name, field in (("length", "seq_len"), ("image", "image_size"))
         if field not in takes
     }
-    widgets.draw_all(PARAMETERS, problems, {"config": _config, **dict.fromkeys(hidden)})
-
-
-def _config() -> None:
-    """Draw the box and upload of a config.json."""
-    widgets.config_box(PARAMETERS, "config")
+    widgets.draw_all(PARAMETERS, problems, dict.fromkeys(hidden))
 
 
 SLIDES = {

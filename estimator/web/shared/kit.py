@@ -23,7 +23,7 @@ import streamlit as st
 
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
-from estimator.web.shared import share, style, widgets
+from estimator.web.shared import scenario, share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import sentence_of
@@ -85,7 +85,7 @@ class PageQuestion(Generic[Found]):
     query: Callable[[Values], dict[str, str]] | None = None
     worded: Callable[[Notice], str] = sentence_of
     named: Mapping[str, str] = field(default_factory=dict)
-    implied: Callable[[Found], Mapping[str, str]] | None = None
+    implied: Callable[[Found], dict[str, str]] | None = None
     shares: bool = True
 
     def page(self, title: str, group: str, carries: Mapping[str, str] | None = None) -> Page:
@@ -126,8 +126,9 @@ class PageQuestion(Generic[Found]):
         if self.shares and not frame.slide:
             files = () if found is None else self.files(values, found)
             share.draw(self.slides, query, title=self.title(values), files=files)
-        implied = self.implied(found) if self.implied and found is not None else {}
-        share.leave(self.inputs, query, frame, implied)
+        self.inputs.leave(query, embedded=frame.embedded)
+        implied = {} if self.implied is None or found is None else self.implied(found)
+        style.marker(query, scenario.handed_on(query, frame.carried) | implied)
 
     def _answered(
         self, asked: Values

@@ -13,10 +13,9 @@ import segno
 import streamlit as st
 
 from estimator.system.formula_cells import without_formula
-from estimator.web.shared import scenario, snippets, style
-from estimator.web.shared.frame import Frame
+from estimator.web.shared import snippets, style
 from estimator.web.shared.language import ENGLISH, N_, _, current
-from estimator.web.shared.url_state import LinkParameters, Query, address_of, versioned
+from estimator.web.shared.url_state import Query, address_of, versioned
 
 Asked = TypeVar("Asked")
 
@@ -218,14 +217,6 @@ def _copies(slides: Mapping[str, str], link: Query, title: str, shown: Query) ->
     )
     look = snippets.slide_look(dark=st.context.theme.type == "dark")
     _snippets(address_of(link, **look, show=chosen, **shown), title)
-
-
-def leave(
-    inputs: LinkParameters, query: Query, frame: Frame, implied: Mapping[str, str] | None = None
-) -> None:
-    """Write the URL of a page, and its test marker."""
-    inputs.leave(query, embedded=frame.embedded)
-    style.marker(query, scenario.handed_on(query, frame.carried) | dict(implied or {}))
 
 
 def _offline(figure: File, title: str) -> None:

@@ -143,15 +143,18 @@ class LinkParameters:
 
     def problems(self, state: State) -> dict[str, str]:
         """Parameter -> why its widget's content is invalid, for invalid ones."""
-        held = {one.name: state.get(widget_key(self.page, one.name)) for one in self.known}
+        held = [(one, state.get(widget_key(self.page, one.name))) for one in self.known]
         found = {
-            one.name: replace(one, name=one.called_in_sentence).parse(
-                one.link_text(held[one.name])
-            )[1]
-            for one in self.known
-            if held[one.name] is not None
+            one.name: self.problem(one.name, one.link_text(value))
+            for one, value in held
+            if value is not None
         }
         return {name: notice for name, notice in found.items() if notice}
+
+    def problem(self, name: str, text: str) -> str:
+        """Reason why a text is invalid for an input, by its label; empty if it is valid."""
+        declared = self.declared(name)
+        return replace(declared, name=declared.called_in_sentence).parse(text)[1]
 
     def arrive(self) -> Values:
         """Return the inputs from widgets, a button, or a URL.

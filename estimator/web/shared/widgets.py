@@ -8,6 +8,7 @@ import streamlit as st
 
 from estimator.web.shared import style
 from estimator.web.shared.language import _
+from estimator.web.shared.scenario import ConfigText
 from estimator.web.shared.url_state import (
     Choice,
     LinkParameters,
@@ -62,6 +63,8 @@ def draw_one(parameters: LinkParameters, name: str) -> None:
     elif isinstance(declared, Number):
         drawn = slider if declared.slides else number
         drawn(parameters, name, _(declared.label), declared.step)
+    elif isinstance(declared, ConfigText):
+        config_box(parameters, name)
     else:
         text(parameters, name, _(declared.label))
 
