@@ -104,6 +104,14 @@ def test_a_plan_says_what_is_best_and_what_binds():
     assert "18 designs examined" in noted
 
 
+def test_a_plan_on_prices_of_few_offers_says_so_whichever_of_its_designs_has_them():
+    said = "rests on 1 offer, so its interval is wider"
+    assert said in shown("plan --flop 1e22 --hardware mi355x --devices 8")[1]
+    both = "plan --flop 1e22 --hardware h100,mi355x --devices 8 --minimize energy --verbose"
+    assert said in shown(both)[1]
+    assert "rests on" not in shown("plan --flop 1e22 --hardware h100 --devices 8 --verbose")[1]
+
+
 def test_a_plan_counts_its_devices_exactly():
     out, _ = shown("plan --flop 1e23 --hardware h100 --devices 1024")
     assert out.startswith("1,024 × h100: ")

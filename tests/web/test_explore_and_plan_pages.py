@@ -116,6 +116,12 @@ def test_a_time_is_written_in_days_where_a_person_would():
     assert re.search(r"[\d.]+ days", text)
 
 
+def test_a_plan_on_a_price_of_one_offer_says_so():
+    said = "the price of AMD Instinct MI355X 288GB rests on 1 offer"
+    assert said.casefold() in opened("plan", hardware="mi355x")[1].casefold()
+    assert "rests on" not in opened("plan", hardware="b200")[1]
+
+
 def test_each_plan_is_another_design_and_names_its_other_places():
     markup, text = opened("plan")
     links = re.findall(r'href="estimate\?([^"]*)"[^>]*>([^<]*)</a>', markup)
