@@ -26,14 +26,14 @@ from estimator.core.rows import Floats, Places
 from estimator.core.uncertainty import z_score
 from estimator.inference.engines import fitted
 from estimator.inference.quantities import QUANTITIES, Calibration, answer_questions
-from estimator.inference.question import COLUMNS, INPUTS, ServingQuestion
+from estimator.inference.question import COLUMNS, ServingQuestion
 from estimator.inference.report import set_ups_report
 from estimator.inference.resolver import ServingResolver
 from estimator.question.columns import CellReader, fields_of
 from estimator.question.csv_dialect import TableOut
 from estimator.question.csv_records import Records, csv_cell
 from estimator.question.inputs import Question
-from estimator.question.scenario import NOT_READ, Scenario, column_of
+from estimator.question.scenario import NOT_READ, Scenario
 from estimator.question.table import Table, Words
 from estimator.show.number_text import rows_in_text
 from estimator.system.formula_cells import without_formulas
@@ -153,7 +153,7 @@ def estimate_csv(
             table = _profiled(table, carbon_profile)
         return table_report(estimate_table(table, catalog, known=known), RESULTS, level)
 
-    written = _ResultsWriter(out, RESULT_COLUMNS, ("training_flop",), RESULTS, column_of)
+    written = _ResultsWriter(out, ("training_flop",), RESULTS)
     header, rows, refused = _answered(
         lines, written, (Scenario, NOT_READ), catalog, _check_training, answered
     )
@@ -195,21 +195,12 @@ def serve_csv(
         found = answer_questions(table, resolver, calibration=calibration)
         return set_ups_report(found, table.count, level)
 
-    written = _ResultsWriter(out, SERVED_COLUMNS, (), QUANTITIES, serving_column_of)
+    written = _ResultsWriter(out, (), QUANTITIES)
     header, rows, refused = _answered(
         lines, written, (ServingQuestion, ()), catalog, _check_serving, answered
     )
     notes = tuple(misspelled(header, SERVING_FIELDS))
     return Counts(rows=rows, answered=rows - refused, refused=refused, notes=notes)
-
-
-def serving_column_of(name: str) -> str:
-    """Return the documented column of an inference input.
-
-    >>> serving_column_of("params"), serving_column_of("site")
-    ('params_total', 'site')
-    """
-    return INPUTS[name].column if name in INPUTS else name
 
 
 def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
@@ -229,16 +220,12 @@ def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class _ResultsWriter:
-    """Output of result rows, with the selected results.
-
-    `mids` are quantities written as a median only, `names` names the inputs.
-    """
+    """Output of result rows: `mids` are written as a median only, `names` names the inputs."""
 
     out: TableOut
-    columns: tuple[str, ...]
-    mids: tuple[str, ...]
-    quantities: tuple[str, ...]
-    names: Names
+    mids: Sequence[str]
+    quantities: Sequence[str]
+    names: Names = str
 
     def rows(self, texts: Sequence[str], report: Report) -> Iterator[str]:
         """Input rows with numbers, warnings and error; no numbers if refused."""
@@ -281,16 +268,17 @@ def _answered(
     answered: Callable[[Table[Any]], Report],
 ) -> tuple[list[str], int, int]:
     """Answer a table in chunks; return its header, and counts of rows and refusals [1]."""
-    question, without = asked
+    (question, without), columns = asked, result_columns(written.mids, written.quantities)
     records = Records(lines)
     text, cells = next(iter(records), ("", []))
-    header = header_of(cells, written.columns)
+    header = header_of(cells, columns)
     check(header)
     (text,) = without_formulas([text])
-    written.out.write(f"{text},{','.join(written.columns)}\n")
+    written.out.write(f"{text},{','.join(columns)}\n")
     reader: CellReader[Question] = CellReader(question, header, catalog, without)
-    documented = written.names
-    written = replace(written, names=lambda name: reader.columns.get(name, documented(name)))
+    documented = {name: declared.column for name, declared in question.inputs.items()}
+    named = {**documented, **reader.columns}
+    written = replace(written, names=lambda name: named.get(name, name))
     rows = refused = 0
     with _no_search_for_cycles():
         for block in records.blocks(len(header), reader.places, CHUNK_ROWS):
