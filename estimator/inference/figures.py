@@ -306,7 +306,7 @@ def compared_with_api(
         return None
     traffic = done_of(answer).passes.traffic
     return against_api(
-        float(row.price.usd_per_h.mid) * H_PER_DAY * row.devices,
+        float(row.price.value.mid) * H_PER_DAY * row.devices,
         answer.mid("output_tokens_per_s") * H_PER_DAY * S_PER_H,
         input_usd=input_usd,
         output_usd=output_usd,
@@ -349,7 +349,7 @@ def inputs(answer: ServingAnswer) -> dict[str, Any]:
     if row.site.co2e_kg_per_kwh is not None:
         numbers["co2e_kg_per_kwh"] = row.site.co2e_kg_per_kwh.mid
     if row.price is not None:
-        numbers |= {"price_usd_per_h": row.price.usd_per_h.mid, "price_source": row.price.source}
+        numbers |= {"price_usd_per_h": row.price.value.mid, "price_source": row.price.source}
     return numbers
 
 

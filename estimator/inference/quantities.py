@@ -36,6 +36,7 @@ from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, does_not_fit
 from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import THINK_S, NamedSetup, ServingTable, filled
+from estimator.question.ownership import PURCHASE_PRICE
 from estimator.question.provenance import uncertain_record
 from estimator.question.table import Table
 
@@ -665,9 +666,9 @@ def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncert
 
     NaN without a price on record.
     """
-    prices = [UNKNOWN if one is None else one.usd_per_h for one in table.prices]
+    prices = [UNKNOWN if one is None else one.value for one in table.prices]
     rent = hours * by_row(prices, table.price_at)
-    owned = np.array([one is not None and one.owned for one in table.prices])
+    owned = np.array([one is not None and PURCHASE_PRICE in one.inputs for one in table.prices])
     if not owned.any():
         return rent
     sites, at = table.sites
@@ -746,7 +747,7 @@ def lacking(table: ServingTable, row: int) -> tuple[Notice, ...]:
         notes.append(Notice("serving_power_unknown", "hardware", device))
     if price is None:
         notes.append(Notice("serving_price_unknown", "price", device))
-    elif price.owned:
+    elif PURCHASE_PRICE in price.inputs:
         notes.append(Notice("serving_owned", "price", device))
     else:
         notes += price.notices

@@ -21,7 +21,6 @@ from estimator.core.rows import Floats, Places, few, first_rows, nowhere, rows_w
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.inference.capacity import devices_needed
-from estimator.inference.device_price import DevicePrice, find_device_price
 from estimator.inference.devices import (
     ServingDevice,
     engine_of,
@@ -39,6 +38,7 @@ from estimator.inference.served_model import ServedModel, from_config, from_size
 from estimator.inference.setups import NamedSetup, ServingTable, filled, table_of
 from estimator.inference.step import Layout
 from estimator.networks.config_file import config_name, config_of
+from estimator.question.hardware import find_device_price
 from estimator.question.provenance import Found, noted
 from estimator.question.site import find_site
 from estimator.question.table import Table, Words
@@ -112,11 +112,11 @@ def _preset(identity: str, name: str, catalog: Catalog) -> ServedModel:
 
 def _price(
     hardware: str, site: str, given: float | None, many: bool, catalog: Catalog
-) -> DevicePrice | None:
+) -> Found[Uncertain] | None:
     device = _device(hardware, catalog).device
     return catalog.look_up(
         ("price", hardware, site, given, many),
-        lambda: find_device_price(device, catalog, given=given, many=many, site=site),
+        lambda: find_device_price(device, catalog, paid=given, many=many, site=site),
     )
 
 

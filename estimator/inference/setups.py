@@ -21,8 +21,8 @@ from estimator.core.rows import (
     rows_where,
 )
 from estimator.core.site import Site
+from estimator.core.uncertainty import Uncertain
 from estimator.inference.capacity import most_sequences, weight_bytes
-from estimator.inference.device_price import DevicePrice
 from estimator.inference.devices import Products, ServingDevice
 from estimator.inference.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Parameters
 from estimator.inference.formats import WeightFormat
@@ -143,7 +143,7 @@ class Resolved:
     expert_shard: float
     stages: float
     site: Site
-    price: DevicePrice | None
+    price: Found[Uncertain] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ class ServingTable:
     asked: Table[ServingQuestion]
     named: Sequence[NamedSetup]
     named_at: Places
-    prices: Sequence[DevicePrice | None]
+    prices: Sequence[Found[Uncertain] | None]
     price_at: Places
     model: Served
     machine: Machine

@@ -12,7 +12,15 @@ from estimator.core.notice import Notice
 from estimator.core.rows import median_of
 from estimator.core.uncertainty import Uncertain, total
 from estimator.question.ownership import find_lifetime_h, used_up_price
-from estimator.question.provenance import Found, of_all, prior, recorded, uncertain_record
+from estimator.question.provenance import (
+    Found,
+    given_value,
+    of_all,
+    prior,
+    recorded,
+    uncertain_record,
+)
+from estimator.question.site import provider_at
 
 TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
 """Default training formats; the fastest that the device supports is used."""
@@ -279,6 +287,23 @@ def find_price(
         notices.append(Notice("few_offers", "price", few_offers))
     record = _price_record(offers, "few_offers" if few else "single_quote", catalog)
     return recorded("price_usd_per_h", record, "price", notices=tuple(notices))
+
+
+def find_device_price(
+    device: Device, catalog: Catalog, *, paid: float | None, many: bool, site: str = ""
+) -> Found[Uncertain] | None:
+    """Return the price of a device-hour: as paid, by on-demand offers, or of ownership [USD/h].
+
+    None if no price is on record. A cloud region uses its own provider's offers. Owned devices of
+    more than one node also pay for their share of the network; electricity is not included.
+    """
+    if paid is not None:
+        return given_value("price_usd_per_h", paid, "USD/h")
+    rent = find_price(device, catalog, provider=provider_at(site, catalog))
+    if rent is not None:
+        return rent
+    bought, life_h = used_up_price(device, catalog, many=many), find_lifetime_h(catalog)
+    return None if bought is None else of_all(bought.value / life_h.value, bought, life_h)
 
 
 def _price_record(fresh: Sequence[Price], least: str, catalog: Catalog) -> Record:

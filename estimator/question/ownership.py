@@ -16,6 +16,9 @@ from estimator.question.provenance import Found, given_value, of_all, prior, rec
 WHOLE = ("server", "supercomputer", "wafer", "brain", "soc", "npu-phone")
 """Device types whose price is that of the whole machine."""
 
+PURCHASE_PRICE = "launch_price_usd"
+"""Number of a device that owning it starts from."""
+
 
 def used_up_price(
     device: Device,
@@ -39,7 +42,7 @@ def used_up_price(
 def _used_up_price(
     device: Device, catalog: Catalog, *, paid: float | None, many: bool
 ) -> Found[Uncertain] | None:
-    key = "launch_price_usd"
+    key = PURCHASE_PRICE
     if paid is not None:
         price = given_value(key, paid, "USD")
     elif key in device.records:

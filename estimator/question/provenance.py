@@ -60,6 +60,11 @@ class Found(Generic[Thing]):
     inputs: dict[str, SourcedNumber] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
+    @property
+    def source(self) -> str:
+        """Source of the first number, empty if the user gave it."""
+        return next((one.source for one in self.inputs.values()), "")
+
 
 def noted(value: Thing, *notices: Notice) -> Found[Thing]:
     """Attach notices to a value."""

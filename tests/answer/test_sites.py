@@ -17,8 +17,7 @@ from estimator.answer.design_facts import offers_of
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog, Record
 from estimator.cli import main
-from estimator.inference.device_price import find_device_price
-from estimator.question.hardware import find_hardware
+from estimator.question.hardware import find_device_price, find_hardware
 from estimator.question.provenance import uncertain_record
 from estimator.question.scenario import Scenario, from_link, link
 from estimator.question.site import (
@@ -352,11 +351,11 @@ def test_a_region_whose_provider_has_no_such_device_takes_all_offers_and_says_so
 def test_serving_in_a_cloud_region_takes_the_offers_of_its_provider():
     def price(device, region):
         return find_device_price(
-            CATALOG.device(device), CATALOG, given=None, many=False, site=region
+            CATALOG.device(device), CATALOG, paid=None, many=False, site=region
         )
 
-    assert price("h100", "us-east-1").usd_per_h.mid == 6.88
-    assert price("h100", "westeurope").usd_per_h.mid == 12.29
+    assert price("h100", "us-east-1").value.mid == 6.88
+    assert price("h100", "westeurope").value.mid == 12.29
     said = price("mi300x", "us-east-1").notices
     assert [one.code for one in said] == ["rents_elsewhere", "few_offers"]
     assert {one.field for one in said} == {"price"}

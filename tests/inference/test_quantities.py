@@ -499,7 +499,7 @@ def test_a_site_and_a_rent_are_those_of_an_estimate(catalog, name):
     for key, found in (
         ("pue", row.site.pue),
         ("co2e_kg_per_kwh", row.site.co2e_kg_per_kwh),
-        ("price_usd_per_h", row.price.usd_per_h),
+        ("price_usd_per_h", row.price.value),
     ):
         known = estimate.run.price_usd_per_h if "price" in key else getattr(estimate.site, key)
         assert np.allclose(found.interval(), known.interval(), rtol=1e-12), key
@@ -519,11 +519,11 @@ def test_a_device_without_a_rent_costs_what_owning_it_uses_up_and_says_so(catalo
     asked = ServingQuestion(preset="llama-3.1-8b", hardware="rtx-3090", precision="int4")
     answer = answer_serving([asked], catalog)
     row, _ = single(answer)
-    assert row.price.owned
+    assert "launch_price_usd" in row.price.inputs
     assert "serving_owned" in {notice.code for notice in answer.notices.of(0)}
     device = catalog.device("rtx-3090")
     hardware = find_hardware(device, choose_precision(device, None), catalog).value
-    assert row.price.usd_per_h.mid == pytest.approx(
+    assert row.price.value.mid == pytest.approx(
         float(hardware.price_usd.mid / hardware.lifetime_h.mid)
     )
 

@@ -17,7 +17,6 @@ from estimator.core.notice import Notice
 from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
-from estimator.inference.device_price import DevicePrice
 from estimator.inference.engines import fitted
 from estimator.inference.quantities import (
     Calibration,
@@ -30,6 +29,7 @@ from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import fewest_devices, waiting_s
 from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import THINK_S, ServingTable
+from estimator.question.provenance import Found
 from estimator.question.table import Table
 from estimator.studies.search.limits import (
     Limits,
@@ -134,7 +134,7 @@ class ServingPlan:
         Sequences in flight on all devices. [1]
     requests_per_s : float
         That arrive, from users at the latency of this design.
-    price : DevicePrice or None
+    price : Found of Uncertain, optional
         Of a device-hour; None where none is on record.
     probability : float
         That all limits are met at once [1].
@@ -152,7 +152,7 @@ class ServingPlan:
     fewest_devices: float
     concurrency: float
     requests_per_s: float
-    price: DevicePrice | None
+    price: Found[Uncertain] | None
     probability: float
     holds: Mapping[str, float]
     quantities: Mapping[str, Uncertain]

@@ -408,7 +408,7 @@ def _price(plan: ServingPlan) -> str:
     """Price of a device-hour, and where it is from."""
     if plan.price is None:
         return _("unknown")
-    price = _("{price}/h").format(price=amount(float(plan.price.usd_per_h.mid), "USD"))
+    price = _("{price}/h").format(price=amount(float(plan.price.value.mid), "USD"))
     source = open_catalog().source(plan.price.source)
     title = escape(source.title, quote=True)
     dated = f'<abbr tabindex="0" title="{title}">{escape(source.date)}</abbr>'

@@ -271,7 +271,7 @@ def draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     if row.price is None or found is None:
         style.caption(_("No price of this device is on record."))
         return
-    rent = float(row.price.usd_per_h.mid)
+    rent = float(row.price.value.mid)
     most = answer.mid("output_tokens_per_s") * S_PER_DAY
     daily = rent * H_PER_DAY * row.devices
     api_usd = found.api_cost_per_million_output_tokens_usd

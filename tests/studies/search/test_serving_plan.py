@@ -67,7 +67,7 @@ def one_by_one():
 def taken(row, answer, asked):
     """What one design takes in the days, worked out from its answer alone."""
     hours, requests = 24.0 * DAYS, RATE * 86400.0 * DAYS
-    price, ranges = row.price.usd_per_h, answer.ranges
+    price, ranges = row.price.value, answer.ranges
     energy = ranges["energy_per_request_wh"]
     carbon = ranges["co2e_per_million_output_tokens_kg"]
     full = math.floor(most_in_flight(answer))
