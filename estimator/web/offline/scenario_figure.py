@@ -244,7 +244,12 @@ ANCHORS = {
         (10_715.0, N_("a US household for a year")),
         (1e9, N_("a city for a year")),
     ),
-    "cost_usd": ((1.0, "$1"), (1e3, "$1,000"), (1e6, N_("$1 million")), (1e9, N_("$1 billion"))),
+    "cost_usd": (
+        (1.0, N_("$1")),
+        (1e3, N_("$1,000")),
+        (1e6, N_("$1 million")),
+        (1e9, N_("$1 billion")),
+    ),
     "co2e_kg": (
         (248.5, N_("1,000 km by car")),
         (180_000.0, N_("a full jet across the US and back")),
