@@ -21,7 +21,7 @@ UNIT_WORDS = (
 )
 """Unit words of amounts."""
 
-_NUMBER = re.compile(r"\d[\d,]*\.?\d*")
+_NUMBER = re.compile(r"arXiv:[\d.]+|\d[\d,]*\.?\d*")
 _MONEY = re.compile(r"\$(\d[\d,]*(?:\.\d+)?)([kMBT]?)")
 _MULTIPLES = {"": "", "k": " Tsd.", "M": " Mio.", "B": " Mrd.", "T": " Bio."}
 _PERCENT = re.compile(r"(\d)%")
@@ -109,7 +109,7 @@ def localised(text: str) -> str:
         return worded
     behind = _MONEY.sub(lambda found: f"{found[1]}{_MULTIPLES[found[2]]} $", worded)
     spaced = _PERCENT.sub(r"\1 %", behind)
-    return _NUMBER.sub(lambda found: found[0].translate(_EXCHANGED), spaced)
+    return _NUMBER.sub(_exchanged, spaced)
 
 
 def sentence(phrase: Phrase) -> str:
@@ -123,6 +123,12 @@ def _power(found: re.Match[str]) -> str:
     digits, exponent = found.groups()
     power = f"10{str(int(exponent)).translate(_RAISED)}"
     return power if digits == "1" else f"{digits}·{power}"
+
+
+def _exchanged(found: re.Match[str]) -> str:
+    """Exchange comma and point in a number, but not in the number of an article."""
+    text = found[0]
+    return text if text.startswith("arXiv") else text.translate(_EXCHANGED)
 
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
