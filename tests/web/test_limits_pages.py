@@ -1,11 +1,13 @@
 """The pages about limits as a visitor without a browser sees them: figures, links, languages."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
 import pytest
 
 from estimator.studies.claims.ledger import RECOMPUTED
+from estimator.web.shared import language, share
 from estimator.web.site_map import PAGES
 from tests.web.markup import text_of, visited
 
@@ -108,6 +110,29 @@ def test_each_sheet_has_numbers_of_its_own_and_a_line_in_the_key():
     right = float(computed(41)[0].answer)
     page.text_input(key="exercises_answer_41_1").input(f"{right:.4g}").run()
     assert [one.value for one in page.caption] == ["Right."]
+
+
+def test_a_sheet_downloaded_from_a_german_page_is_german_and_links_back(monkeypatch):
+    import streamlit
+
+    from estimator.web.exercises.page import QUESTION
+
+    drawn = {}
+    monkeypatch.setattr(streamlit, "download_button", lambda _label, **known: drawn.update(known))
+    page = "https://watts.example.org/exercises"
+    monkeypatch.setattr("estimator.web.exercises.page.address_of", lambda _query: page)
+    with language.spoken("de"):
+        share._download(QUESTION.files({"seed": 7, "sheets": 1}, ())[0])
+    with ThreadPoolExecutor(1) as another_thread:
+        sheet = another_thread.submit(drawn["data"]).result()
+    assert "Aufgaben, Blatt 7" in sheet and "Exercises" not in text(sheet)
+    assert f'href="{page}?seed=7&amp;' in sheet and "lang=de" in sheet
+    assert 'class="qr"' in sheet
+
+
+def test_the_answer_field_names_its_unit_in_the_language_of_the_page():
+    page = opened("exercises", "lang=de")
+    assert page.text_input(key="exercises_answer_0_1").label == "Ihre Antwort [Jahr]"
 
 
 @pytest.mark.parametrize("seed", [0, 3])

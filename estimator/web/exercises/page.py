@@ -3,8 +3,9 @@
 import math
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from html import escape
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -92,7 +93,7 @@ def _exercise(seed: int, number: int, one: Exercise) -> None:
     style.sentence(escape(sentence(one.question)))
     left, right = st.columns([1, 2])
     with left:
-        unit = "" if one.unit == "1" else one.unit
+        unit = "" if one.unit == "1" else _(one.unit)
         text = st.text_input(
             _("Your answer [{unit}]").format(unit=unit) if unit else _("Your answer"),
             key=f"exercises_answer_{seed}_{number}",
@@ -127,8 +128,11 @@ def verdict(text: str, answer: float) -> str:
     return N_("Right but for a power of ten.") if abs(off - round(off)) <= near else N_("Not yet.")
 
 
-def printable(seed: int, sheets: int) -> str:
-    """Return A4 sheets, each with its own numbers and space for answers."""
+def printable(seed: int, sheets: int, page: str = "") -> str:
+    """Return A4 sheets, each with its own numbers and space for answers.
+
+    `page` is the URL of this page, known only while it is drawn.
+    """
     rule = f"<p>{escape(_('Answer:'))} ____________________________</p>"
     sections = []
     for number in range(seed, seed + sheets):
@@ -138,15 +142,16 @@ def printable(seed: int, sheets: int) -> str:
         head = _("Exercises, sheet {n}").format(n=number)
         name = f"<p>{escape(_('Name:'))} ____________________________</p>"
         sections.append(
-            f"<section><h1>{escape(head)}</h1>{name}<ol>{items}</ol>{_foot(number)}</section>"
+            f"<section><h1>{escape(head)}</h1>{name}<ol>{items}</ol>{_foot(number, page)}</section>"
         )
     return share.document(_("Exercises"), "".join(sections))
 
 
-def _foot(seed: int) -> str:
+def _foot(seed: int, page: str) -> str:
     """Footer of a sheet: where to check it, data version, and date."""
     spoken = {} if current() == ENGLISH else {"lang": current()}
-    address = address_of(PARAMETERS.query(PARAMETERS.from_link({"seed": str(seed)})[0]) | spoken)
+    query = PARAMETERS.query(PARAMETERS.from_link({"seed": str(seed)})[0]) | spoken
+    address = f"{page}?{urlencode(query)}"
     code = "" if share.is_local(address) else share.qr_code(address)
     said = _("Twenty Watts, data {version}, {date}.").format(
         version=open_catalog().data_version, date=datetime.now(UTC).date().isoformat()
@@ -195,7 +200,9 @@ QUESTION = PageQuestion(
     ),
     slides=SLIDES,
     files=lambda values, found: (
-        share.printable("exercises", lambda: printable(values["seed"], values["sheets"])),
+        share.printable(
+            "exercises", partial(printable, values["seed"], values["sheets"], address_of({}))
+        ),
         share.printable(
             "exercises-key",
             lambda: key(values["seed"], values["sheets"]),

@@ -14,7 +14,7 @@ import streamlit as st
 
 from estimator.system.formula_cells import without_formula
 from estimator.web.shared import snippets, style
-from estimator.web.shared.language import ENGLISH, N_, _, current
+from estimator.web.shared.language import ENGLISH, N_, _, current, spoken
 from estimator.web.shared.url_state import Query, address_of, versioned
 
 Asked = TypeVar("Asked")
@@ -94,8 +94,7 @@ def draw(
         Controls that stand on copied slides, as their link names them; all are behind a button.
     """
     st.subheader(_("Share and export"), anchor=False)
-    spoken = {} if current() == ENGLISH else {"lang": current()}
-    link = {**versioned(query), **spoken}
+    link = {**versioned(query), **({} if current() == ENGLISH else {"lang": current()})}
     address = address_of(link)
     st.code(address, language=None, wrap_lines=True)
     if is_local(address):
@@ -228,8 +227,23 @@ def _offline(figure: File, title: str) -> None:
 def _download(file: File) -> None:
     """Draw the download button of a file, with content computed on click."""
     st.download_button(
-        file.label, data=file.content, file_name=file.name, mime=file.mime, on_click="ignore"
+        file.label,
+        data=in_language(file.content),
+        file_name=file.name,
+        mime=file.mime,
+        on_click="ignore",
     )
+
+
+def in_language(content: Callable[[], Asked]) -> Callable[[], Asked]:
+    """Keep the language of the page for content that another thread computes."""
+    language = current()
+
+    def computed() -> Asked:
+        with spoken(language):
+            return content()
+
+    return computed
 
 
 def _slides(slides: Mapping[str, str], link: Query, shown: Query) -> None:
