@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.calibration.correction import Known
@@ -712,6 +712,7 @@ def test_any_run_goes_to_toml_and_into_the_store_and_back_without_loss(tmp_path)
     """One store is enough for all: it is empty again after each try."""
     file = tmp_path / "shared.toml"
 
+    @settings(max_examples=25)
     @given(st.lists(parts(MeasuredRun), max_size=3, unique_by=lambda run: run.id))
     def tried(runs):
         file.write_text(overlay_text(runs), encoding="utf-8")
