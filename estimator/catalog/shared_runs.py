@@ -14,7 +14,8 @@ from estimator import __version__
 from estimator.catalog import toml_files as files
 from estimator.catalog.records import Device, ProfileError, Record
 from estimator.runs.record import MeasuredRun, as_plain, read_run, stamp
-from estimator.runs.record_bounds import LEAST, MOST_COUNTED
+from estimator.runs.record_bounds import LARGEST as LARGEST_NUMBER
+from estimator.runs.record_bounds import LARGEST_COUNT, LEAST, LONGEST_S, MOST_COUNTED
 
 FORMAT = 1
 HEAD = ("format", "product", "exported", "note")
@@ -23,14 +24,11 @@ LONGEST_TEXT = 2000
 """Longest valid label, name or note [1]."""
 
 LARGEST = {
-    **dict.fromkeys(("time_s", "duration_s", "wall_s"), 1e10),
-    **dict.fromkeys(("repetitions", "rejected", "devices", "cores"), 1e12),
+    **dict.fromkeys(("time_s", "duration_s", "wall_s"), LONGEST_S),
+    **dict.fromkeys(("repetitions", "rejected", "devices", "cores"), LARGEST_COUNT),
     **MOST_COUNTED,
 }
 """Name -> largest value: three hundred years, and impossible counts [s] [1] [B]."""
-
-LARGEST_NUMBER = 1e40
-"""Largest value of any other name, in its unit."""
 
 SHOWN = 200
 """Longest value shown in an error [character]."""
