@@ -199,7 +199,11 @@ def serving_plans_by_aim(
     designs, resolver = request.designs, ServingResolver(catalog, fitted(catalog))
     answer = answer_questions(designs, resolver, calibration=calibration)
     if not answer.table.count:
-        raise refusal(most_common(answer.errors.values()))
+        why = most_common(answer.errors.values())
+        alike = [one for one in answer.errors.values() if one.code == why.code]
+        raise refusal(
+            max(alike, key=lambda one: one.values["most"]) if "most" in why.values else why
+        )
     rates = requests_per_s(request.question, answer)
     load = _load(rates, answer.table, resolver, calibration)
     quantities = {**served_quantities(request, answer), LOAD: load}

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from dataclasses import replace
 from functools import cache
 from statistics import NormalDist
@@ -221,6 +222,16 @@ MANY = {"hardware": ("h100",), "devices": tuple(map(float, range(1, 6000)))}
 def test_a_plan_that_cannot_be_is_refused(choices, most, reason):
     with pytest.raises(ValueError, match=reason):
         planned(choices=choices, most=most)
+
+
+def test_too_many_users_are_refused_with_the_most_that_any_design_serves():
+    asked = replace(QUESTION, request_rate=None, users=1e7)
+    with pytest.raises(ValueError, match="1e\\+07 users exceed the") as seen:
+        planned(question=asked)
+    served = float(re.search(r"exceed the ([\d.e+]+) that", str(seen.value))[1])
+    assert planned(question=replace(asked, users=0.99 * served)).nearest is not None
+    with pytest.raises(ValueError, match="exceed"):
+        planned(question=replace(asked, users=1.02 * served))
 
 
 def test_users_who_pause_ask_as_often_as_they_are_answered():
