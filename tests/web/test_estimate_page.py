@@ -243,6 +243,16 @@ def test_a_number_that_cannot_be_keeps_the_last_result_and_the_address():
     assert dict(page.query_params) == address
 
 
+def test_devices_left_open_are_one_that_is_assumed():
+    page = opened()
+    healthy(page.number_input(key="estimate_devices").set_value(None).run())
+    assert "devices=" not in marker(page)
+    assert "assuming one device" in body(unfolded(page, "assumed")).lower()
+    assert page.number_input(key="estimate_devices").value is None
+    again = opened(marker(page))
+    assert again.number_input(key="estimate_devices").value is None
+
+
 def test_going_back_undoes():
     page = opened()
     page.number_input(key="estimate_devices").set_value(8).run()

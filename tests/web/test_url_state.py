@@ -50,6 +50,20 @@ def test_what_the_widgets_show_is_gathered_again(value):
     assert CODEC.gather(state, CODEC.from_link({})[0]) == value
 
 
+def test_a_number_is_left_open_only_where_it_is_optional():
+    codec = LinkParameters(
+        "trial",
+        Number("sites", 3.0, low=1.0, high=50.0, whole=True),
+        Number("devices", 8.0, low=1.0, high=50.0, whole=True, optional=True),
+    )
+    cleared = {widget_key("trial", name): None for name in ("sites", "devices")}
+    found = codec.gather(cleared, {"sites": 5, "devices": 5})
+    assert found == {"sites": 5, "devices": None}
+    assert codec.query(found) == {"sites": "5", "devices": ""}
+    assert codec.from_link(codec.query(found)) == (found, [])
+    assert codec.gather({}, found) == found, "one that is not drawn keeps its value"
+
+
 @given(st.dictionaries(st.sampled_from(["field", "sites", "share", "params"]), st.text()))
 def test_any_link_gives_admissible_values_and_short_notices(query):
     found, notices = CODEC.from_link(query)

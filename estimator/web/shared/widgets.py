@@ -130,8 +130,10 @@ def number(parameters: LinkParameters, name: str, label: str, step: float | None
     declared, kind = _number(parameters, name)
     least, most = kind(declared.low), kind(declared.high)
     begun = _beginning(parameters, name, "value")
-    if declared.optional:
-        begun = {"value": None, "placeholder": _("unspecified: 1"), **begun}
+    if declared.optional:  # a box can be emptied only where nothing is its default
+        if "value" in begun:
+            st.session_state[begun["key"]] = begun["value"]
+        begun |= {"value": None, "placeholder": _("unspecified: 1")}
     st.number_input(label, least, most, step=kind(step or 1), **begun)
 
 
