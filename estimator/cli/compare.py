@@ -21,7 +21,7 @@ from estimator.cli.options import (
 from estimator.inference.question import ServingQuestion
 from estimator.question.inputs import option_of, read_number
 from estimator.question.scenario import INPUTS, OF_RUN, WORK, Scenario
-from estimator.show.terminal import note, print_blocks, print_csv, print_json, print_notices
+from estimator.show.terminal import note, print_notices, print_shaped
 
 if TYPE_CHECKING:
     from estimator.answer.report import Report
@@ -158,15 +158,13 @@ def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
             details = {**report.details, "memory": facts.get("memory"), **facts}
             leading = [report.details["fleet"], *site]
             shown.append((leading, replace(report, details=details)))
-    if shape == "json":
-        print_json(rows)
-    elif shape == "csv":
-        print_csv(rows)
-    else:
-        heads = {name: label(name) for name in SHOWN}
-        first = ("", "site") if several else ("",)
-        table = comparison_table(shown, heads, first=first, unknown="not known")
-        print_blocks((table, *refused))
+    heads, first = {name: label(name) for name in SHOWN}, ("", "site") if several else ("",)
+    print_shaped(
+        shape,
+        data=lambda: rows,
+        rows=lambda: rows,
+        text=lambda: (comparison_table(shown, heads, first=first, unknown="not known"), *refused),
+    )
 
 
 def _limits(options: argparse.Namespace) -> dict[str, float]:

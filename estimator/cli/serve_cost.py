@@ -2,7 +2,7 @@
 
 import argparse
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import (
@@ -18,18 +18,12 @@ from estimator.cli.options import (
 from estimator.inference.question import INPUTS, Comparison, Item, ServingQuestion
 from estimator.question.inputs import option_of, read_question, refuse
 from estimator.question.scenario import INPUTS as TRAINING
-from estimator.show.terminal import (
-    note,
-    print_blocks,
-    print_csv,
-    print_json,
-    print_notices,
-    print_report,
-)
+from estimator.show.terminal import note, print_notices, print_report, print_shaped
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.inference.quantities import Calibration, ServingAnswer
+    from estimator.show.text import Block
 
 DEFAULT_HARDWARE = "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra"
 """Default devices of a comparison."""
@@ -153,13 +147,17 @@ def compare(options: argparse.Namespace) -> int:
         {**one, "region": one["site"], **cells}
         for one, cells in zip(cases, served_rows(report, option_of), strict=True)
     ]
+    print_shaped(
+        shape_of(options),
+        data=lambda: rows,
+        rows=lambda: rows,
+        text=lambda: _comparison(answer, rows, level),
+    )
     if options.json:
-        print_json(rows)
         return 0
-    if options.csv:
-        print_csv(rows)
-    else:
-        _print_comparison(answer, rows, level)
+    for row in rows if not options.csv else ():
+        if row["error"]:
+            note(f"{row['hardware']}: {row['error']}")
     print_notices(
         itertools.chain.from_iterable(answer.notices.distinct()[0]),
         option_of,
@@ -169,8 +167,10 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_comparison(answer: "ServingAnswer", rows: list[dict[str, str]], level: float) -> None:
-    """Print one row per setup, and reasons for refusals."""
+def _comparison(
+    answer: "ServingAnswer", rows: list[dict[str, str]], level: float
+) -> Iterator["Block"]:
+    """Yield a table with one row per setup."""
     from estimator.answer.report import Report
     from estimator.inference.report import quantities_of
     from estimator.show.comparison import comparison_table
@@ -185,8 +185,5 @@ def _print_comparison(answer: "ServingAnswer", rows: list[dict[str, str]], level
         where = f", {row['region']}" if row["region"] else ""
         report = Report(question="inference", quantities=known, level=level)
         shown.append(((f"{row['hardware']}{devices}{where}",), report))
-    lines = (f"Median, and under it the {level * 100:g}% interval.",)
-    print_blocks((comparison_table(shown, COMPARED, unknown="unknown"), *lines))
-    for row in rows:
-        if row["error"]:
-            note(f"{row['hardware']}: {row['error']}")
+    yield comparison_table(shown, COMPARED, unknown="unknown")
+    yield f"Median, and under it the {level * 100:g}% interval."
