@@ -51,7 +51,7 @@ PAUSE_MS = 150
 """Between two changes, so that one change never waits for the one before [ms]."""
 
 EMPTY = """import streamlit as st
-value = st.number_input("Devices", 1, 10**6, 64, key="devices")
+value = st.number_input("Devices", 1, 10**6, 64, key="estimate_devices")
 st.html(f'<span hidden data-scenario="{value}"></span>')
 """
 """The least app that answers a change: one control, and one line that says what it is at."""
@@ -68,7 +68,7 @@ with st.sidebar:
         st.text_input("Parameters", "7B", help="help")
         st.text_input("Tokens", "2T", help="help")
     st.selectbox("Device", [f"device {place}" for place in range(288)], help="help")
-    value = st.number_input("Devices", 1, 10**6, 64, key="devices", help="help")
+    value = st.number_input("Devices", 1, 10**6, 64, key="estimate_devices", help="help")
     st.selectbox("Site", [f"site {place}" for place in range(288)], help="help")
     st.pills("More inputs", ["Work", "Hardware", "Place"], selection_mode="multi")
     st.button("Reset", help="help")
@@ -93,7 +93,7 @@ st.html(f'<span hidden data-scenario="{value}"></span>')
 PRESS = """async (pause) => {
     const state = () => document.querySelector("[data-scenario]")?.dataset.scenario;
     const answer = () => document.querySelector(".tw-figures")?.textContent ?? state();
-    const control = document.querySelector(".st-key-devices input");
+    const control = document.querySelector(".st-key-estimate_devices input");
     control.focus();
     const before = [answer(), state()], begun = performance.now();
     let answered;
@@ -192,7 +192,7 @@ def in_a_browser(url: str, name: str) -> Iterator[str]:
         network.on("Network.webSocketFrameReceived", received)
         page.goto(f"{url}/{name}")
         page.wait_for_selector("[data-scenario]", state="attached", timeout=60_000)
-        page.wait_for_selector(".st-key-devices input", timeout=60_000)
+        page.wait_for_selector(".st-key-estimate_devices input", timeout=60_000)
         page.wait_for_load_state("networkidle")
         yield (
             f"first load: {loaded['files'] / 1e6:.2f} MB of files, "
@@ -265,7 +265,7 @@ class Session:
         self.socket = await websocket_connect(self.address, subprotocols=["streamlit"])
         await self.change(None)
         if not self.control:
-            raise RuntimeError("the page has no control named devices")
+            raise RuntimeError("the page has no control named estimate_devices")
 
     async def work(self, begun: float, offset: float, lasting_s: float = LASTING_S) -> list[float]:
         """Change the control at its times, whatever the server makes of the last change: [ms]."""
@@ -300,7 +300,7 @@ class Session:
             if data is None:
                 raise ConnectionError("the server closed a session")
             if not self.control:
-                found = re.search(rb"\$\$ID-[0-9a-f]+-devices", data)
+                found = re.search(rb"\$\$ID-[0-9a-f]+-estimate_devices", data)
                 if found:
                     self.control = found[0].decode()
                     self.part = ForwardMsg.FromString(data).delta.fragment_id
