@@ -110,6 +110,8 @@ def test_the_menu_switches_the_language_and_keeps_the_scenario(visit):
 def test_the_menu_takes_a_changed_work_back_whole(visit):
     page = visit(LINK)
     choose_in_menu(page, "Train", "Plan")
+    expect(page.locator(".tw-page")).to_have_text("Train · Plan")
+    wait_for(page, "offers=on-demand")
     box = page.get_by_role("textbox", name="Training tokens")
     box.fill("5T")
     box.press("Enter")
