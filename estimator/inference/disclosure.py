@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping
 
-from estimator.answer.disclosure import PREDICTED, Disclosed, Fact, missing
+from estimator.answer.disclosure import (
+    GIVEN,
+    PREDICTED,
+    TASK_TOKENS,
+    Disclosed,
+    Fact,
+    missing,
+)
 from estimator.answer.report import Report
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
@@ -56,12 +63,20 @@ def inference_facts(report: Report, catalog: Catalog) -> Disclosed:
         "tokens": (TOKENS, "tokens"),
         "pue": (float(inputs["pue"]), ""),
     }
+    notices = report.notices if isinstance(report.notices, tuple) else ()
+    assumed = {notice.field for notice in notices}
+
+    def input_fact(name: str, value: str | float, unit: str = "") -> Fact:
+        if name in assumed:
+            return Fact(value=value, unit=unit, basis=PREDICTED, formula="assumed")
+        return Fact(value=value, unit=unit, basis=GIVEN)
+
     intensity = missing("grid_unknown", "carbon_intensity", place=str(inputs["place"]))
     if "co2e_kg_per_kwh" in inputs:
         intensity = Fact(value=float(inputs["co2e_kg_per_kwh"]), unit="kgCO2e/kWh", basis=PREDICTED)
     facts = {
-        **{name: Fact(value=text) for name, text in words.items()},
-        **{name: Fact(value=value, unit=unit) for name, (value, unit) in numbers.items()},
+        **{name: input_fact(name, text) for name, text in words.items()},
+        **{name: input_fact(name, value, unit) for name, (value, unit) in numbers.items()},
         "energy_kwh": energy,
         "task_energy_kwh": energy,
         "co2e_kg_per_kwh": intensity,
@@ -79,11 +94,11 @@ def inference_facts(report: Report, catalog: Catalog) -> Disclosed:
         "wall_s": _fact(report, wall, "s", ""),
         "wall_hours": _fact(report, None if wall is None else wall / S_PER_H, "h", ""),
         "inference_flop": Fact(
-            value=2.0 * float(inputs["params_active"]) * TOKENS,
+            value=2.0 * float(inputs["params_active"]) * TASK_TOKENS,
             unit="FLOP",
             basis=PREDICTED,
             formula=f"2 × {float(inputs['params_active']):.3g} active parameters × "
-            f"{TOKENS:,.0f} tokens, attention left out",
+            f"{TASK_TOKENS:,.0f} tokens, attention left out",
         ),
     }
     boundary = {
@@ -94,7 +109,6 @@ def inference_facts(report: Report, catalog: Catalog) -> Disclosed:
         "making of the hardware (embodied)": "not counted",
         "training": "not counted",
     }
-    notices = report.notices if isinstance(report.notices, tuple) else ()
     return Disclosed(
         facts=facts, boundary=boundary, tighten=(), notices=notices, level=report.level, link=""
     )

@@ -58,6 +58,17 @@ def test_the_training_fields_of_annex_xi_are_open_for_a_model_that_is_served():
     assert about == {"model", "2e.inference", "2e.inference.method"}
 
 
+def test_what_is_assumed_of_a_service_is_not_reported_as_given():
+    assert fields_of(f"--format sci {SERVED}")["pue"]["basis"] == "predicted"
+    assert fields_of(f"--format sci {SERVED} --pue 1.1")["pue"]["basis"] == "given"
+
+
+def test_annex_xi_counts_the_same_tokens_for_a_run_and_for_a_service():
+    served = fields_of(f"--format annex-xi {SERVED}")["2e.inference"]["formula"]
+    trained = fields_of("--format annex-xi", *RUN)["2e.inference"]["formula"]
+    assert "× 100,000 tokens" in served and "× 100,000 tokens" in trained
+
+
 def test_a_paper_states_the_energy_of_a_million_tokens():
     sentence = run("report", "--format", "paper", *SERVED.split()).stdout.splitlines()[2]
     assert sentence.startswith("Serving llama-3-8b on 1 × NVIDIA H100 SXM5 80GB takes 0.0")
