@@ -129,15 +129,6 @@ def _worst(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) 
     tables.draw_worst(whole, groups.chosen(whole, filters), open_catalog(), most)
 
 
-def _change(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
-    """Draw the scores of the previous and current model side by side, on all runs."""
-    st.subheader(_("Changes, and what is held out"), anchor=False)
-    score_tables.draw_change(open_report(), open_catalog(), slide=frame.slide)
-    if not frame.slide:
-        style.caption(words.strict(open_report()))
-        style.caption(_(words.CHANGE))
-
-
 @cached_per_server
 def _metered() -> Mapping[str, Score]:
     """Return the energy score, computed once per server."""
@@ -147,16 +138,27 @@ def _metered() -> Mapping[str, Score]:
 Section = Callable[[HeldOut, pd.DataFrame, Values, Frame], None]
 
 
-def _scores(title: str, draw: Callable[[bool], None], caption: str) -> Section:
-    """Section of an unfiltered score; `draw` takes whether it is on a slide."""
+def _scores(name: str, title: str, draw: Callable[[bool], None], caption: str) -> Section:
+    """Section of an unfiltered score, folded on the page; `draw` takes whether it is on a slide."""
 
     def section(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
-        st.subheader(_(title), anchor=False)
-        draw(frame.slide)
-        if not frame.slide:
-            style.caption(_(caption))
+        if frame.slide:
+            st.subheader(_(title), anchor=False)
+            draw(True)
+            return
+        with style.folded(_(title), f"accuracy_{name}") as fold:
+            if fold.open:
+                draw(False)
+                style.caption(_(caption))
 
     return section
+
+
+def _change(slide: bool) -> None:
+    """Draw the scores of the previous and current model side by side, on all runs."""
+    score_tables.draw_change(open_report(), open_catalog(), slide=slide)
+    if not slide:
+        style.caption(words.strict(open_report()))
 
 
 SECTIONS: Mapping[str, Section] = {
@@ -164,18 +166,21 @@ SECTIONS: Mapping[str, Section] = {
     "errors": _errors,
     "groups": _groups,
     "worst": _worst,
-    "change": _change,
+    "change": _scores("change", N_("Changes, and what is held out"), _change, words.CHANGE),
     "energy": _scores(
+        "energy",
         N_("Energy: runs with a meter"),
         lambda slide: score_tables.draw_energy(_metered(), slide=slide),
         words.ENERGY,
     ),
     "memory": _scores(
+        "memory",
         N_("Memory: measured peaks"),
         lambda slide: score_tables.draw_memory(open_catalog(), slide=slide),
         words.MEMORY,
     ),
     "serving": _scores(
+        "serving",
         N_("Serving: measured latency, throughput, power"),
         lambda slide: score_tables.draw_serving(open_catalog(), slide=slide),
         words.SERVING,

@@ -64,8 +64,8 @@ def powerpoint(address: str, title: str) -> str:
         (
             _one_line(title),
             _(
-                "1. Save the picture with title and source from “Share and export”, or point at the "
-                "chart and use the download sign at its top right."
+                "1. Save the picture with title and source from “Share and export”, or point at "
+                "the chart and use the download sign at its top right."
             ),
             _("2. Insert it on the slide, and give it this link, which opens the live page:"),
             address,
