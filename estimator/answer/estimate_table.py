@@ -53,7 +53,6 @@ from estimator.core.site import Site
 from estimator.core.uncertainty import EXACTLY_ONE, EXACTLY_ZERO, Uncertain, z_score
 from estimator.core.units import CENTRAL, W_PER_KW
 from estimator.core.work import METERED, Workload
-from estimator.networks.kinds import NetworkKind
 from estimator.question.hardware import BUSY_SHARE, HOST_LED_ODDS, WAITING_PARAMS
 from estimator.question.ownership import used_up_price
 from estimator.question.provenance import uncertain_record
@@ -347,10 +346,11 @@ class _Answers:
         if alone:
             hardware = replace(hardware, host_factor=EXACTLY_ONE)
         within = alone or devices.named[0].with_network
+        network = uncertain_record(self.catalog.prior("power.network_share"), "network")
         run = Run(
             devices=asked.devices[_cut(rows)],
             utilization=utilization,
-            network_share=EXACTLY_ZERO if within else self._network_share,
+            network_share=EXACTLY_ZERO if within else network,
             price_usd_per_h=self._price(rows),
             own=bool(asked.owned[first]),
         )
@@ -393,10 +393,6 @@ class _Answers:
         metered_kwh = self.table.number("energy_kwh")[rows]
         return Uncertain(squeezed(metered_kwh), {"meter": squeezed(spread)})
 
-    @cached_property
-    def _network_share(self) -> Uncertain:
-        return uncertain_record(self.catalog.prior("power.network_share"), "network")
-
     def _hardware(
         self,
         rows: Places,
@@ -428,7 +424,8 @@ class _Answers:
         alone = uncertain_record(catalog.prior(BUSY_SHARE), "busy share")
         waiting = uncertain_record(catalog.prior(WAITING_PARAMS), "busy share")
         led = uncertain_record(catalog.prior(HOST_LED_ODDS), "busy share")
-        of_host = np.array([_led_by_host(kinds[row]) for row in rows])
+        found = (kinds[row] for row in rows)  # hosts lead recommenders and games
+        of_host = np.array([kind.group == "other" and not kind.perceptron for kind in found])
         by_size = odds_by_network(params, hardware.peak_flop_per_s.mid, waiting)
         hours = np.asarray(asked.work.device_hours.mid)[rows]
         by_run = odds_by_run(asked.devices[rows], hours) * alone.mid / (1.0 - alone.mid)
@@ -522,8 +519,3 @@ class _Answers:
             self.plans[row] = schedule(hourly, float(start[row]), wall_hours)
         covered = np.array([self.plans[row].co2e_kg_per_kwh for row in rows.tolist()])
         return replace(site, co2e_kg_per_kwh=Uncertain(squeezed(covered)))
-
-
-def _led_by_host(kind: NetworkKind) -> bool:
-    """Return whether the host limits this workload type, as in recommenders and games."""
-    return kind.group == "other" and not kind.perceptron

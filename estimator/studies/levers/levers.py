@@ -75,14 +75,6 @@ def _smaller(network: StoredDecoder, kept: float) -> StoredDecoder:
     return replace(network, params=network.params * kept, cache_values=network.cache_values * kept)
 
 
-def _low_rank(network: StoredDecoder, kept: float) -> StoredDecoder:
-    return replace(network, params=network.params * kept)
-
-
-def _early_exit(network: StoredDecoder, share: float) -> StoredDecoder:
-    return replace(network, depth_share=network.depth_share * share)
-
-
 def _experts(network: StoredDecoder, share: float) -> StoredDecoder:
     """Same compute per token from 1/share times as many parameters."""
     return replace(
@@ -140,7 +132,7 @@ LEVERS: Mapping[str, Lever] = {
             id="low-rank",
             title="Factorise at low rank",
             results="low-rank",
-            apply=_low_rank,
+            apply=lambda network, kept: replace(network, params=network.params * kept),
             default=0.8,
             least=0.05,
         ),
@@ -156,7 +148,7 @@ LEVERS: Mapping[str, Lever] = {
             id="exit",
             title="Leave early",
             results="early-exit",
-            apply=_early_exit,
+            apply=lambda network, share: replace(network, depth_share=network.depth_share * share),
             setting="share of the layers passed",
             default=0.7,
             least=0.1,
