@@ -68,6 +68,7 @@ def test_what_is_wrong_is_said_in_the_words_of_the_page(wrong, says):
 def test_serving_is_reported_by_the_controls_of_inference():
     page = visited("report", task="serving", format="paper", model="llama-3.1-8b", servers="2")
     assert "A million output tokens take" in text_of(page)
+    assert "Assuming weights in bf16; set “Weights”" in text_of(page)
     assert page.code[0].value.startswith("Serving llama-3.1-8b on 2 × NVIDIA H100")
     assert "Runs measured here" not in [one.label for one in page.expander]
     _markup, refused = opened(task="serving", model="llama-3.1-405b", servers="1")

@@ -437,7 +437,7 @@ def _devices(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> No
         )
         return
     text = _(
-        "{count} of each, at the utilization predicted for each; bars hold {level}%. Sources: "
+        "{count} of each, at the utilization predicted for each; bars cover {level}%. Sources: "
         "{names}"
     )
     if answer.scenario.utilization is not None:

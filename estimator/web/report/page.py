@@ -194,6 +194,7 @@ PARAMETERS = LinkParameters(
 )
 
 LABELS = {one.name: one.label for one in PARAMETERS.known if one.label}
+LABELS["precision"] = LABELS["weights"]
 label_of = partial(label_of_control, LABELS, "report")
 
 
