@@ -337,6 +337,7 @@ def test_a_pasted_config_counts_its_work_and_travels_as_flops():
     assert "say the training tokens" in notices(page)
     page.text_input(key="estimate_tokens").set_value("10B").run()
     healthy(page)
+    assert "with 10 billion tokens" in body(page) and "A run of" not in body(page)
     query = dict(parse_qsl(marker(page)[1:]))
     assert json.loads(query["config"]) == GPT2
     assert figure(opened(marker(page)), "energy_kwh") == figure(page, "energy_kwh")

@@ -67,15 +67,17 @@ def _subject(answer: Answer, catalog: Catalog) -> str:
     if scenario.preset is not None:
         name = escape(catalog.preset(scenario.preset).name)
         return text.format(name=name, seen=seen if scenario.tokens is not None else "")
-    if scenario.params is not None:
-        count = localised(human_count(scenario.params))
+    size = inputs.get("params") if scenario.config else None
+    params = scenario.params if size is None else size.value
+    if params is not None:
+        count = localised(human_count(params))
         name = _("{count} parameters").format(count=count)
         if scenario.active_params is not None:
             active = localised(human_count(scenario.active_params))
             seen = _(" ({active} active){seen}").format(active=active, seen=seen)
         return text.format(name=name, seen=seen)
-    if scenario.flop is not None:
-        work = result("training_flop", scenario.flop)
+    if scenario.device_hours is None and "training_flop" in answer.estimate:
+        work = _result_text(answer, "training_flop")
         return _("A training run of <b>{work}</b>").format(work=work)
     return _("A run of <b>{time}</b>").format(time=_result_text(answer, "device_hours"))
 
