@@ -164,6 +164,11 @@ h1.tw-front-title { font-size: 2.7rem; font-weight: 680; line-height: 1.12; marg
 .tw-in-words, [data-testid="stElementContainer"]:has(.tw-in-words:only-child) {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%);
   white-space: nowrap; }
+body:has(%(unanswered)s) [data-testid="stDialog"] { display: none; }
+%(unanswered)s::after { content: "%(silence)s"; position: fixed; inset: auto 0 0; z-index: 999999;
+  padding: 0.5rem 1rem; text-align: center; font-size: 1rem; color: %(paper)s;
+  background: %(ink)s; animation: tw-late 2s; }
+@keyframes tw-late { 0%%, 99%% { visibility: hidden; } }
 @media (max-width: 1000px) {
   [data-testid="stSidebar"][data-collapsed="false"] ~ * .tw.tw-figures {
     grid-template-columns: repeat(2, minmax(0, 1fr)); }
@@ -213,6 +218,9 @@ h1.tw-front-title { font-size: 2.7rem; font-weight: 680; line-height: 1.12; marg
 }
 """
 
+
+UNANSWERED = '[data-testid="stApp"][data-test-connection-state="PINGING_SERVER"]'
+"""Selector of a page whose server is gone, which Streamlit covers with its own dialog."""
 
 SLIDE_CSS = """
 [data-testid="stHeader"] { display: none; }
@@ -318,6 +326,11 @@ def write_stylesheet(look: Look) -> None:
         "top": "4.2",
         "top_small": "3.9",
         "inputs": _("Change the inputs"),
+        "unanswered": UNANSWERED,
+        "silence": _(
+            "The server of this page does not answer: the last result stays, and it is asked "
+            "again. To start it: twenty-watts app"
+        ),
     }
     st.html(f"<style>{css}{SLIDE_CSS if look.slide else ''}</style>")
 
