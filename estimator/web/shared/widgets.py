@@ -130,10 +130,8 @@ def number(parameters: LinkParameters, name: str, label: str, step: float | None
     declared, kind = _number(parameters, name)
     least, most = kind(declared.low), kind(declared.high)
     begun = _beginning(parameters, name, "value")
-    if declared.optional:  # a box can be emptied only where nothing is its default
-        if "value" in begun:
-            st.session_state[begun["key"]] = begun["value"]
-        begun |= {"value": None, "placeholder": _("unspecified: 1")}
+    if declared.optional:  # once drawn, it can be emptied: nothing is its default
+        begun = {"value": None, "placeholder": _("unspecified: 1")} | begun
     st.number_input(label, least, most, step=kind(step or 1), **begun)
 
 
