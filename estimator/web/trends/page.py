@@ -137,8 +137,8 @@ def compute_picture(values: Row) -> Picture:
         ),
         basis=_(
             "Only record-breaking runs enter the fit, so it shows the pace of the front, not of "
-            "all training. Squares: closed models as Epoch AI estimates them (2025), which may be "
-            "off by a factor of three; they enter no fit. Point at a run for its row."
+            "all training. Squares: closed models as Epoch AI estimates them (2025); "
+            "they enter no fit. Point at a run for its row."
         ),
     )
 
