@@ -330,11 +330,11 @@ def test_a_pasted_config_counts_its_work_and_travels_as_flops():
     page.segmented_control(key="estimate_way").set_value("config").run()
     assert "paste or upload" in notices(page)
     page.text_area(key="estimate_config").set_value("not json").run()
-    assert "is not a JSON object" in body(page) and "say the training tokens" not in body(page)
+    assert "is not a JSON object" in body(page) and "enter the training tokens" not in body(page)
     page.text_area(key="estimate_config").set_value(json.dumps(GPT2)).run()
     assert marker(healthy(page)).count("tokens=2e12") == 1, "they are those of before"
     page.text_input(key="estimate_tokens").set_value("").run()
-    assert "say the training tokens" in notices(page)
+    assert "enter the training tokens" in notices(page)
     page.text_input(key="estimate_tokens").set_value("10B").run()
     healthy(page)
     assert "with 10 billion tokens" in body(page) and "A run of" not in body(page)

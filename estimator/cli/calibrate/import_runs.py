@@ -377,7 +377,7 @@ def _import_prometheus(options: argparse.Namespace) -> int:
     from estimator.measure.cluster.vllm_series import import_server
 
     if options.window_start is None or options.window_end is None:
-        raise ValueError("say when the run began and ended: --start and --end")
+        raise ValueError("give the run's start and end with --start and --end")
     wanted = Wanted(
         start_s=time_of("start", options.window_start),
         end_s=time_of("end", options.window_end),

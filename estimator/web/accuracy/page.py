@@ -235,7 +235,7 @@ def years() -> tuple[int, int]:
 def _year(name: str, usual: int, label: str) -> Number:
     """Year that the runs chosen begin or end with."""
     first, last = years()
-    tooltip = N_("Runs published in these years only.")
+    tooltip = N_("Only runs published in these years.")
     return Number(name, usual, first, last, True, slides=True, label=label, help=tooltip)
 
 
@@ -245,14 +245,14 @@ PARAMETERS = LinkParameters(
         "work",
         tuple(kinds()),
         label=N_("Kind of work"),
-        help=N_("Runs of this kind of work only."),
+        help=N_("Only runs of this kind of work."),
         called=kinds,
     ),
     Choice(
         "device",
         tuple(groups.DEVICES),
         label=N_("Device"),
-        help=N_("Runs on this generation of devices only."),
+        help=N_("Only runs on this generation of devices."),
         called=lambda: groups.DEVICES,
     ),
     _year("from", years()[0], N_("From year")),

@@ -235,7 +235,7 @@ def scenario_of(values: Values) -> Scenario:
     if way == "config" and not values["config"]:
         raise ValueError("paste or upload the config.json of a model")
     if way == "config" and values["tokens"] is None and values["samples"] is None:
-        raise ValueError("say the training tokens")
+        raise ValueError("enter the training tokens")
     said = {name: values[name] for name in (*OF_WAY[way], *OF_ALL) if values[name] != ""}
     if values["entry"] == "finetune":
         said["finetune"] = values["finetune"]

@@ -52,7 +52,7 @@ def draw(title: str, query: Mapping[str, str], opened: Callable[[str], None]) ->
             tooltip = _("Opens this pinned scenario again.")
             widgets.button(text, f"pin_{number}", opened, link, tooltip=tooltip)
         if pins:
-            tooltip = _("Forgets the pinned scenarios.")
+            tooltip = _("Removes all pinned scenarios.")
             widgets.button(_("Unpin all"), "unpin", unpin, tooltip=tooltip)
     if pins:
         count = len(pins)

@@ -97,7 +97,7 @@ PARAMETERS = LinkParameters(
         "aim",
         tuple(AIMS),
         label=N_("Aim"),
-        help=N_("What the best plan has least of, among those that keep all limits."),
+        help=N_("Quantity to minimize among the plans that meet all limits."),
         called=lambda: AIMS,
     ),
     CONFIDENCE,

@@ -138,7 +138,7 @@ PARAMETERS = LinkParameters(
         "name",
         "My model",
         label=N_("Name of the model"),
-        help=N_("Stands in the document; some formats need it."),
+        help=N_("Appears in the document; some formats require it."),
         when=_trains,
     ),
     _served("model"),

@@ -205,7 +205,7 @@ def draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     style.caption(
         _(
             "Writing tokens reaches {decode} of the peak, reading the input {prefill}: weights are "
-            "read once per step, whoever shares it."
+            "read once per step for the whole batch."
         ).format(decode=amount(decode, "share"), prefill=amount(prefill, "share"))
     )
 
