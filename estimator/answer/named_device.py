@@ -96,7 +96,7 @@ def find_device(
 
 def _find_device(name: str, precision: str, catalog: Catalog) -> NamedDevice:
     if not name.strip():
-        raise ValueError("accelerator is empty: write the name of a device")
+        raise ValueError("accelerator is empty: enter the name of a device")
     device = catalog.device(name.strip())
     asked = named_precision(precision, device)
     chosen = choose_precision(device, asked)

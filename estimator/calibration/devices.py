@@ -151,7 +151,7 @@ def peaks_of(catalog: Catalog) -> Peaks:
 def used_device(hardware: str, catalog: Catalog) -> Used:
     """Return a predicate for devices with this id, alias or name."""
     if not hardware.strip():
-        raise ValueError("hardware names no device")
+        raise ValueError("hardware contains no device")
     found = catalog.find_device(hardware)
     names = {hardware.casefold(), hardware if found is None else found}
     return lambda device, name: device in names or name.casefold() in names

@@ -49,7 +49,7 @@ def read_architectures(path: Path) -> dict[str, Preset]:
     try:
         table = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise ProfileError(path, "JSON", str(error), "mend the syntax there") from error
+        raise ProfileError(path, "JSON", str(error), "correct the syntax there") from error
     return {item: _preset(path, item, row) for item, row in _rows(path, table)}
 
 
@@ -85,7 +85,7 @@ def _preset(path: Path, item: str, row: Mapping[str, Any]) -> Preset:
         if wanted is None:
             raise ProfileError(path, f"{item}.{key}", "unknown key", offer(key, [*NEEDS, *MAY]))
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise ProfileError(path, f"{item}.{key}", f"{value!r} is of the wrong type", "mend it")
+            raise ProfileError(path, f"{item}.{key}", f"{value!r} is of the wrong type", "fix it")
     if row["kind"] not in PRESET_KINDS:
         message = f"unknown kind {row['kind']!r}"
         raise ProfileError(path, f"{item}.kind", message, offer(row["kind"], PRESET_KINDS))

@@ -32,7 +32,7 @@ def _run_problems(file: str, run: MeasuredRun, devices: dict[str, str]) -> Itera
     """Check one run against the devices, the number formats and the calendar."""
     problem = partial(Problem, file)
     if not is_past(run.started[:10]):
-        yield problem(f"{run.id} started", f"{run.started} has not come", "mend the date")
+        yield problem(f"{run.id} started", f"{run.started} has not come", "correct the date")
     if run.simulated:
         message = "made with a stub of a device"
         yield problem(f"{run.id} simulated", message, "drop it: it proves nothing")

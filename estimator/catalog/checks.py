@@ -248,13 +248,13 @@ def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[P
     try:
         params = model_ledger(preset.config).params_total
     except ValueError as error:
-        yield Problem(file, "config", str(error), "mend the architecture")
+        yield Problem(file, "config", str(error), "correct the architecture")
         return
     if "params" in preset.records:
         stated = preset.records["params"].value
         if abs(params / stated - 1) > CONFIG_TOLERANCE:
             message = f"the architecture has {params:,} parameters, the record {stated:,.0f}"
-            yield Problem(file, "config", message, "mend one of them")
+            yield Problem(file, "config", message, "correct one of them")
 
 
 def _source_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -338,7 +338,7 @@ def _silicon_problems(devices: Iterable[Device]) -> Iterator[Problem]:
                 message, remedy = f"{name} does not name the same devices", "name each in all files"
                 yield Problem(file, "same_silicon", message, remedy)
             elif _peaks(other) != _peaks(device):
-                message, remedy = f"{name} has other peaks", "drop it, or mend the peaks"
+                message, remedy = f"{name} has other peaks", "drop it, or correct the peaks"
                 yield Problem(file, "same_silicon", message, remedy)
 
 

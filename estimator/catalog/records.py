@@ -295,7 +295,7 @@ def _type_problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield part, f"{table[part]!r} is not a text", f'write {part} = "..."'
     several = table.get("sources", [])
     if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
-        yield "sources", f"{several!r} is not a list of texts", 'write sources = ["..."]'
+        yield "sources", f"{several!r} is not a list of strings", 'write sources = ["..."]'
 
 
 def _text_problems(table: Mapping[str, Any], field: Field | None) -> Iterator[tuple[str, str, str]]:

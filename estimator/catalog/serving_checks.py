@@ -110,5 +110,5 @@ def _number_problems(row: Row) -> CellProblems:
     if row["unit"] not in UNITS:
         yield "unit", f"unknown unit {row['unit']!r}", "use one of the other rows"
     elif not within(row["value"], *UNITS[row["unit"]]):
-        yield "value", f"not within {UNITS[row['unit']]} {row['unit']}: {row['value']!r}", "mend it"
+        yield "value", f"not within {UNITS[row['unit']]} {row['unit']}: {row['value']!r}", "fix it"
     yield from range_problems(row, RANGES)

@@ -137,7 +137,7 @@ def read_overlay(path: Path, known_sources: Callable[[], Iterable[str]] = frozen
 def _content(path: Path) -> dict[str, Any]:
     """Parse the file and check its header."""
     if path.exists() and not path.is_file():
-        raise ProfileError(path, "file", "cannot be read: no regular file", "name an exported file")
+        raise ProfileError(path, "file", "not a regular file", "name an exported file")
     content = files.read_toml(path)
     for key in content:
         if key not in HEAD and key not in TABLES:
@@ -164,7 +164,9 @@ def _runs(path: Path, tables: object) -> Iterator[MeasuredRun]:
         except (ValueError, OverflowError) as error:
             key, _, message = str(error).partition(": ")
             key = f"runs[{at}]{key.removeprefix('run')}"
-            raise ProfileError(path, key, _short(message), "mend it, or drop this run") from error
+            raise ProfileError(
+                path, key, _short(message), "correct it, or remove this run"
+            ) from error
         seen.add(run.id)
         yield run
 

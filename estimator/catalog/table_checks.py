@@ -102,7 +102,7 @@ def range_problems(row: Row, ranges: Ranges) -> CellProblems:
     """Yield a problem for each number outside its range."""
     for column, (least, most) in ranges.items():
         if row[column] and not within(row[column], least, most):
-            yield column, f"not a number within {least:g} to {most:g}: {row[column]!r}", "mend it"
+            yield column, f"not a number within {least:g} to {most:g}: {row[column]!r}", "fix it"
 
 
 def device_problems(row: Row, column: str, catalog: Catalog) -> CellProblems:
@@ -146,7 +146,7 @@ def _contradictions(row: Row) -> CellProblems:
         least = share * FLOP_PER_PARAM_AND_TOKEN * params * float(tokens) / 1e12
         if least > SLACK * float(counted):
             message = f"its parameters and tokens make {least:.0f} TFLOP/s, more than reported"
-            yield "tflops_per_chip_reported", message, "mend one of them"
+            yield "tflops_per_chip_reported", message, "correct one of them"
 
 
 def _power(row: Row, catalog: Catalog) -> CellProblems:

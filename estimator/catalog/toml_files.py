@@ -74,7 +74,7 @@ def look_at_directory(directory: Path) -> None:
 
 def _irregular(path: Path) -> ProfileError:
     """Refusal of a pipe, device or broken link in place of a profile."""
-    return ProfileError(path, "file", "no regular file", "name a readable UTF-8 file")
+    return ProfileError(path, "file", "not a regular file", "name a readable UTF-8 file")
 
 
 def digest(directory: Path) -> str:
@@ -133,7 +133,7 @@ def _parsed(path: Path, parse: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return parse()
     except (ValueError, RecursionError) as error:
-        raise ProfileError(path, "TOML", str(error), "mend the syntax there") from error
+        raise ProfileError(path, "TOML", str(error), "correct the syntax there") from error
 
 
 def _records(
@@ -192,7 +192,9 @@ def texts(
     """Return a list of texts, or refuse another value by its key under `item`."""
     found = head.get(key, None if required else [])
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise ProfileError(path, f"{item}{key}", "is not a list of texts", f'write {key} = ["..."]')
+        raise ProfileError(
+            path, f"{item}{key}", "is not a list of strings", f'write {key} = ["..."]'
+        )
     return tuple(found)
 
 

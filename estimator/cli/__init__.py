@@ -27,8 +27,8 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
     """Build the parser of one command or of all, with the standard library only."""
     parser = CommandParser(
         prog="twenty-watts",
-        description="What will it take to train or run this network: how long, how much money, "
-        "how much energy, how much CO2e, and how sure are you?",
+        description="Estimate the time, money, energy and CO2e that training or running a "
+        "neural network takes, each with an interval.",
         epilog="Start with: twenty-watts estimate --preset gpt-3 --hardware v100 --devices 10000",
     )
     parser.add_argument("--version", action="version", version=f"twenty-watts {__version__}")

@@ -40,8 +40,8 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "app",
-        help="starts the web app",
-        description="Starts the web app and opens it in the browser. Ctrl-C stops it.",
+        help="start the web app",
+        description="Start the web app and open it in the browser. Ctrl-C stops it.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
@@ -57,7 +57,7 @@ def add_parser(commands: Any) -> None:
         "--max-sessions",
         type=int,
         metavar="N",
-        help="most visitors at the same time; more see a page that says so (default: no limit)",
+        help="maximum number of simultaneous visitors; others see a notice (default: no limit)",
     )
     parser.add_argument(
         "--metrics-port",
@@ -71,7 +71,10 @@ def add_parser(commands: Any) -> None:
         help="show the current power of this machine to visitors with the link that is printed",
     )
     parser.add_argument(
-        "--open", metavar="LINK", default="", help="what to open, '?v=1&...' or 'brain?years=20'"
+        "--open",
+        metavar="LINK",
+        default="",
+        help="link to open, such as '?v=1&...' or 'brain?years=20'",
     )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument(
@@ -156,7 +159,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.max_sessions is not None and options.max_sessions < 1:
         raise ValueError(f"--max-sessions must be at least 1, got {options.max_sessions}")
     if options.open and not re.match(r"[a-z]*(\?|$)", options.open):
-        raise ValueError("--open takes a link from its page or its '?' on, as 'brain?years=20'")
+        raise ValueError("--open takes a link without its host, such as 'brain?years=20' or '?v=1'")
     _refuse_elsewhere(options.host, options.port)
     _refuse_taken(options.host, options.port)
     if options.metrics_port is not None:

@@ -69,7 +69,7 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "batch",
-        help="a table of scenarios, one result row per input row",
+        help="estimate a table of scenarios, one result row per input row",
         description="Estimate every row of a CSV table, in bounded memory.",
         epilog=EXAMPLES + _columns(),
     )
@@ -83,7 +83,7 @@ def add_parser(commands: Any) -> None:
         "--task",
         choices=("training", "serving"),
         default="training",
-        help="what each row describes (default: training)",
+        help="kind of scenario in each row (default: training)",
     )
     parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
     add_calibration(parser, "runs on these devices")
@@ -93,10 +93,12 @@ def add_parser(commands: Any) -> None:
         help="CSV file of hourly carbon intensities for rows without grid_kg_per_kwh; runs start "
         "in its first hour",
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    parser.add_argument("--quiet", action="store_true", help="print no progress and no summary")
     shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
-    shape.add_argument("--csv", action="store_true", help="the table as CSV (it always is)")
+    shape.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
+    shape.add_argument(
+        "--csv", action="store_true", help="write the table as CSV (always the case)"
+    )
     add_profiles(parser)
     parser.set_defaults(run=run)
 
@@ -147,7 +149,7 @@ def _check_output(output: str, *, json: bool) -> None:
     from estimator.cli.options import refuse_missing_folder
 
     if output == DASH and json:
-        raise ValueError("-o - puts the table on stdout: drop --json or name a file")
+        raise ValueError("-o - writes the table to stdout: omit --json or name a file")
     if output != DASH:
         refuse_missing_folder(Path(output))
     if Path(output).suffix.lower() in OTHER_TABLES:

@@ -31,12 +31,12 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "claims",
-        help="claims on the limits of deep learning, recomputed",
+        help="recompute claims about the limits of deep learning",
         description="Recompute claims about the limits of deep learning from lectures, with "
         "sources, intervals and a verdict that follows from the numbers.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("id", nargs="?", metavar="ID", help="one claim, with its formula")
+    parser.add_argument("id", nargs="?", metavar="ID", help="show one claim with its formula")
     add_output(parser, interval=False)
     parser.set_defaults(run=run)
 

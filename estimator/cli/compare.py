@@ -66,16 +66,18 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "compare",
-        help="one workload on several devices, counts, sites",
-        description="One workload on every combination of the devices, counts and sites named, "
-        "separated by commas.",
+        help="compare one workload on several devices, counts and sites",
+        description="Compare one workload on every combination of the given devices, counts "
+        "and sites, each separated by commas.",
         epilog=EXAMPLES,
     )
     add_scenario(parser, without=("hardware", "devices", "site"))
     group = parser.add_argument_group("what to compare, separated by commas")
     group.add_argument("--hardware", metavar="NAMES", help=f"default: {DEFAULT_HARDWARE}")
     group.add_argument(
-        "--devices", metavar="COUNTS", help="e.g. 1,8,64 (default: 1; a TPU slice: its chips)"
+        "--devices",
+        metavar="COUNTS",
+        help="e.g. 1,8,64 (default: 1; for a TPU slice, its number of chips)",
     )
     group.add_argument("--site", metavar="NAMES", help="e.g. us,fr,'gcp-*'")
     for name, (_, _, placeholder, help_) in LIMITS.items():

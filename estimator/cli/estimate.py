@@ -31,8 +31,8 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "estimate",
-        help="one scenario -> time, energy, cost, CO2e with intervals",
-        description="Time, energy, cost and CO2e of one training run, with intervals.",
+        help="estimate the time, energy, cost and CO2e of a training run",
+        description="Estimate the time, energy, cost and CO2e of one training run, with intervals.",
         epilog=EXAMPLES,
     )
     add_scenario(parser)

@@ -72,8 +72,8 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "figure",
-        help="a figure with sliders for a slide, or for print, that needs no server",
-        description="A figure as one file that needs no server and no network.",
+        help="write a figure for slides, with sliders, or for print",
+        description="Write a figure as one file that needs no server and no network.",
         epilog=EXAMPLES,
     )
     every = {**NAMES, **LIMITS, "deck": DECK}
@@ -83,7 +83,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--dark",
         action="store_true",
-        help="on a dark background (a page by itself follows the system anyway)",
+        help="dark background (a page on its own follows the system setting)",
     )
     parser.add_argument("--lang", metavar="CODE", help="language of its texts: en or de")
     parser.add_argument("--scale", type=float, metavar="X", help="size of the text (default: 1)")
@@ -93,7 +93,7 @@ def add_parser(commands: Any) -> None:
         help="quantity for devices; topic for brain, scaling and trends",
     )
     add_notes(parser)
-    parser.add_argument("--interval", metavar="P", help="probability inside the intervals")
+    parser.add_argument("--interval", metavar="P", help="probability that the intervals cover")
     add_profiles(parser)
     add_scenario(parser, without=("interval",))
     parser.set_defaults(run=run)

@@ -36,9 +36,9 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "memory",
-        help="does it fit: weights, optimizer, activations, KV cache per device",
-        description="The memory that training or serving a model needs on each device, and how "
-        "many devices hold it.",
+        help="check whether a model fits: weights, optimizer, activations, KV cache per device",
+        description="Compute the memory per device for training or serving a model, and the "
+        "number of devices that fit it.",
         epilog=EXAMPLES,
     )
     add_model(

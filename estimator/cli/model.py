@@ -30,33 +30,33 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "model",
-        help="parameters, FLOPs, memory of a config.json or a preset",
-        description="Parameters, FLOPs and memory of a network, term by term.",
+        help="count the parameters, FLOPs and memory of a config.json or a preset",
+        description="Count the parameters, FLOPs and memory of a network, term by term.",
         epilog=EXAMPLES,
     )
     add_model(
         parser,
         metavar="CONFIG.json|PRESET|NAME",
-        help="a file (- for stdin), a preset, or a network of torchvision or timm by name",
+        help="a file (- for stdin), a preset, or the name of a torchvision or timm network",
     )
     parser.add_argument(
-        "--batch", metavar="N", default="1", help="sequences or images (default: 1)"
+        "--batch", metavar="N", default="1", help="number of sequences or images (default: 1)"
     )
     parser.add_argument(
         "--seq-len",
         metavar="N",
-        help="tokens in a sequence, on each side of an encoder-decoder; samples of raw audio",
+        help="tokens per sequence, on each side of an encoder-decoder; samples of raw audio",
     )
     parser.add_argument(
         "--image-size",
         metavar="N",
-        help="pixels on a side, for vision models; of the latent map, for diffusion models",
+        help="image side in pixels for vision models; side of the latent map for diffusion models",
     )
     parser.add_argument(
         "--count",
         action="store_true",
-        help="count on PyTorch's meta device, for an architecture that is not known here "
-        "(needs torch and transformers)",
+        help="count on PyTorch's meta device, for unsupported architectures (needs torch and "
+        "transformers)",
     )
     parser.add_argument("--causal", action="store_true", help="halve the attention score terms")
     add_output(parser, interval=False)
@@ -114,7 +114,9 @@ def _torch_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledge
     from estimator.networks.meta_device import counted_ledger
 
     if options.causal:
-        raise ValueError("--causal cannot be counted: PyTorch runs attention in full, drop it")
+        raise ValueError(
+            "--causal cannot be combined with --count: PyTorch computes attention in full"
+        )
     return counted_ledger(config_of(options.model), inputs), config_name(options.model)
 
 

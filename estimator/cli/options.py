@@ -55,23 +55,29 @@ def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> Non
     """Add the output options of every command, and the interval."""
     group = parser.add_argument_group("output")
     shape = group.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
-    shape.add_argument("--csv", action="store_true", help="one CSV table, columns with units")
+    shape.add_argument(
+        "--json", action="store_true", help="print one JSON object, with units in its keys"
+    )
+    shape.add_argument(
+        "--csv", action="store_true", help="print one CSV table, with units in its columns"
+    )
     if interval:
         add_notes(group)
         group.add_argument(
             "--interval", metavar="P", help="probability inside low..high in (0, 1) (default: 0.8)"
         )
     else:
-        group.add_argument("--quiet", action="store_true", help="no notes on stderr")
+        group.add_argument("--quiet", action="store_true", help="print no notes on stderr")
     add_profiles(group)
 
 
 def add_notes(group: Any) -> None:
     """Add the options on notices."""
     notes = group.add_mutually_exclusive_group()
-    notes.add_argument("--quiet", action="store_true", help="no notes on stderr")
-    notes.add_argument("--verbose", action="store_true", help="all notes, not just the top three")
+    notes.add_argument("--quiet", action="store_true", help="print no notes on stderr")
+    notes.add_argument(
+        "--verbose", action="store_true", help="print all notes, not only the top three"
+    )
 
 
 def add_calibration(parser: argparse.ArgumentParser, measured: str) -> None:
@@ -180,7 +186,7 @@ def open_catalog(options: argparse.Namespace) -> "Catalog":
     from estimator.catalog import Catalog
 
     if options.profiles == "":
-        raise ValueError("--profiles names no directory")
+        raise ValueError("--profiles is not a directory")
     return Catalog.open(options.profiles)
 
 

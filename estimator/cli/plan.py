@@ -70,9 +70,9 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "plan",
-        help="the best designs under a budget, deadline, energy or carbon limit",
-        description="Find the cheapest, fastest or cleanest way to do a run, or to serve a rate of "
-        "requests, within limits.",
+        help="find the best designs under a budget, deadline, energy or carbon limit",
+        description="Find the cheapest, fastest or cleanest way to train a model, or to serve "
+        "a rate of requests, within limits.",
         epilog=EXAMPLES,
     )
     group = parser.add_argument_group("limits and aim")

@@ -78,7 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--percentile",
         choices=("50", "90", "99"),
-        help="percent of the requests that must meet these two goals (default: 50)",
+        help="percentage of requests that must meet these two goals (default: 50)",
     )
     group.add_argument(
         "--days", metavar="N", help=f"length of the service, for the caps (default: {DAYS})"

@@ -37,18 +37,21 @@ def add_parser(commands: Any) -> None:
     """Add the command with its three verbs."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "profiles",
-        help="the data behind every figure: list, show, check",
-        description="Devices, workloads, sites, prices: each number with unit, source and date.",
+        help="list, show and check the data behind every answer",
+        description="Browse devices, workloads, sites and prices: each number with unit, "
+        "source and date.",
         epilog=EXAMPLES,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="list|show|check", required=True)
     lists = verbs.add_parser("list", help="list the profiles", description="List the profiles.")
     lists.add_argument("table", nargs="?", choices=TABLES, default="hardware")
     lists.add_argument(
-        "--search", metavar="TEXT", help="only what these words find, the closest first"
+        "--search", metavar="TEXT", help="only profiles that match these words, best match first"
     )
     shows = verbs.add_parser(
-        "show", help="one profile with its sources", description="One profile with its sources."
+        "show",
+        help="show one profile with its sources",
+        description="Show one profile with its sources.",
     )
     shows.add_argument(
         "name",

@@ -37,17 +37,17 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "prompt",
-        help="energy, CO2e, water and price of one question to a chatbot",
-        description="Energy, CO2e, water and electricity of one question, a day or a year of use, "
-        "for open and closed models, with intervals.",
+        help="estimate the energy, CO2e, water and price of a question to a chatbot",
+        description="Estimate the energy, CO2e, water and electricity cost of one question, a "
+        "day or a year of use, for open and closed models, with intervals.",
         epilog=EXAMPLES,
     )
     add_inputs(parser, PromptQuestion.inputs)
     parser.add_argument(
         "--usage",
         metavar="FILE",
-        help="your own usage: an export of OpenAI or Anthropic, a log of LiteLLM, Claude Code or "
-        "Codex, OpenTelemetry GenAI spans; only counts and names of models are read",
+        help="your own usage: an export from OpenAI or Anthropic, a log of LiteLLM, Claude "
+        "Code or Codex, or OpenTelemetry GenAI spans; only counts and model names are read",
     )
     add_output(parser)
     parser.set_defaults(run=run)

@@ -52,9 +52,9 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "report",
-        help="a scenario, run or inference setup as the document that a rule or journal asks for",
-        description="Fill in the document that a law, a journal or a registry asks for: every "
-        "field with its interval, basis, formula and source.",
+        help="report a scenario, run or inference setup as laws and journals require",
+        description="Write the document that a law, journal or registry requires: every field "
+        "with its interval, basis, formula and source.",
         epilog=EXAMPLES,
     )
     group = parser.add_argument_group("document")
@@ -72,9 +72,11 @@ def add_parser(commands: Any) -> None:
     )
     group.add_argument("--run", metavar="ID", dest="run_id", help="a stored run, by id or label")
     group.add_argument(
-        "--forecast", metavar="FILE", help="JSON of `forecast --json`; with --hardware, --devices"
+        "--forecast",
+        metavar="FILE",
+        help="output of `forecast --json`; also give --hardware and --devices",
     )
-    group.add_argument("--link", metavar="LINK", help="a link of the app to its Estimate page")
+    group.add_argument("--link", metavar="LINK", help="a link to the Estimate page of the app")
     add_scenario(parser)
     add_fields(parser.add_argument_group("electricity"), Disclosure.inputs, Disclosure.inputs)
     served = parser.add_argument_group("with --task serving")

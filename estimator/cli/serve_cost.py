@@ -48,9 +48,9 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "serve-cost",
-        help="inference: latency, throughput, energy and cost per token or answer",
-        description="Serving a language model: latency, throughput, energy, cost and CO2e of a "
-        "token, with intervals.",
+        help="estimate inference: latency, throughput, energy and cost per token or answer",
+        description="Estimate the latency, throughput, energy, cost and CO2e per token of "
+        "serving a language model, with intervals.",
         epilog=EXAMPLES,
     )
     add_inputs(parser, INPUTS)
@@ -96,7 +96,7 @@ def refuse_training(options: argparse.Namespace, further: tuple[str, ...]) -> No
 
 def refuse_serving(options: argparse.Namespace, names: Iterable[str]) -> None:
     """Refuse inference options for a training question."""
-    refuse_given(options, names, "goes with --task serving")
+    refuse_given(options, names, "requires --task serving")
 
 
 def question_from(options: argparse.Namespace, **instead: Any) -> ServingQuestion:

@@ -45,22 +45,25 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "sweep",
-        help="every design of a space of inputs, with its Pareto front",
-        description="Estimate every combination of inputs, in bounded memory, into one table.",
+        help="estimate every combination of inputs and mark the Pareto front",
+        description="Estimate every combination of inputs and write one table, in bounded memory.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("space", metavar="SPACE.toml", help="the inputs and their values")
+    parser.add_argument(
+        "space", metavar="SPACE.toml", help="TOML file of the inputs and their values"
+    )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
         required=True,
-        help="the table, .parquet or .csv: the swept inputs, then each result as low, mid, high",
+        help="table to write, .parquet or .csv: the varied inputs, then low, mid and high of "
+        "each result",
     )
     parser.add_argument(
         "--pareto",
         metavar="COSTS",
-        help="mark the Pareto-optimal designs in these: time,cost,energy,co2e,memory",
+        help="mark the designs that are Pareto-optimal in these: time,cost,energy,co2e,memory",
     )
     parser.add_argument("--dask", metavar="ADDRESS", help="run on the workers of a Dask cluster")
     parser.add_argument(
@@ -68,8 +71,8 @@ def add_parser(commands: Any) -> None:
     )
     add_calibration(parser, "runs on these devices")
     parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
-    parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
-    parser.add_argument("--quiet", action="store_true", help="no progress, no notes")
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="print no progress and no notes")
     add_profiles(parser)
     parser.set_defaults(run=run)
 

@@ -40,21 +40,21 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "validate",
-        help="published runs against predictions: error and interval coverage",
-        description="Score predicted device-hours against published runs: late runs predicted from "
-        "earlier ones, and each run without its stack.",
+        help="compare predictions with published runs: error and interval coverage",
+        description="Score predicted device-hours against published runs: later runs predicted "
+        "from earlier ones, and each run without its own stack.",
         epilog=EXAMPLES,
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--runs", action="store_true", help="one row per run instead of groups")
+    what.add_argument("--runs", action="store_true", help="print one row per run instead of groups")
     what.add_argument(
-        "--ablation", action="store_true", help="the score without each term of the mechanism"
+        "--ablation", action="store_true", help="print the score without each term of the model"
     )
     parser.add_argument(
         "--task",
         choices=("training", "serving", "memory"),
         default="training",
-        help="what is validated (default: training)",
+        help="predictions to validate (default: training)",
     )
     add_output(parser, interval=False)
     parser.set_defaults(run=run)

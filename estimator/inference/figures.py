@@ -69,7 +69,7 @@ def done_of(answer: ServingAnswer) -> Performance:
     """
     single(answer)
     if answer.performance is None:
-        raise ValueError("an answer without a performance")
+        raise ValueError("the answer has no performance")
     return answer.performance
 
 

@@ -291,7 +291,7 @@ class Session:
         everywhere = self.devices or self.ranks
         counts = counted_step(step)
         if not counts.total_flop:
-            raise ValueError("the counter saw no product of matrices in this step")
+            raise ValueError("the counter recorded no matrix product in this step")
         if counts.missed:
             names = ", ".join(sorted(set(counts.missed)))
             warnings.warn(f"products within {names} are not counted", stacklevel=2)

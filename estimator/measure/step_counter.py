@@ -185,12 +185,12 @@ class Counting:
         """
         torch: Any = import_module("torch")
         if _current_mode() is not None or sys.getprofile() is not None:
-            raise CannotCountError("a mode of PyTorch or a profiler that is at work")
+            raise CannotCountError("an active PyTorch mode or profiler")
         if not hasattr(torch.compiler, "set_stance"):
             raise CannotCountError(f"PyTorch {torch.__version__}")
         dynamo: Any = sys.modules.get("torch._dynamo.utils")
         if dynamo is not None and dynamo.counters["frames"].get("total"):
-            raise CannotCountError("what torch.compile made")
+            raise CannotCountError("code compiled by torch.compile")
         self.counts = StepCounts()
         self._thread = threading.get_ident()
         self._counter = _counter(self.counts)
@@ -292,7 +292,7 @@ def _count(
         return
     tensors = list(_tensors(given))
     if any(one.is_complex() or not _is_dense(one) for one in tensors):
-        raise ValueError("products of complex numbers and of sparse matrices have other formulas")
+        raise ValueError("products of complex or sparse matrices have other formulas")
     precision = _format_of(operation, tensors[0])
     flop = float(formula(*args, **named, out_val=found))
     counts.flop[precision] = counts.flop.get(precision, 0.0) + flop

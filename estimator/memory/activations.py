@@ -268,7 +268,9 @@ def _targets(layer: Layer, targets: str) -> list[tuple[int, int]]:
     if targets == "all":
         return every
     if isinstance(layer.attention, LatentAttention):
-        raise ValueError("latent attention has no matrix of values alone: adapters on all, not qv")
+        raise ValueError(
+            "latent attention has no separate value matrix: set adapters on all, not qv"
+        )
     return [every[0], every[2]]
 
 

@@ -166,7 +166,7 @@ class StoreFile:
             )
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
             return StoreError(
-                f"{self.path}: cannot be opened and written ({error}): name another folder in "
+                f"{self.path}: cannot be opened for writing ({error}): name another folder in "
                 "TWENTY_WATTS_DATA"
             )
         return StoreError(f"{self.path}: {error}")
@@ -217,7 +217,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             continue
         except UnicodeDecodeError as error:
             database.close()
-            raise sqlite3.DatabaseError("the names of its tables are damaged") from error
+            raise sqlite3.DatabaseError("its table names are damaged") from error
         except BaseException:
             database.close()
             raise
@@ -228,7 +228,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 def refuse_special(path: Path) -> None:
     """Refuse a folder, pipe or device in place of the file, as a pipe would block."""
     if path.exists() and not path.is_file():
-        raise sqlite3.OperationalError("cannot be opened and written: it is no regular file")
+        raise sqlite3.OperationalError("cannot be opened for writing: it is not a regular file")
 
 
 def _code(error: sqlite3.Error) -> int:

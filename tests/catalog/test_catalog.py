@@ -235,7 +235,7 @@ TYPOS = [
     ('aliases = ["mine"]', 'aliases = "mine"', "aliases", "write aliases = ["),
     ("[tdp_w]", "[peak_flop_per_s]", "peak_flop_per_s", "peak_flop_per_s.fp16"),
     ("[tdp_w]", "[peak_flop_per_s.bf61]", "peak_flop_per_s.bf61", "bf16"),
-    ("[tdp_w]", "[tdp_w", "TOML", "mend the syntax"),
+    ("[tdp_w]", "[tdp_w", "TOML", "correct the syntax"),
 ]
 
 
@@ -307,7 +307,7 @@ def test_a_link_to_a_device_without_an_end_is_refused(tmp_path, name):
     """It was read until the memory was full, or passed over without a word."""
     (tmp_path / "hardware").mkdir()
     (tmp_path / name).symlink_to("/dev/zero")
-    with pytest.raises(ProfileError, match=r"larger than|no regular file") as refusal:
+    with pytest.raises(ProfileError, match=r"larger than|not a regular file") as refusal:
         Catalog.open(tmp_path).device("a")
     assert refusal.value.problem.file == str(tmp_path / name)
 
@@ -316,7 +316,7 @@ def test_a_link_to_a_device_without_an_end_is_refused(tmp_path, name):
 def test_a_pipe_in_the_place_of_a_profile_is_refused(tmp_path, name):
     (tmp_path / "hardware").mkdir()
     os.mkfifo(tmp_path / name)
-    with pytest.raises(ProfileError, match="no regular file") as refusal:
+    with pytest.raises(ProfileError, match="not a regular file") as refusal:
         Catalog.open(tmp_path)
     assert refusal.value.problem.file == str(tmp_path / name)
 

@@ -99,7 +99,7 @@ def test_nothing_measured_is_no_error_and_makes_no_folder(data):
     assert calibrate("show").stdout == "Nothing measured yet.\n"
     assert answer("calibrate", "show") == {"devices": [], "runs": []}
     assert "no measured run to export" in refusal("calibrate", "export")
-    assert "nothing to forget" in refusal("calibrate", "forget", "--all", "--yes")
+    assert "no measured runs to forget" in refusal("calibrate", "forget", "--all", "--yes")
     assert not data.exists()
 
 
@@ -471,7 +471,7 @@ def test_a_device_without_a_name_is_shown(data, tmp_path):
 
 
 def test_a_device_that_never_ends_is_no_file():
-    with pytest.raises(ProfileError, match="no regular file"):
+    with pytest.raises(ProfileError, match="not a regular file"):
         read_overlay(Path("/dev/zero"))
 
 

@@ -204,9 +204,9 @@ def test_a_plan_of_a_service_as_json_keeps_its_limits():
         (f"{SERVED} --latency-goal 0", "must be positive"),
         (f"{SERVED} --days 0", "days must be positive"),
         (f"{SERVED} --latency-goal soon", "is not a number"),
-        (f"{PLAN} --request-rate 3", "error: --request-rate goes with --task serv"),
-        ("compare --preset gpt-3 --concurrency 5", "--concurrency goes with --task serving"),
-        ("compare --preset gpt-3 --draft-tokens 4", "--draft-tokens goes with --task serving"),
+        (f"{PLAN} --request-rate 3", "error: --request-rate requires --task serv"),
+        ("compare --preset gpt-3 --concurrency 5", "--concurrency requires --task serving"),
+        ("compare --preset gpt-3 --draft-tokens 4", "--draft-tokens requires --task serving"),
         ("compare --task serving --preset llama-3-8b --tokens 1e9", "--tokens is for training"),
         *(
             (f"{line} --calibration no", "--calibration must be one of use, ignore, got 'no'")

@@ -42,7 +42,7 @@ def test_attention_is_counted_whichever_kernel_would_run(torch):
 
 def test_a_step_without_products_is_refused(torch):
     session = Session()
-    with pytest.raises(ValueError, match="saw no product"):
+    with pytest.raises(ValueError, match="recorded no matrix product"):
         session.count_flop(lambda: torch.ones(3) + 1)
     assert session.flop is None
 

@@ -404,7 +404,7 @@ def test_what_is_no_text_or_too_large_is_refused(tmp_path, monkeypatch):
     (tmp_path / "binary").write_bytes(b"PK\x03\x04\0\0\0")
     with pytest.raises(MeterError, match="binary data"):
         read_log(tmp_path / "binary")
-    with pytest.raises(MeterError, match="no regular file"):
+    with pytest.raises(MeterError, match="not a regular file"):
         read_log(tmp_path)
     monkeypatch.setattr("estimator.measure.logs.log_file.LARGEST_BYTES", 10)
     (tmp_path / "large").write_text("a" * 11)
@@ -443,11 +443,11 @@ def test_an_imported_log_teaches_and_does_not_double(tmp_path, monkeypatch, cata
         (["log.csv"], "format not recognized; set --format to one of toml, trainer-state"),
         (["log.csv", "--format", "codecarbon"], "no emissions.csv of CodeCarbon"),
         (["missing.csv"], "No such file"),
-        (["log.csv", "--end", "1"], "--end goes with --prometheus only"),
+        (["log.csv", "--end", "1"], "--end requires --prometheus"),
         (["log.csv", "--devices", "1.5"], "devices must be a whole number"),
         (["log.csv", "--wall-hours", "-1"], "wall-hours must be positive"),
-        (["a.toml", "--devices", "2"], "--devices goes with a log only"),
-        (["--slurm", "x", "--devices", "2"], "--devices goes with a log only"),
+        (["a.toml", "--devices", "2"], "--devices requires a log"),
+        (["--slurm", "x", "--devices", "2"], "--devices requires a log"),
     ],
 )
 def test_a_slip_is_one_line_and_stores_nothing(tmp_path, monkeypatch, words, says):

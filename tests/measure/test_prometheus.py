@@ -394,9 +394,9 @@ def calibrate(*words):
     [
         (["import"], "name one source"),
         (["import", "a.toml", "--slurm", "b"], "name one source"),
-        (["import", "a.toml", "--exclusive"], "--exclusive goes with --slurm only"),
+        (["import", "a.toml", "--exclusive"], "--exclusive requires --slurm"),
         (["import", "a.toml", "--params", "7e9"], "--params cannot be combined with a file"),
-        (["import", "--slurm", "b", "--end", "1"], "--end goes with --prometheus only"),
+        (["import", "--slurm", "b", "--end", "1"], "--end requires --prometheus"),
         (["import", "--prometheus", "http://127.0.0.1:1"], "--start and --end"),
         (
             ["import", "--prometheus", "http://127.0.0.1:1", "--start", "noon", "--end", "1"],

@@ -109,7 +109,7 @@ def test_several_loads_have_no_power_each(bench, tmp_path):
     ("options", "script", "says"),
     [
         (SERVING, "import time; time.sleep(0.4)", "no new benchmark of a server in result.json"),
-        (SERVING[:4], BENCHMARK, "does not say the format of the weights: set --precision"),
+        (SERVING[:4], BENCHMARK, "does not state the format of the weights: set --precision"),
     ],
 )
 def test_a_run_without_a_result_is_kept_without_loads(bench, tmp_path, options, script, says):
@@ -132,9 +132,9 @@ def test_a_command_that_failed_has_no_loads(bench, tmp_path):
     ("options", "says"),
     [
         (("--task", "serving"), "--task serving needs --result FILE"),
-        (("--result", "a.json"), "--result goes with --task serving only"),
-        (("--concurrency", "3"), "--concurrency goes with --task serving only"),
-        ((*SERVING, "--flop", "1e15"), "--flop goes with --task training only"),
+        (("--result", "a.json"), "--result requires --task serving"),
+        (("--concurrency", "3"), "--concurrency requires --task serving"),
+        ((*SERVING, "--flop", "1e15"), "--flop requires --task training"),
         ((*SERVING[:4], "--precision", "bf17"), "unknown weight format 'bf17'"),
         ((*SERVING, "--concurrency", "-1"), "concurrency must be positive"),
     ],

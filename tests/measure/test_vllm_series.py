@@ -146,11 +146,11 @@ def test_the_command_stores_a_server_once(address, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["x.json", "--task", "serving"], "--task serving goes with --prometheus only"),
-        (["--prometheus", "http://h", "--concurrency", "3"], "goes with --task serving only"),
+        (["x.json", "--task", "serving"], "--task serving requires --prometheus"),
+        (["--prometheus", "http://h", "--concurrency", "3"], "requires --task serving"),
         (
             ["--prometheus", "http://h", "--task", "serving", "--flop", "1"],
-            "--flop goes with --task training only",
+            "--flop requires --task training",
         ),
     ],
 )

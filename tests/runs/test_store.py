@@ -698,7 +698,7 @@ def test_a_folder_without_the_right_to_write_is_one_line_and_can_be_read(path):
         path.parent.chmod(0o755)
     runs, refused, no_folder = reported.splitlines()
     assert runs == "['a']"
-    assert "cannot be opened and written" in refused
+    assert "cannot be opened for writing" in refused
     assert "no folder for the measured runs can be made" in no_folder
 
 
@@ -706,7 +706,7 @@ def test_a_folder_in_the_place_of_the_file_is_one_line(path):
     path.mkdir(parents=True)
     with pytest.raises(StoreError) as refused:
         open_store(path)
-    assert "cannot be opened and written" in one_line(refused.value)
+    assert "cannot be opened for writing" in one_line(refused.value)
     assert len(read_runs(path)[1]) == 1
 
 
@@ -714,12 +714,12 @@ def test_a_folder_in_the_place_of_the_file_is_one_line(path):
 def test_a_pipe_in_the_place_of_the_file_is_one_line_and_not_waited_for(path):
     path.parent.mkdir()
     os.mkfifo(path)
-    with pytest.raises(StoreError, match="no regular file") as reported:
+    with pytest.raises(StoreError, match="not a regular file") as reported:
         open_store(path)
     assert "\n" not in str(reported.value)
     runs, (note,) = read_runs(path)
     assert not runs
-    assert "no regular file" in note
+    assert "not a regular file" in note
 
 
 def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path):

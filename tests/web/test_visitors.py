@@ -82,7 +82,7 @@ async def two_visits(port, metrics):
     ("options", "message"),
     [
         (["--max-sessions", "0"], "--max-sessions must be at least 1, got 0"),
-        (["--open", "https://watts.example.org/?v=1"], "--open takes a link from its page or its"),
+        (["--open", "https://watts.example.org/?v=1"], "--open takes a link without its host"),
         (["--metrics-port", "0"], "--metrics-port must be between 1 and 65535, got 0"),
     ],
 )

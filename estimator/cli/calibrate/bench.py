@@ -33,25 +33,29 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "bench",
         help="measure this machine in two minutes",
-        description="Measure what a device of this machine reaches and draws, and store it.",
+        description="Measure the throughput and power of a device of this machine, and store them.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "--minutes", metavar="N", help="time for all; from 5 on with longer trials (default: 2)"
+        "--minutes", metavar="N", help="total duration; from 5 on with longer trials (default: 2)"
     )
     parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "--device", metavar="KEY", help="cpu, or gpu:0 and so on (default: the first board, or cpu)"
     )
     parser.add_argument(
-        "--engine", choices=ENGINES, help="what runs the work (default: torch if installed)"
+        "--engine",
+        choices=ENGINES,
+        help="library that runs the benchmark (default: torch if installed)",
     )
     parser.add_argument(
         "--precision", metavar="LIST", help="number formats, separated by commas (default: all)"
     )
-    parser.add_argument("--verbose", action="store_true", help="every timing, and all notes")
-    parser.add_argument("--json", action="store_true", help="the record as one JSON object")
-    parser.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")
+    parser.add_argument("--verbose", action="store_true", help="print every timing and all notes")
+    parser.add_argument("--json", action="store_true", help="print the record as one JSON object")
+    parser.add_argument(
+        "--quiet", action="store_true", help="print no progress and no notes on stderr"
+    )
     parser.set_defaults(run=run)
 
 
@@ -65,7 +69,9 @@ def run(options: argparse.Namespace) -> int:
     if options.precision is not None:
         wanted = [one.strip() for one in options.precision.split(",") if one.strip()]
         if not wanted:
-            raise ValueError("precision names no number format: write --precision bf16,fp8")
+            raise ValueError(
+                "precision contains no number format: write, for example, --precision bf16,fp8"
+            )
     question = BenchQuestion(
         device=options.device,
         engine=options.engine,

@@ -65,41 +65,48 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "forecast",
-        help="run a minute of a training command and forecast the whole run",
+        help="watch a training command for a minute and forecast the whole run",
         description="Run a training command for a while; forecast time, energy, cost and CO2e of "
         "the whole run, here and on other hardware.",
         epilog=EXAMPLES,
     )
     how = parser.add_argument_group("how long to watch")
     how.add_argument(
-        "--for", dest="for_s", metavar="TIME", help="how long to watch the steps (default: 60s)"
+        "--for", dest="for_s", metavar="TIME", help="duration of the watch (default: 60s)"
     )
     how.add_argument("--steps", metavar="N", help="number of steps to watch")
     how.add_argument(
-        "--total-steps", metavar="N", help="steps of the whole run, if no Trainer reports them"
+        "--total-steps",
+        metavar="N",
+        help="number of steps of the whole run, if no Trainer reports it",
     )
     how.add_argument(
-        "--no-count", action="store_true", help="do not count what the second step does"
+        "--no-count", action="store_true", help="do not count the FLOPs of the second step"
     )
     how.add_argument("--keep-going", action="store_true", help="let the command run to its end")
     how.add_argument(
         "--try",
         dest="tried",
         metavar="NAME=VALUE",
-        help="watch it again with another batch, precision or option of its own, and compare",
+        help="watch the command again with another batch, precision or option of its own, and "
+        "compare",
     )
     parser.add_argument(
         "--modelled",
         action="store_true",
-        help="count power that a formula of the load gives where no meter measures",
+        help="include power modeled from the load where no meter is available",
     )
     add_fields(parser.add_argument_group("what the command does, if you know it"), BESIDES)
     parser.add_argument(
         "--on", metavar="LIST", help="other hardware, separated by commas (default: a few)"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object, keys with units")
-    parser.add_argument("--verbose", action="store_true", help="every note, of the meters as well")
-    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, with units in its keys"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="print all notes, including those of the meters"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print no notes on stderr")
     add_profiles(parser)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     parser.set_defaults(run=run)
@@ -289,7 +296,7 @@ def _compared(asked: _Asked, words: list[str]) -> int:
 
     options = asked.options
     if options.keep_going:
-        raise ValueError("--try watches the command twice: it cannot go with --keep-going")
+        raise ValueError("--try watches the command twice and cannot be combined with --keep-going")
     name, _, value = options.tried.partition("=")
     changed, before = with_option(words, name, value)
     found = []

@@ -115,15 +115,17 @@ def add_parser(verbs: Any) -> None:
     """Add the verb."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "import",
-        help="measured runs of a file, of another program's log, or of Prometheus or Slurm",
-        description="Store measured runs of a file, of a log that another program wrote, or one "
-        "run by the telemetry of its cluster.",
+        help="import measured runs from a file, another program's log, Prometheus or Slurm",
+        description="Store the measured runs of a file or of another program's log, or one run "
+        "from the telemetry of its cluster.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
         "file", metavar="FILE", nargs="?", help="a file from `calibrate export`, or a log"
     )
-    parser.add_argument("--format", choices=FORMATS, help="of the file (default: by its content)")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="format of the file (default: recognized by its content)"
+    )
     _add_log_options(parser.add_argument_group("from a log"))
     add_served_options(parser.add_argument_group("from a benchmark of a server"))
     _add_prometheus(parser.add_argument_group("from Prometheus"))
@@ -131,8 +133,10 @@ def add_parser(verbs: Any) -> None:
     group = parser.add_argument_group("what the run did, if you know it")
     add_fields(group, WORK)
     group.add_argument("--label", metavar="TEXT", help="human-readable name of the run")
-    parser.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
-    parser.add_argument("--quiet", action="store_true", help="no progress and notes on stderr")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
+    parser.add_argument(
+        "--quiet", action="store_true", help="print no progress and no notes on stderr"
+    )
     add_profiles(parser)
     parser.set_defaults(run=run)
 
@@ -143,7 +147,9 @@ def _add_prometheus(group: Any) -> None:
     group.add_argument("--end", metavar="TIME", dest="window_end", help="when it ended")
     group.add_argument("--hosts", metavar="LIST", help="its nodes, separated by commas")
     group.add_argument(
-        "--selector", metavar="LABELS", help="labels of its boards, e.g. 'hpc_job=\"4711\"'"
+        "--selector",
+        metavar="LABELS",
+        help="labels that select its boards, e.g. 'hpc_job=\"4711\"'",
     )
     group.add_argument(
         "--task",
@@ -154,21 +160,26 @@ def _add_prometheus(group: Any) -> None:
     group.add_argument(
         "--server-selector",
         metavar="LABELS",
-        help="labels of the vLLM server, e.g. 'model_name=\"Qwen/Qwen3-14B\"'",
+        help="labels that select the vLLM server, e.g. 'model_name=\"Qwen/Qwen3-14B\"'",
     )
 
 
 def _add_slurm(group: Any) -> None:
     group.add_argument(
-        "--slurm", metavar="FILE", help="output of sacct with its header; - is stdin"
+        "--slurm", metavar="FILE", help="output of sacct with its header; - for stdin"
     )
     group.add_argument(
-        "--slurm-job", metavar="ID", help="the job; without --slurm, sacct is run for it"
+        "--slurm-job", metavar="ID", help="job to import; without --slurm, sacct is run for it"
     )
     group.add_argument(
-        "--hardware", metavar="NAME", dest="board", help="devices it ran on (default: their type)"
+        "--hardware",
+        metavar="NAME",
+        dest="board",
+        help="type of its devices (default: as recorded)",
     )
-    group.add_argument("--exclusive", action="store_true", help="the job had its nodes for itself")
+    group.add_argument(
+        "--exclusive", action="store_true", help="the job had exclusive use of its nodes"
+    )
     group.add_argument(
         "--slurm-energy",
         dest="gathers",
@@ -191,7 +202,7 @@ def run(options: argparse.Namespace) -> int:
         _refuse_other_task(options)
         return _import_prometheus(options)
     if options.task == "serving":
-        raise ValueError("--task serving goes with --prometheus only; a log says its task itself")
+        raise ValueError("--task serving requires --prometheus; logs state their task themselves")
     if source == "slurm":
         return _import_slurm(options)
     return _import_file(options) if source == "file" else _import_log(options)
@@ -209,7 +220,7 @@ def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
     for name, sources in GOES_WITH.items():
         if source not in sources:
             takers = " or ".join(NAMES[one] for one in sources)
-            refuse_given(options, (name,), f"goes with {takers} only", _flag)
+            refuse_given(options, (name,), f"requires {takers}", _flag)
     if source == "file":
         refuse_given(options, (*WORK, "label"), "cannot be combined with a file")
 
@@ -217,10 +228,10 @@ def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
 def _refuse_other_task(options: argparse.Namespace) -> None:
     """Refuse options without effect on the Prometheus task."""
     if options.task == "serving":
-        refuse_given(options, OF_TRAINING, "goes with --task training only")
+        refuse_given(options, OF_TRAINING, "requires --task training")
     else:
-        refuse_given(options, ("server_selector",), "goes with --task serving only")
-        refuse_served(options, "goes with --task serving only")
+        refuse_given(options, ("server_selector",), "requires --task serving")
+        refuse_served(options, "requires --task serving")
 
 
 def _flag(name: str) -> str:
@@ -281,11 +292,11 @@ SIZED_BY = ("params", "config", "preset")
 def _add_log_options(group: Any) -> None:
     """Add options for what a log may omit."""
     group.add_argument(
-        "--devices", metavar="N", dest="device_count", help="how many devices shared the work"
+        "--devices", metavar="N", dest="device_count", help="number of devices that shared the work"
     )
-    group.add_argument("--wall-hours", metavar="H", help="time from start to end [h]")
+    group.add_argument("--wall-hours", metavar="H", help="wall time from start to end [h]")
     group.add_argument(
-        "--step-flop", metavar="N", dest="step_work", help="work of one step, all devices [FLOP]"
+        "--step-flop", metavar="N", dest="step_work", help="FLOPs of one step on all devices [FLOP]"
     )
 
 
@@ -306,7 +317,7 @@ def _import_log(options: argparse.Namespace) -> int:
     if any(one.served for one in found):
         added = replace(added, load=load_of(options))
     else:
-        refuse_served(options, "goes with a benchmark of a server only")
+        refuse_served(options, "requires a server benchmark")
     runs = [measured_run(log, one, added, catalog) for one in found]
     for run in runs:
         if run.served:
@@ -377,7 +388,7 @@ def _import_prometheus(options: argparse.Namespace) -> int:
     from estimator.measure.cluster.vllm_series import import_server
 
     if options.window_start is None or options.window_end is None:
-        raise ValueError("give the run's start and end with --start and --end")
+        raise ValueError("the start and end of the run are missing: set --start and --end")
     wanted = Wanted(
         start_s=time_of("start", options.window_start),
         end_s=time_of("end", options.window_end),

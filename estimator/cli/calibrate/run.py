@@ -52,7 +52,7 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "run",
-        help="wrap a command that trains or serves, and measure it",
+        help="run a training or serving command and measure it",
         description="Run a command unchanged, sample power while it runs, and store the measured "
         "run.",
         epilog=EXAMPLES,
@@ -69,8 +69,8 @@ def add_parser(commands: Any) -> None:
     )
     add_served_options(group)
     how = parser.add_argument_group("measurement")
-    how.add_argument("--verbose", action="store_true", help="every note, not one line")
-    how.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    how.add_argument("--verbose", action="store_true", help="print all notes instead of one line")
+    how.add_argument("--quiet", action="store_true", help="print no notes on stderr")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     parser.set_defaults(run=run)
 
@@ -110,17 +110,17 @@ def run(options: argparse.Namespace) -> int:
 def _result_file(options: argparse.Namespace) -> "ResultFile | None":
     """Result file of a server benchmark, None for training."""
     if options.task == "training":
-        refuse_given(options, ("result",), "goes with --task serving only")
-        refuse_served(options, "goes with --task serving only")
+        refuse_given(options, ("result",), "requires --task serving")
+        refuse_served(options, "requires --task serving")
         return None
     from pathlib import Path
 
     from estimator.catalog import Catalog
     from estimator.measure.served import ResultFile
 
-    refuse_given(options, OF_TRAINING, "goes with --task training only")
+    refuse_given(options, OF_TRAINING, "requires --task training")
     if options.result is None:
-        raise ValueError("--task serving needs --result FILE: what the benchmark writes")
+        raise ValueError("--task serving needs --result FILE, the result file of the benchmark")
     return ResultFile(path=Path(options.result), catalog=Catalog.open(), stated=load_of(options))
 
 

@@ -43,7 +43,7 @@ def add_parser(verbs: Any) -> None:
     which.add_argument("ids", metavar="ID", nargs="*", default=[], help="runs, by id")
     which.add_argument("--hardware", metavar="NAME", help="all runs on this device")
     which.add_argument("--all", action="store_true", help="all runs")
-    forgets.add_argument("--yes", action="store_true", help="do not ask")
+    forgets.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def _verb(verbs: Any, name: str, what: str, examples: str, run: Any) -> argparse.ArgumentParser:
@@ -53,7 +53,7 @@ def _verb(verbs: Any, name: str, what: str, examples: str, run: Any) -> argparse
         description=f"{what[0].upper()}{what[1:]}.",
         epilog=examples,
     )
-    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    parser.add_argument("--quiet", action="store_true", help="print no notes on stderr")
     add_profiles(parser)
     parser.set_defaults(run=run)
     return parser
@@ -95,7 +95,7 @@ def run_forget(options: argparse.Namespace) -> int:
 
     catalog = catalog_of(options)
     if not store_path().exists():
-        raise ValueError("nothing measured yet, so nothing to forget")
+        raise ValueError("there are no measured runs to forget")
     with open_store() as store:
         runs, damaged = _to_forget(store, options, catalog)
         ids = [*(run.id for run in runs), *damaged]

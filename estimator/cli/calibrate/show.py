@@ -60,12 +60,12 @@ def add_parser(verbs: Any) -> None:
     """Add the verb."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "show",
-        help="measured devices and runs",
-        description="What was measured of each device, and in which runs.",
+        help="show measured devices and runs",
+        description="Show the measurements of each device, and their runs.",
         epilog=EXAMPLES,
     )
     parser.add_argument("--hardware", metavar="NAME", help="only runs on this device")
-    parser.add_argument("--runs", action="store_true", help="only the list of runs")
+    parser.add_argument("--runs", action="store_true", help="print only the list of runs")
     parser.add_argument(
         "--most",
         metavar="N",

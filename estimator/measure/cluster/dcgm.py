@@ -92,7 +92,9 @@ def board_of(labels: Labels) -> DcgmBoard:
         name=known.get("modelName", "") or "NVIDIA board",
     )
     if not board.id:
-        raise MeterError("series of boards have neither a label UUID nor gpu: which is which?")
+        raise MeterError(
+            "board series cannot be told apart: they have neither a UUID nor a gpu label"
+        )
     return board
 
 

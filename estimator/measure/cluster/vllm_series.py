@@ -60,10 +60,10 @@ def import_server(
     run = imported.run
     used = at_work(run.devices, run.conditions)
     if not used or any(one.shares_board for one in used):
-        raise MeterError("no whole board was at work: choose the boards with --selector")
+        raise MeterError("no board was used as a whole: choose the boards with --selector")
     whole = replace(load, component=used[0].key, devices=len(used), **stated)
     if not whole.precision:
-        raise MeterError("the server does not say the format of its weights: set --precision")
+        raise MeterError("the server does not report the format of its weights: set --precision")
     power = fleet.mean_power_w(run.energy, [one.key for one in used])
     if power is not None:
         whole = with_power(whole, power[0] * len(used), power[1])

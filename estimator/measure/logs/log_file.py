@@ -69,7 +69,7 @@ class LogFile:
 def read_log(path: Path) -> LogFile:
     """Read a whole file."""
     if path.exists() and not path.is_file():
-        raise MeterError(f"{path} cannot be read: no regular file")
+        raise MeterError(f"{path} cannot be read: not a regular file")
     try:
         data = read_bounded(path, LARGEST_BYTES)
     except OSError as error:

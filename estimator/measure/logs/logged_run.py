@@ -212,7 +212,7 @@ def placed_load(
     if not (whole.model or whole.params_total):
         raise log.refused("does not name the model: set --preset or --params")
     if not whole.precision and not PRECISION_IN_NAME.search(whole.model):
-        raise log.refused("does not say the format of the weights: set --precision")
+        raise log.refused("does not state the format of the weights: set --precision")
     return whole
 
 

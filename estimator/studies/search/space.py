@@ -174,7 +174,7 @@ def space_of(table: Mapping[str, Any]) -> Space:
         raise refusal(replace(error.notice, field=spelling)) from None
     space = Space(values=values)
     if not space.values:
-        raise ValueError("the space is empty: name inputs with a value, a list or a range each")
+        raise ValueError("the space is empty: give each input a value, a list or a range")
     return space
 
 

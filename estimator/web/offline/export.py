@@ -174,7 +174,7 @@ def figure_of(
 
 def _with_rows(spec: Spec, rows: list[Row]) -> Spec:
     if not rows:
-        raise ValueError("the answer has nothing to show in this figure")
+        raise ValueError("the answer contains nothing for this figure")
     return {**spec, "data": {"values": rows}}
 
 

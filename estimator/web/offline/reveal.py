@@ -19,7 +19,7 @@ def revealed(spec: Spec, rows: list[Row]) -> tuple[Spec, Slider]:
         If there are no rows.
     """
     if not rows:
-        raise ValueError("the answer has nothing to show in this figure")
+        raise ValueError("the answer contains nothing for this figure")
     field = next((name for name in FIELDS if name in rows[0]), "")
     data = rows if field else [row | {"counted": count} for count, row in enumerate(rows, 1)]
     field = field or "counted"
