@@ -93,7 +93,7 @@ def board_of(labels: Labels) -> DcgmBoard:
     )
     if not board.id:
         raise MeterError(
-            "board series cannot be told apart: they have neither a UUID nor a gpu label"
+            "board series cannot be distinguished: they have no UUID or gpu label"
         )
     return board
 
