@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NAMES = {
     "scenario": "time, energy, cost and CO2e with sliders that recompute them",
     "devices": "the same work on other devices",
-    "parts": "where the energy goes",
+    "parts": "energy by part",
     "uncertainty": "what makes the energy uncertain",
 }
 

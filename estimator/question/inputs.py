@@ -223,7 +223,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _word(
             "kind",
             "kind of workload; sets the expected utilization",
-            "Kind of work",
+            "Workload type",
             choices=KINDS,
             columns=("domain",),
         ),

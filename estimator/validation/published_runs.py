@@ -108,9 +108,9 @@ def _unusable(row: dict[str, str]) -> str:
     if row["validation_tier"] not in USABLE_TIERS:
         return "tier C, D or X: time or hardware not trusted"
     if row["flops_independent_of_time"] == "no":
-        return "circular: its FLOPs were worked out from its time"
+        return "circular: its FLOPs were derived from its time"
     if row["flops_independent_of_time"] != "yes":
-        return "not known whether its FLOPs were worked out from its time"
+        return "unknown whether its FLOPs were derived from its time"
     if not row["accelerator_hours"]:
         return "no device time"
     return ""
@@ -181,7 +181,7 @@ def _numbers(rows: Sequence[dict[str, str]]) -> dict[str, Floats]:
 def _plausible(ideal_h: Floats, reported_h: Floats, left_out: Counter[str]) -> Mask:
     """Mask of plausible rows with known work; the others are counted as left out."""
     known = ~np.isnan(ideal_h)
-    left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))
+    left_out["no FLOPs, and no data to derive them from"] += int(np.sum(~known))
     impossible = known & (ideal_h > MOST_OF_PEAK * reported_h)
     left_out[f"more than {MOST_OF_PEAK:g} of the peak: a wrong label"] += int(np.sum(impossible))
     return known & ~impossible

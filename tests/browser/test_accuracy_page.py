@@ -38,7 +38,7 @@ def test_the_page_opens_with_its_score_and_no_blank_chart(visit):
 def test_a_filter_changes_the_score_and_the_address_and_back_undoes(visit):
     page = visit(EVERY)
     before = page.locator('[data-quantity="median_error"]').inner_text()
-    box = page.get_by_role("combobox", name="Kind of work", exact=False)
+    box = page.get_by_role("combobox", name="Workload type", exact=False)
     box.click()
     box.fill("vision")
     box.press("Enter")

@@ -355,7 +355,7 @@ def test_the_next_run_is_for_the_scenario_that_is_open_on_the_first_page():
         params=7e9, tokens=1e12, hardware="h100-sxm", devices=8.0, precision="bf16", site="fr"
     )
     page = opened("show=next&device=h100-sxm", _scenario=scenario)
-    assert "for the run that is open on the page Estimate" in text(page)
+    assert "for the run on the page Estimate" in text(page)
     other = opened("show=next&device=b200", _scenario=scenario)
     assert "all kinds in" in text(other)
 

@@ -99,7 +99,7 @@ def test_the_page_opens_with_what_is_pinned_and_the_menu_leads_there():
 def test_a_single_scenario_is_refused_and_the_usual_ones_are_shown_dimmed():
     page = visited("compare", a=A, b="")
     assert "two scenarios are compared" in notices(page)
-    assert "as of what this page opens with" in text_of(page)
+    assert "default settings of this page" in text_of(page)
 
 
 def test_ratios_are_those_of_the_answers_and_the_differences_are_listed():

@@ -62,7 +62,7 @@ def test_a_model_that_does_not_fit_is_refused_with_the_devices_that_hold_it():
 
 def test_what_cannot_be_served_leaves_a_result_in_its_place():
     page, text = opened(rate="50")
-    assert "50 requests/s exceed" in text and "as of what this page opens with" in text
+    assert "50 requests/s exceed" in text and "default settings of this page" in text
     assert "per million tokens" in text
     page, text = opened(rate="5")
     page.number_input(key="serve_rate").set_value(5000.0).run()
@@ -222,4 +222,4 @@ def test_a_broken_config_in_the_link_is_one_line():
     _page, text = opened(config='{"model_type":')
     assert "JSON" in text
     _page, text = opened(config='{"model_type":"resnet"}')
-    assert "as of what this page opens with" in text
+    assert "default settings of this page" in text

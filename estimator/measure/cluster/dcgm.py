@@ -92,9 +92,7 @@ def board_of(labels: Labels) -> DcgmBoard:
         name=known.get("modelName", "") or "NVIDIA board",
     )
     if not board.id:
-        raise MeterError(
-            "board series cannot be distinguished: they have no UUID or gpu label"
-        )
+        raise MeterError("board series cannot be distinguished: they have no UUID or gpu label")
     return board
 
 

@@ -27,7 +27,7 @@ TOOLTIP = {
     "text": N_("device time"),
     "ratio": N_("predicted over reported"),
     "interval": N_("80% interval"),
-    "class": N_("kind of work"),
+    "class": N_("workload type"),
     "source": N_("source"),
 }
 """Column -> name in the tooltip."""

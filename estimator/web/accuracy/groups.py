@@ -58,7 +58,7 @@ PERIODS = ((2012, 2018), (2019, 2021), (2022, 2023), (2024, 2026))
 TIERS = {"A": N_("tier A, time stated"), "B": N_("tier B, time derived")}
 
 DIMENSIONS = {
-    "work": N_("Kind of work"),
+    "work": N_("Workload type"),
     "device": N_("Device"),
     "year": N_("Year"),
     "tier": N_("Quality of row"),
@@ -194,7 +194,7 @@ def errors_table(groups: pd.DataFrame, dimension: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "who", "error", "other", "label"])
 
 
-OURS, CONSTANT = N_("ours, family unseen"), N_("constant utilization 0.30")
+OURS, CONSTANT = N_("ours, family held out"), N_("constant utilization 0.30")
 
 
 def group_name(name: str) -> str:

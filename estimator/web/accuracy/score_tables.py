@@ -39,11 +39,11 @@ GROUPS = {
 FROM_WORK = "from the work alone"
 METERS = {
     "measured": N_("hours given, all meters"),
-    "work known": N_("hours given, and the work"),
-    "hours alone": N_("hours given, nothing of the work"),
+    "work known": N_("hours and workload given"),
+    "hours alone": N_("hours given, workload unknown"),
     "devices": N_("hours given, meters at the GPUs"),
     "node": N_("hours given, meters at the node"),
-    FROM_WORK: N_("hours predicted from the work"),
+    FROM_WORK: N_("hours predicted from the workload"),
 }
 """Group of metered runs -> its name here."""
 
@@ -65,7 +65,7 @@ QUANTITIES = {
     "inter_token_s": N_("time per token"),
     "output_tokens_per_s": N_("throughput"),
     "decode_tokens_per_s": N_("decoding, one user"),
-    "prefill_tokens_per_s": N_("reading of the prompt"),
+    "prefill_tokens_per_s": N_("prefill"),
     "device_power_w": N_("power of the boards"),
     "device_energy_per_output_token_j": N_("energy per token"),
 }

@@ -51,11 +51,11 @@ CSS = """
 MEDIANS = ("median_error", "constant_0.30", "constant_0.375")
 REASONS = (
     N_("tier C, D or X: time or hardware not trusted"),
-    N_("circular: its FLOPs were worked out from its time"),
-    N_("not known whether its FLOPs were worked out from its time"),
+    N_("circular: its FLOPs were derived from its time"),
+    N_("unknown whether its FLOPs were derived from its time"),
     N_("no device time"),
     N_("device or precision not on record"),
-    N_("no FLOPs, and nothing to work them out from"),
+    N_("no FLOPs, and no data to derive them from"),
     N_("more than 0.8 of the peak: a wrong label"),
 )
 """Reasons why rows are left out, for the catalogues."""
@@ -88,7 +88,7 @@ def draw_worst(report: HeldOut, chosen: Chosen, catalog: Catalog, most: int) -> 
     """Draw the selected runs with the largest errors, each with notes from its row."""
     order = np.argsort(-np.abs(report.blind.log_ratio))
     places = order[chosen[order]][:most]
-    header = (_("Run"), _("Ratio"), _("Device-hours"), _("Reasons in its row"))
+    header = (_("Run"), _("Ratio"), _("Device-hours"), _("Possible reasons"))
     draw_table(header, [_miss(report, int(place), catalog) for place in places])
 
 
@@ -137,7 +137,7 @@ def _miss(report: HeldOut, place: int, catalog: Catalog) -> tuple[Html, ...]:
     reported = float(runs.device_hours[place])
     ratio = float(np.exp(report.blind.log_ratio[place]))
     device = devices_text(row, catalog.device(str(report.published.devices[place])).name)
-    shown = "; ".join(reasons(report, place)) or _("nothing that would explain it")
+    shown = "; ".join(reasons(report, place)) or _("no known reason")
     noted = note(row)
     said = _("Noted in the table: {note}").format(note=noted)
     remark = f"<small>{escape(said)}</small>" if noted else ""

@@ -92,7 +92,7 @@ def sentence(report: HeldOut, filters: Mapping[str, Any], all_years: tuple[int, 
     return _(
         "Device-hours of {runs}{which}, each predicted by a model fitted without its family, are "
         "off by {error} in the median, against {constant} for a constant utilization of 0.30; the "
-        "80% interval holds {coverage} of them."
+        "80% interval covers {coverage} of them."
     ).format(
         runs=f"<b>{runs.format(count=ours.count)}</b>",
         which=escape(_selected(filters, all_years)),
@@ -142,7 +142,7 @@ def cards(groups: pd.DataFrame) -> Iterator[tuple[str, str, str, str, tuple[str,
     close = _("{share} within a factor of 1.25").format(share=percent(row["within_125"]))
     yield "within_2", _("Within a factor of 2"), percent(row["within_2"]), close, ()
     covered = percent(row["coverage"])
-    yield "coverage", _("Inside the 80% interval"), covered, _("80% would be right"), ()
+    yield "coverage", _("Inside the 80% interval"), covered, _("ideally 80%"), ()
     votes = _("{runs} runs of {families} families").format(
         runs=row["count"], families=row["families"]
     )

@@ -82,7 +82,7 @@ PARAMETERS = LinkParameters(
         whole=True,
         slides=True,
         label=N_("Years of childhood"),
-        help=N_("Years that a brain at 20 W learns."),
+        help=N_("Years of learning of a brain at 20 W."),
     ),
 )
 
@@ -261,8 +261,8 @@ def _section(show: str, heading: str, picture: Picture, frame: Frame) -> None:
     elif show == "samples":
         style.caption(
             _(
-                "Time of play at real speed, not of computing. A human brings a life of seeing "
-                "and acting."
+                "Time played at real speed, not computing time. A human brings a lifetime of "
+                "experience."
             )
         )
     if not frame.slide and show == "power":
@@ -283,7 +283,7 @@ SECTIONS = {
 }
 SLIDES = {
     "energy": N_("energy from a thought to a city"),
-    "power": N_("power side by side"),
+    "power": N_("power comparison"),
     "samples": N_("samples to learn"),
     "operations": N_("operations per joule and the limit of physics"),
 }

@@ -42,7 +42,7 @@ class DeviceParameters(LinkParameters):
             found = known.catalog.find_device(query["device"])
             if found is None or not has_precisions(known, known.catalog.device(found)):
                 text = _(
-                    "“device” is {given}, which is no known device for training: {usual} is shown"
+                    "“device” is {given}, which is not a known training device: {usual} is shown"
                 )
                 notices.append(text.format(given=shortened(query["device"]), usual=device))
             else:
@@ -72,5 +72,5 @@ class DeviceParameters(LinkParameters):
 PARAMETERS = DeviceParameters(
     "calibrate",
     LineOfText("device", help=N_("Device whose measured runs are shown. Type to search.")),
-    LineOfText("precision", help=N_("Number format of the arithmetic that was measured.")),
+    LineOfText("precision", help=N_("Number format of the measured arithmetic.")),
 )

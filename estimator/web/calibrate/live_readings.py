@@ -66,7 +66,7 @@ def _note(line: str) -> str:
 def _courses(found: tuple[Course, ...], key: str, look: Look) -> None:
     """Draw figures and lines of some components."""
     if not found:
-        style.caption(_("No sample has come in yet."))
+        style.caption(_("No sample has been received yet."))
         return
     style.figures(style.figure(*card) for card in words.courses(found))
     table = tables.courses_table(found)

@@ -29,9 +29,9 @@ def draw_next(known: Known, device: Device, precision: str, *, slide: bool) -> N
     if not found:
         style.caption(_("No further run would narrow the interval by much."))
         return
-    aim = _("for training of all kinds in {precision} on this device").format(precision=precision)
+    aim = _("for all types of training in {precision} on this device").format(precision=precision)
     if answer is not None:
-        aim = _("for the run that is open on the page Estimate")
+        aim = _("for the run on the page Estimate")
     text = _(
         "What would narrow the interval of the utilization most, {aim}. Factors are the upper "
         "bound over the middle; type the command yourself, no page starts one."

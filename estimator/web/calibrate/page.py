@@ -140,10 +140,11 @@ def _head(seen: Seen) -> None:
     style.figures(style.figure(*card) for card in words.cards(cell, _figures(seen)))
     example = ""
     if not any(run.id in runs for run in seen.own):
-        example = _(" They came with the program.")
+        example = _(" They were shipped with the program.")
         if all(run.host != seen.known.measured.host for run in runs.values()):
             example = _(
-                " They came with the program, from another machine, so they say less about yours."
+                " They were shipped with the program and measured on another machine, so they "
+                "are less informative for yours."
             )
     newest = max(run.started[:10] for run in runs.values())
     text = _(
@@ -184,8 +185,8 @@ def _teach() -> None:
     if open_catalog().calibrations():
         style.caption(
             _(
-                "Below is what it looks like: shipped examples, measured on other machines and "
-                "marked as such in the list of runs."
+                "Below are shipped examples, measured on other machines and marked as such in "
+                "the list of runs."
             )
         )
 
@@ -260,7 +261,7 @@ def _residuals(seen: Seen) -> None:
                 _("program"),
                 _("measured"),
                 _("median error of the others’ prediction"),
-                _("of published runs alone"),
+                _("from published runs only"),
                 _("in the 80% interval"),
             )
             draw_table([widgets.heading(one) for one in head], tables.program_rows(found))
@@ -302,15 +303,10 @@ def _runs(seen: Seen) -> None:
     )
     caption = _("A click on a column sorts it. ")
     if any(run.simulated for run in seen.runs):
-        caption += _(
-            "Simulated runs were made with a stub in the place of a device: they are not used. "
-        )
+        caption += _("Simulated runs used a stub instead of a device and have no effect. ")
     style.caption(
         caption
-        + _(
-            "Energy is that of the components that a meter measured; what is modelled from the "
-            "load is left out."
-        )
+        + _("Energy covers the components with a meter, without power modeled from the load.")
     )
 
 
@@ -322,12 +318,12 @@ def _columns() -> dict[str, Any]:
         ),
         "state": st.column_config.TextColumn(widgets.heading(_("state"))),
         "device": st.column_config.TextColumn(widgets.heading(_("device"))),
-        "work": st.column_config.TextColumn(widgets.heading(_("kind of work"))),
+        "work": st.column_config.TextColumn(widgets.heading(_("workload type"))),
         "wall_min": widgets.number_column(_("time [min]")),
         "energy_wh": st.column_config.NumberColumn(
             widgets.heading(_("energy [Wh]")), format="%.3g"
         ),
-        "meters": st.column_config.TextColumn(widgets.heading(_("meters and their trust"))),
+        "meters": st.column_config.TextColumn(widgets.heading(_("meters and their reliability"))),
         "disturbed": st.column_config.TextColumn(widgets.heading(_("disturbed by"))),
         "where": st.column_config.TextColumn(widgets.heading(_("where"))),
         "label": st.column_config.TextColumn(widgets.heading(_("label"))),
@@ -379,7 +375,7 @@ SLIDES = {
     "whole": N_("the whole run of your program"),
     "power": N_("power before and after measuring"),
     "residuals": N_("each timing, predicted by the others"),
-    "next": N_("what to measure next"),
+    "next": N_("suggested next measurements"),
     "runs": N_("the runs"),
 }
 

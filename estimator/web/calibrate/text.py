@@ -55,7 +55,7 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     """Sentence on the measurements of a device, as HTML."""
     name = f"<b>{escape(device.name)}</b>"
     if cell is None:
-        return _("{device} has no utilization to measure.").format(device=name)
+        return _("The utilization of {device} cannot be measured.").format(device=name)
     work = _("{work} in {precision}").format(
         work=_(WORK_NAMES[cell.group]), precision=escape(cell.precision)
     )
@@ -138,9 +138,9 @@ def misses(residuals: Sequence[Residual]) -> str:
     inside = sum(one.inside for one in residuals)
     now, before = map(percent, median_errors(residuals))
     text = _(
-        "Median error of the others’ prediction: {now}; of published runs alone: {before}. The "
-        "80% interval holds {inside} of {all}. The others are mostly of the same run, so this "
-        "shows how well sizes and kinds of work carry over, not days or machines."
+        "Median error when predicted from the other timings: {now}; from published runs only: "
+        "{before}. The 80% interval covers {inside} of {all}. Most of the others belong to the "
+        "same run, so this tests other sizes and workloads, not other days or machines."
     )
     return text.format(now=now, before=before, inside=inside, all=len(residuals))
 

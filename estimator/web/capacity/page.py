@@ -152,7 +152,7 @@ PARAMETERS = LinkParameters(
         "percentile",
         tuple(PERCENT),
         label=N_("Requests within the goal"),
-        help=N_("Share of the requests that must keep the times to the first and last token."),
+        help=N_("Share of requests that must meet the goals for the first and last token."),
         called=lambda: PERCENT,
     ),
     cap("budget", None),
@@ -163,7 +163,7 @@ PARAMETERS = LinkParameters(
         high=1e5,
         required=True,
         label=N_("Days of the service"),
-        help=N_("Budget, energy and emissions are counted over these days."),
+        help=N_("Period of the budget, energy and emissions."),
     ),
     Typed(
         "request",
@@ -278,7 +278,7 @@ class Column:
     def head(self) -> str:
         """What the plan is the best in."""
         if not self.answer.plans:
-            return _("nearest to the limits")
+            return _("closest to the limits")
         return ", ".join(_(AIMS[aim]) for aim in self.aims)
 
     @property
@@ -425,7 +425,7 @@ def _replicas(plan: ServingPlan) -> str:
     if each < plan.fewest_devices:
         text = _("{weights}, fits in {fewest}; {replicas} replicas share the experts")
     elif devices <= plan.fewest_devices:
-        text = _("{weights}, needs {fewest} to hold the weights")
+        text = _("{weights}, needs {fewest} for its weights")
     elif plan.replicas == 1.0:
         text = _("{weights}, fits in {fewest}; the others make it faster")
     else:

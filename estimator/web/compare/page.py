@@ -92,7 +92,7 @@ PARAMETERS = Places(
             place,
             USUAL.get(place, ""),
             label=label,
-            help=N_("Address of a scenario; the page Estimate also pins scenarios for here."),
+            help=N_("Link of a scenario; the page Estimate can also pin scenarios to compare."),
             section=LINKS,
         )
         for place, label in zip(
@@ -322,7 +322,7 @@ def _draw(values: Values, found: list[Pinned], frame: Frame) -> None:
         asked = inputs(found)[: SLIDE_ROWS if frame.slide else None]
         _columns(found, map(_row, asked), linked=False)
     if not frame.slide:
-        with style.folded(_("Every number that differs"), key="fold_compare") as fold:
+        with style.folded(_("All differences"), key="fold_compare") as fold:
             if fold.open:
                 _columns(found, map(_row, differences(found)), linked=False)
 
@@ -339,7 +339,7 @@ def _verdict(found: Sequence[Pinned], every: Sequence[ComparedResult]) -> str:
                 text += f" ({_times_first(best)})"
             least.setdefault(best.scenario, []).append(text)
     if not least:
-        return escape(_("None of them takes less than the others."))
+        return escape(_("No scenario is lowest in any quantity."))
     parts = []
     for letter, names in least.items():
         listed = _(" and ").join(filter(None, (", ".join(names[:-1]), names[-1])))
@@ -433,7 +433,7 @@ def _files(values: Values, found: list[Pinned]) -> tuple[share.File, ...]:
 SLIDES = {
     "ratios": N_("results and their ratios"),
     "facts": N_("whether each fits in memory, and the offers behind each price"),
-    "inputs": N_("what differs between the inputs"),
+    "inputs": N_("differences between the inputs"),
 }
 QUESTION = PageQuestion(
     inputs=PARAMETERS,

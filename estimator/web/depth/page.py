@@ -28,7 +28,7 @@ BYTES_PER_VALUE = 2.0
 
 PARAMETERS = LinkParameters(
     "depth",
-    Choice("view", VIEWS, help=N_("Chart that is shown.")),
+    Choice("view", VIEWS, help=N_("Chart to show.")),
     Number(
         "layers",
         10.0,
@@ -37,7 +37,7 @@ PARAMETERS = LinkParameters(
         whole=True,
         slides=True,
         label=N_("Layers L"),
-        help=N_("Layers of the network, one after the other."),
+        help=N_("Number of consecutive layers."),
     ),
     Number(
         "width",
@@ -261,8 +261,8 @@ VIEW_NAMES = {
 }
 SLIDES = {
     "paths": N_("Parameters grow slowly with depth, paths quickly"),
-    "gradient": N_("The gradient vanishes, or residual connections keep it"),
-    "activations": N_("Activations can be computed again instead of stored"),
+    "gradient": N_("The gradient vanishes unless residual connections preserve it"),
+    "activations": N_("Activations can be recomputed instead of stored"),
 }
 QUESTION = PageQuestion(
     inputs=PARAMETERS,

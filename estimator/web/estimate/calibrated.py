@@ -17,7 +17,7 @@ from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.tables import between
 
 USE, IGNORE = "use", "ignore"
-OTHERWISE = {USE: N_("published runs alone"), IGNORE: N_("with the measured runs")}
+OTHERWISE = {USE: N_("published runs only"), IGNORE: N_("with the measured runs")}
 """Use of measured runs in the scenario -> name of the alternative answer."""
 
 
@@ -88,7 +88,7 @@ def draw(found: AppliedRuns, *, linked: bool) -> None:
     if linked:
         device, precision = found.calibrated.device.id, found.calibrated.precision
         query = escape(urlencode({"device": device, "precision": precision}), quote=True)
-        text += f' <a href="calibrate?{query}" target="_self">{_("What was measured")}</a>'
+        text += f' <a href="calibrate?{query}" target="_self">{_("Measurements")}</a>'
     style.write(f'<div class="tw tw-assumed" data-measured>{text}</p></div>')
 
 
@@ -97,7 +97,7 @@ def summary(found: AppliedRuns, today: date) -> str:
     name = found.calibrated.device.name
     text = ngettext("{n} measured run on {name}", "{n} measured runs on {name}", found.runs)
     runs = text.format(n=found.runs, name=name)
-    runs += _(" that came with the program") if found.shipped else ""
+    runs += _(" shipped with the program") if found.shipped else ""
     several = []
     if found.of_utilization:
         text = ngettext("{n} timing", "{n} timings", found.of_utilization)
@@ -120,7 +120,7 @@ def _utilizations(found: AppliedRuns) -> str:
     if plain is None:
         text = _(" They would make the utilization {value}.")
         return text.format(value=_value_text(found.calibrated, "utilization"))
-    return _(" Utilization {now}; published runs alone {before}.").format(
+    return _(" Utilization {now}; from published runs only, {before}.").format(
         now=_value_text(found.calibrated, "utilization"), before=_value_text(plain, "utilization")
     )
 

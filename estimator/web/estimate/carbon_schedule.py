@@ -22,7 +22,7 @@ MAX_PROFILE_MB = 2
 
 def draw_schedule(answer: Answer) -> None:
     """Draw the upload of a profile, and the effect of the start time."""
-    st.subheader(_("When to start"), anchor=False)
+    st.subheader(_("Start time"), anchor=False)
     left, right = st.columns([3, 1])
     upload = left.file_uploader(
         _("Hourly carbon intensity of your grid, as CSV"),
@@ -41,17 +41,17 @@ def draw_schedule(answer: Answer) -> None:
         step=1,
         key="carbon_start",
         disabled=upload is None,
-        help=_("Takes effect once a profile is there."),
+        help=_("Takes effect with a profile."),
     )
     if upload is None:
-        style.caption(_("The figures above take one intensity for the whole run."))
+        style.caption(_("The figures above use one intensity for the whole run."))
         st.download_button(
             _("Sample file"),
             data=sample,
             file_name="hourly-carbon-sample.csv",
             mime="text/csv",
             on_click="ignore",
-            help=_("A made-up day, cleaner at noon, that shows the columns: put yours in."),
+            help=_("Example day, cleaner at noon, with the required columns: replace it by yours."),
         )
         return
     try:

@@ -53,7 +53,7 @@ def draw(
         for name in names:
             hint = _("not timed yet") if name == "device_hours" else ""
             draw_one(name, answer, values, problems, hint)
-    undone = _("Going back undoes it")
+    undone = _("The back button undoes this")
     if st.context.is_embedded:
         widgets.button(_("Reset to the slide"), "reset", PARAMETERS.forget, tooltip=undone)
     else:
@@ -78,9 +78,9 @@ def draw_one(name: str, answer: Answer, values: Values, problems: Problems, hint
 
 
 _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "work": (N_("Work in detail"), ("network",)),
+    "work": (N_("Workload details"), ("network",)),
     "hardware": (N_("Hardware and parallelism"), ("hardware", "parallelism")),
-    "place": (N_("Place, money, interval"), ("place", "money", "answer")),
+    "place": (N_("Site, prices, interval"), ("place", "money", "answer")),
 }
 """Collapsed sections of inputs: titles and input groups."""
 
@@ -88,11 +88,11 @@ _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 def _work(answer: Answer, values: Values, problems: Problems) -> tuple[str, ...]:
     """Draw the way into the page and what gives the work; return the inputs that are drawn."""
     entry, way = values["entry"], values["way"]
-    widgets.switch(PARAMETERS, "entry", _("What is it about?"), inputs.ENTRIES)
+    widgets.switch(PARAMETERS, "entry", _("Scenario type"), inputs.ENTRIES)
     ways = inputs.OF_ENTRY[entry]
     if len(ways) > 1:
         names = {name: inputs.WAYS[name] for name in ways}
-        widgets.switch(PARAMETERS, "way", _("Give the work by"), names, rest=None)
+        widgets.switch(PARAMETERS, "way", _("Specify the workload by"), names, rest=None)
     hints = _HINTS[way]
     if entry == "finetune":
         draw_one("finetune", answer, values, problems)

@@ -38,7 +38,7 @@ def further_links(answer: Answer) -> list[Html]:
         explored["quantity"] = "wall_hours"
     if scenario.site in place_names():
         explored["site"] = scenario.site
-    links = [anchor(f"plan?{urlencode(query)}", _("Plan it for no more money, time and CO2e"))]
+    links = [anchor(f"plan?{urlencode(query)}", _("Plan it within the same money, time and CO2e"))]
     if answer.precision in TRAINING_PRECISIONS:
-        links.insert(0, anchor(f"explore?{urlencode(explored)}", _("Explore what moves it")))
+        links.insert(0, anchor(f"explore?{urlencode(explored)}", _("Explore its sensitivities")))
     return links

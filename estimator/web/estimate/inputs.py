@@ -111,7 +111,7 @@ PICTURES = {
 }
 """Charts of the page, one of which is shown."""
 
-CHART_ONLY = N_("It changes the chart below, not the result.")
+CHART_ONLY = N_("Changes the chart below, not the result.")
 
 WORDS = {
     "selective": N_("selective: the attention scores"),
@@ -135,10 +135,10 @@ METHODS = {
 
 HELP = {
     "samples": N_("Sequences, images or clips that the model sees in training."),
-    "sample_flop": N_("Work of one pass of one sample through the model, forward only."),
+    "sample_flop": N_("FLOPs of one forward pass of one sample."),
     "kv_heads": N_("Key-value heads: fewer than attention heads in grouped-query attention."),
-    "image_size": N_("Pixels on a side of the images, for a model of images."),
-    "power_cap": N_("Power limit that is set on each device: less power, longer run."),
+    "image_size": N_("Side of the images in pixels, for vision models."),
+    "power_cap": N_("Power limit set on each device: lower power, longer run."),
     "device_price": N_("Purchase price of one device, where devices are owned."),
     "electricity_price": N_("Price of electricity, where devices are owned."),
     "metered": N_("Hosts, network and cooling are added if the meter missed them."),
@@ -147,9 +147,9 @@ HELP = {
     "utilization": N_(
         "Share of the dense peak that the model's own FLOPs reach (MFU). Empty: predicted."
     ),
-    "interval": N_("Chance that the true value is inside the intervals shown."),
+    "interval": N_("Probability that the intervals cover the true value."),
     "config": N_("Text of the file that describes the architecture; it stays on this server."),
-    "finetune": N_("Weights that are trained; adapters need less memory."),
+    "finetune": N_("Trained weights; adapters need less memory."),
 }
 """Input -> tooltip, where the help of the command line names options."""
 
@@ -189,15 +189,15 @@ KNOWN: tuple[Parameter, ...] = (
     Choice(
         "entry",
         tuple(ENTRIES),
-        label=N_("What is it about?"),
-        help=N_("Train a model, adapt one, or start from device-hours that were measured."),
+        label=N_("Scenario type"),
+        help=N_("Train a model, fine-tune a model, or start from measured device-hours."),
         called=lambda: ENTRIES,
     ),
     Choice(
         "way",
         tuple(WAYS),
-        label=N_("Give the work by"),
-        help=N_("Description of the work; the fields below follow."),
+        label=N_("Specify the workload by"),
+        help=N_("Form of the workload; the fields below depend on it."),
         called=lambda: WAYS,
     ),
     Choice("picture", tuple(PICTURES), label=N_("Picture"), help=CHART_ONLY),

@@ -92,7 +92,7 @@ DETAILS = {
 }
 """Collapsed sections."""
 
-NOTHING = N_("Nothing: every number was given, and is taken as exact.")
+NOTHING = N_("None: every number was given and counts as exact.")
 """Text for no assumptions or no uncertainty."""
 
 
@@ -206,7 +206,7 @@ def _details(values: Values, answer: Answer, catalog: Catalog) -> None:
     """Draw the collapsed sections, computed when opened."""
     query = PARAMETERS.query(values)
     pins.draw(words.title(answer, catalog), query, lambda link: _open_link(link, values))
-    for name in style.opened(_("More about it"), DETAILS, "open_details"):
+    for name in style.opened(_("More details"), DETAILS, "open_details"):
         if name == "start":
             draw_schedule(answer)
         elif name == "memory":
@@ -237,7 +237,7 @@ def _batches(answer: Answer, catalog: Catalog) -> None:
     fitting = [batch for batch, share in found if share <= MOST_USED]
     text = _("Up to {count} sequences at a time on each device fit, at this recomputation.")
     if not fitting:
-        text = _("Not one sequence at a time fits: see the remedies above.")
+        text = _("Not even one sequence at a time fits: see the remedies above.")
     style.caption(text.format(count=max(fitting, default=0)))
     rows = [
         (str(batch), human_percent(share), _("yes") if share <= MOST_USED else _("no"))
@@ -288,7 +288,7 @@ def _figure(answer: Answer, spoken: str) -> bytes:
 def _examples(values: Values) -> None:
     """Draw ten example scenarios."""
     for number, (text, link) in enumerate(EXAMPLES):
-        tooltip = _("Opens this scenario in place of yours; going back undoes it.")
+        tooltip = _("Opens this scenario instead of yours; the back button undoes this.")
         widgets.button(_(text), f"example_{number}", _open_link, link, values, tooltip=tooltip)
 
 
@@ -308,7 +308,7 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
     answer = drawn.answer
     style.badges(_badges(answer))
     alike = "; ".join(map(sentence, as_much(equivalents(answer, open_catalog()))))
-    interval = _("Intervals cover {level}% of the probability.").format(level=_level(answer))
+    interval = _("{level}% intervals.").format(level=_level(answer))
     compared = _("As much as {alike} ({sources}).").format(
         alike=alike, sources=compared_by(open_catalog())
     )
@@ -411,8 +411,8 @@ def _uncertainty(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -
         return
     quantity = _("energy") if uncertain_quantity(answer) == "energy_kwh" else _("device time")
     text = _(
-        "How much each input's uncertainty moves the {quantity}, and its share of the total "
-        "(log-variance)."
+        "Effect of each input's uncertainty on the {quantity}, and its share of the total "
+        "log-variance."
     )
     figures.draw(
         charts.quantity_by_source,
@@ -433,12 +433,15 @@ def _devices(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> No
     rows = comparison_rows(compared, quantity, yours=True)
     if len(rows) < 2:
         style.caption(
-            _("A run known only by its device-hours cannot be moved: specify its work, too.")
+            _(
+                "A run known only by its device-hours has no prediction on other devices: "
+                "specify its workload, too."
+            )
         )
         return
     text = _(
-        "{count} of each, at the utilization predicted for each; bars cover {level}%. Sources: "
-        "{names}"
+        "{count} of each, at the utilization predicted for each; bars are {level}% intervals. "
+        "Sources: {names}"
     )
     if answer.scenario.utilization is not None:
         text = _(
@@ -482,8 +485,8 @@ SECTIONS: Mapping[str, Callable[[Values, Drawn, Frame, Catalog], None]] = {
 
 SLIDES = {
     "figures": N_("time, energy, cost and CO2e"),
-    "parts": N_("where the energy goes"),
-    "doubts": N_("what makes the interval wide"),
+    "parts": N_("energy by part"),
+    "doubts": N_("sources of uncertainty"),
     "devices": N_("the same work on other devices"),
     "formula": N_("the formula with the numbers of this run"),
 }

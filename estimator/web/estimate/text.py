@@ -112,7 +112,7 @@ def notes(answer: Answer, quantity: str) -> Iterator[str]:
         yield _("{mass} from electricity").format(mass=used)
         yield _("{mass} from making the hardware").format(mass=made)
     else:
-        yield _("from electricity alone")
+        yield _("from electricity only")
 
 
 def absent(answer: Answer, quantity: str) -> Iterator[str]:
@@ -131,7 +131,7 @@ def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
         if preset.note:
             yield f"{preset.name}: {_(preset.note)}".rstrip(".")
     if not any(name in TRAINING_PRECISIONS for name in answer.device.peaks):
-        text = _("{device} trains in none of its formats: its {precision} is taken")
+        text = _("{device} supports no training format: its {precision} is used")
         yield text.format(device=answer.device.name, precision=answer.precision)
     chosen = answer.scenario.specified_inputs()
     yield from shown_all(

@@ -36,7 +36,10 @@ PARAMETERS = LinkParameters(
         high=99_999_999.0,
         whole=True,
         label=N_("Number of the sheet"),
-        help=N_("Each sheet has its own numbers, such as a student's; 0 is that of the lecture."),
+        help=N_(
+            "Each sheet has its own numbers, such as a student number; 0 is the sheet of "
+            "the lecture."
+        ),
     ),
     Number(
         "sheets",
@@ -54,7 +57,7 @@ PARAMETERS = LinkParameters(
         high=float(COUNT),
         whole=True,
         label=N_("Exercise on the slide"),
-        help=N_("Exercise that the slide shows."),
+        help=N_("Exercise on the slide."),
     ),
 )
 
@@ -125,7 +128,11 @@ def verdict(text: str, answer: float) -> str:
     near = math.log10(1 + TOLERANCE)
     if abs(off) <= near:
         return N_("Right.")
-    return N_("Right but for a power of ten.") if abs(off - round(off)) <= near else N_("Not yet.")
+    return (
+        N_("Correct except for a power of ten.")
+        if abs(off - round(off)) <= near
+        else N_("Not yet.")
+    )
 
 
 def printable(seed: int, sheets: int, page: str = "") -> str:

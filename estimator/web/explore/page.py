@@ -101,7 +101,7 @@ PARAMETERS = LinkParameters(
         "x",
         SWEPT,
         label=N_("Sweep"),
-        help=N_("Input that takes many values while all others stay as they are."),
+        help=N_("Input to vary while all others stay fixed."),
         called=_inputs_called,
     ),
     Choice(
@@ -116,7 +116,7 @@ PARAMETERS = LinkParameters(
         "places",
         ("here", ANY),
         label=N_("Designs at"),
-        help=N_("Places that the chart of time against cost compares."),
+        help=N_("Sites compared in the chart of time and cost."),
         called=lambda: {"here": N_("this place"), ANY: N_("seven countries")},
     ),
 )
@@ -244,7 +244,7 @@ def _label(name: str) -> str:
 def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame) -> None:
     """Draw the effect of each input on the quantity."""
     name, unit = QUANTITIES[values["quantity"]]
-    kind = _("moved alone")
+    kind = _("varied separately")
     wide = [one for one in found if one.high > LEAST_MOVED * one.low]
     rows = []
     for one in wide[:ON_SLIDE] if frame.slide else wide:
@@ -259,7 +259,7 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
             (one.name, *(_value_text(one.name, value) for value in one.values)) for one in wide
         ]
         cells = [(_label(name), least, most) for name, least, most in moves]
-        draw_table((_("Moved alone"), _("least at"), _("most at")), cells)
+        draw_table((_("Varied separately"), _("least at"), _("most at")), cells)
     still = [_label(one.name) for one in found if one not in wide]
     if still and not frame.slide:
         style.caption(_("These move it by less than 0.5%: {names}.").format(names=", ".join(still)))
@@ -346,9 +346,7 @@ def _front(answered: Exploration, values: Row, frame: Frame) -> None:
     hours, usd, on_front = (table[name] for name in ("wall_hours_mid", "cost_usd_mid", "pareto"))
     known = np.flatnonzero(~np.isnan(hours) & ~np.isnan(usd))
     if not known.size:
-        style.assumptions(
-            [_("No design with a price on record fits in the memory of its devices.")]
-        )
+        style.assumptions([_("No design with a known price fits in the memory of its devices.")])
         return
     rows = known[np.argsort(on_front[known], kind="stable")]
     shown = pd.DataFrame(

@@ -54,7 +54,7 @@ PARAMETERS = LinkParameters(
         "kind",
         (EVERY, *KIND_ORDER),
         label=N_("Kind"),
-        help=N_("Devices that the chart and the table show."),
+        help=N_("Devices in the chart and the table."),
         called=lambda: KINDS,
     ),
 )

@@ -181,5 +181,5 @@ def _card(card: Card) -> str:
     )
 
 
-SLIDES = {"questions": N_("the questions that people come with")}
+SLIDES = {"questions": N_("frequent questions")}
 PAGE = Page(path="home", title="Twenty Watts", group="", draw=draw, slides=SLIDES)

@@ -75,7 +75,7 @@ PARAMETERS = LinkParameters(
         high=4096.0,
         whole=True,
         label=N_("Concurrent sequences"),
-        help=N_("Answers that are written at the same time."),
+        help=N_("Number of concurrent answers."),
     ),
     Number(
         "context",
@@ -84,7 +84,7 @@ PARAMETERS = LinkParameters(
         high=1e6,
         whole=True,
         label=N_("Tokens in the cache of each"),
-        help=N_("Tokens that each answer can look back to; they fill the memory."),
+        help=N_("Context tokens per answer; their cache takes memory."),
     ),
     scenario.site(("world", *place_names())),
     *(
@@ -94,7 +94,7 @@ PARAMETERS = LinkParameters(
             lever.least,
             lever.most,
             label=lever.title,
-            help=N_("At the right end this lever is at rest."),
+            help=N_("At the right end, this lever has no effect."),
         )
         for lever in LOSSY
     ),
@@ -112,7 +112,7 @@ PARAMETERS = LinkParameters(
         high=1e16,
         required=True,
         label=N_("Tokens for retraining"),
-        help=N_("Tokens that the compressed model is trained on again."),
+        help=N_("Tokens for retraining the compressed model."),
     ),
 )
 
@@ -159,7 +159,7 @@ def _draw(values: Values, answer: tuple[Case, LeverComparison], frame: Frame) ->
             st.subheader(_("Cases without a gain"), anchor=False)
             style.assumptions(lines)
         elif frame.show:
-            style.assumptions([_("Here the hardware gains from every lever pulled.")])
+            style.assumptions([_("The hardware benefits from every lever set.")])
     if not frame.slide:
         _application(found)
         _evidence(found)
@@ -169,9 +169,7 @@ def _draw(values: Values, answer: tuple[Case, LeverComparison], frame: Frame) ->
 def _headline(case: Case, found: LeverComparison, settings: dict[str, float]) -> str:
     before, after = found.before, found.after
     if not settings:
-        text = _(
-            "{params} parameters on {device}: {speed} tokens a second, {memory}. Pull a lever."
-        )
+        text = _("{params} parameters on {device}: {speed} tokens a second, {memory}. Set a lever.")
         return text.format(
             params=amount(float(case.network.params), "1"),
             device=case.device,
@@ -303,7 +301,7 @@ def _evidence(found: LeverComparison) -> None:
     draw_table((_("Lever"), _("lost"), _("Evidence")), rows)
     if len(found.evidence) > 1:
         style.caption(
-            _("Each loss is of one lever alone: what they cost together was not measured here.")
+            _("Each loss belongs to a single lever: their combined loss was not measured.")
         )
     chosen = [result for one in found.evidence for result in one.results]
     if chosen:
@@ -351,7 +349,7 @@ def _training(values: Values) -> None:
         (_("activations computed again"), again, 1.0, kept_layers),
         (_("adapters of low rank (LoRA)"), lora, 1.0, trained),
         (_("products in 8 bits"), whole, 1.0, speedup),
-        (tuning, whole, 1e-3, _("if a trained model is at hand")),
+        (tuning, whole, 1e-3, _("if a trained model is available")),
     )
     rows = [
         (
@@ -407,8 +405,8 @@ QUALITIES = (N_("accuracy"), N_("perplexity"))
 """Quality measures that a lever may reduce, as in `Evidence.of`."""
 UNITS = {"energy_kwh": "kWh", "cost_usd": "USD", "co2e_kg": "kgCO2e"}
 SLIDES = {
-    "ratios": N_("what the levers do to memory, time, energy and cost"),
-    "nothing": N_("where hardware gains nothing, and why"),
+    "ratios": N_("effects of the levers on memory, time, energy and cost"),
+    "nothing": N_("levers without gain on this hardware"),
 }
 QUESTION = PageQuestion(
     inputs=PARAMETERS,

@@ -61,7 +61,7 @@ PARAMETERS = LinkParameters(
         "part",
         tuple(MODULES),
         label=N_("Part"),
-        help=N_("Part of the model whose equations and numbers are shown."),
+        help=N_("Part of the model to show, with equations and numbers."),
         called=lambda: PARTS,
     ),
 )

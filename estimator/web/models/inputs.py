@@ -89,7 +89,7 @@ PARAMETERS = LinkParameters(
         high=65536.0,
         whole=True,
         label=N_("Sequences or images at a time"),
-        help=N_("They pass through the model together, and each needs memory of its own."),
+        help=N_("Processed together; each needs its own memory."),
     ),
     Typed(
         "length",
@@ -117,7 +117,7 @@ PARAMETERS = LinkParameters(
         "weights",
         tuple(WEIGHTS),
         label=N_("Weights"),
-        help=N_("Number format in which the weights are kept while serving."),
+        help=N_("Number format of the weights while serving."),
         when=lambda values: bool(values["use"] == "serve"),
     ),
     scenario.hardware(known_devices()),

@@ -108,7 +108,9 @@ def _fit_sentence(fit: DeviceFit) -> str:
         text = _("It fits on one {device}, {share} full.")
         return text.format(device=name, share=amount(float(fit.share.mid), "share"))
     if fit.least_devices is None:
-        return _("It does not fit on any number of {device} in this way.").format(device=name)
+        return _("It does not fit on any number of {device} with these settings.").format(
+            device=name
+        )
     return _("It takes {count} {device}.").format(
         count=localised(f"{fit.least_devices:,.0f}"), device=name
     )
@@ -179,9 +181,9 @@ def _links(values: Values, model: Described) -> None:
     st.html(f'<p class="tw tw-links">{shown}</p>')
     training = _training(values, model)
     if "samples" in training:
-        style.caption(_("The training is opened with 100 million samples: set yours there."))
+        style.caption(_("The training page opens with 100 million samples: set yours there."))
     if "tokens" in training:
-        style.caption(_("The training is opened with 20 tokens per parameter (Hoffmann 2022)."))
+        style.caption(_("The training page opens with 20 tokens per parameter (Hoffmann 2022)."))
 
 
 def _training(values: Values, model: Described) -> dict[str, str]:
@@ -245,7 +247,7 @@ def _controls(values: Values, problems: Mapping[str, str], model: Described | No
 
 SLIDES = {
     "figures": N_("Size, work and memory"),
-    "ledger": N_("Where the parameters and the FLOPs are"),
+    "ledger": N_("Distribution of the parameters and FLOPs"),
     "cache": N_("The KV cache grows with the context"),
     "fit": N_("Memory on one of each device"),
     "terms": N_("Every term of the ledger"),

@@ -124,7 +124,7 @@ def _draw_terms(values: Values, model: Described, frame: Frame) -> None:
 def _draw_cache(values: Values, model: Described, frame: Frame) -> None:
     """Draw KV cache over context length, next to the weights."""
     if not model.ledger.cache:
-        style.caption(_("It keeps no cache: it does not write token by token."))
+        style.caption(_("It has no KV cache, as it does not generate token by token."))
         return
     longest = float(getattr(model.network, "max_positions", SERVED_TOKENS))
     contexts = np.geomspace(min(128.0, longest / 8.0), longest, 60)

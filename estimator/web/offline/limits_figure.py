@@ -42,7 +42,7 @@ VIEWS = {
 TITLES = {
     "claims": N_("Recomputed over claimed"),
     "brain": N_("The brain and the machine"),
-    "scaling": N_("Loss against what it takes"),
+    "scaling": N_("Loss against compute, energy or money"),
     IMAGENET: N_("Error on ImageNet"),
 }
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib")

@@ -193,7 +193,7 @@ def specification(model: SliderModel, look: Look) -> dict[str, Any]:
         size=240 * look.scale**2,
         strokeWidth=2,
         color=colours["muted"],
-        tooltip=_("where the figure opened"),
+        tooltip=_("initial value of the figure"),
     )
     interval = charts.layer(
         "rule",

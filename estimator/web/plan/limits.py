@@ -42,12 +42,12 @@ CARBON = Limited(quantity="co2e_kg", label=N_("CO2e"), unit="kgCO2e")
 ENERGY = Limited(quantity="energy_kwh", label=N_("energy"), unit="kWh")
 
 CAPS = {
-    "budget": (N_("Budget [USD], empty for none"), N_("Money that it may cost in all.")),
+    "budget": (N_("Budget [USD], empty for none"), N_("Maximum total cost.")),
     "carbon": (
         N_("CO2e [kg], empty for none"),
-        N_("Emissions that it may cause, hardware included."),
+        N_("Maximum emissions, hardware included."),
     ),
-    "energy": (N_("Energy [kWh], empty for none"), N_("Electricity that it may use in all.")),
+    "energy": (N_("Energy [kWh], empty for none"), N_("Maximum total electricity.")),
 }
 """Limit that any plan may have -> its label and its tooltip."""
 
@@ -61,7 +61,7 @@ CONFIDENCE = Number(
     high=0.99,
     slides=True,
     label=N_("Probability that all limits are met"),
-    help=N_("A higher probability leaves more room for what is uncertain."),
+    help=N_("A higher probability leaves a larger margin for uncertainty."),
 )
 
 

@@ -125,11 +125,13 @@ class PromptInputs(LinkParameters):
 
 PARAMETERS = PromptInputs(
     "question",
-    Choice("task", tuple(TASKS), help=N_("Use that is answered: what you ask a model to do.")),
+    Choice("task", tuple(TASKS), help=N_("Task for the model.")),
     Choice(
         "model",
         (ANY, *CLASSES, *open_models()),
-        help=N_("Model that does it. Makers of closed ones state little: their range is wide."),
+        help=N_(
+            "Model for the task. Vendors of closed models disclose little, so their range is wide."
+        ),
     ),
     Number(
         "times",
@@ -151,7 +153,7 @@ PARAMETERS = PromptInputs(
         "hardware",
         (ANY, *devices_with("tdp_w", "memory_bytes_per_s")),
         label=LABELS["hardware"],
-        help=N_("Device that the model runs on. Unspecified: those in common use."),
+        help=N_("Device that the model runs on. Unspecified: common devices."),
         called=hardware_names,
         rest=N_("unspecified"),
     ),
@@ -160,9 +162,11 @@ PARAMETERS = PromptInputs(
     _typed(
         "concurrency",
         "concurrency",
-        N_("Answers that a device writes at the same time; more of them share its power."),
+        N_("Concurrent answers per device; they share its power."),
     ),
-    _typed("pue", "pue", N_("Energy of the building over that of the machines. Empty: usual.")),
+    _typed(
+        "pue", "pue", N_("Energy of the data center per energy of its machines. Empty: default.")
+    ),
 )
 CARRIES = {"model": "", "site": "site", "hardware": "", "pue": "", "times": ""}
 """Inputs shared with other pages: only the site, as trained models do not answer."""
@@ -471,7 +475,7 @@ def _number(value: float | None) -> str:
 
 SLIDES = {
     "answer": N_("Cost of one use"),
-    "stated": N_("What others state"),
+    "stated": N_("Published figures"),
     "tasks": N_("From a question to ten seconds of video"),
     "year": N_("A year of daily use"),
 }

@@ -74,7 +74,7 @@ METERS = {
 """Scope of a meter -> label of its option."""
 
 MEASURED, ELECTRICITY, MORE = (
-    *(N_("What was measured"), N_("Contracts for the electricity")),
+    *(N_("Measurements"), N_("Contracts for the electricity")),
     N_("More about the run"),
 )
 
@@ -125,13 +125,13 @@ PARAMETERS = LinkParameters(
         "format",
         tuple(CALLED),
         called=lambda: CALLED,
-        help=N_("Document that a rule, a journal or a registry asks for."),
+        help=N_("Document required by a law, journal or registry."),
     ),
     Choice(
         "task",
         tuple(TASKS),
-        label=N_("What is reported"),
-        help=N_("A run that trained a model, or a million output tokens of a model that serves."),
+        label=N_("Subject of the report"),
+        help=N_("A training run, or a million output tokens of a served model."),
         called=lambda: TASKS,
     ),
     LineOfText(
@@ -145,7 +145,7 @@ PARAMETERS = LinkParameters(
     _typed("params", N_("Trainable weights of the model. Type 7e9 or 7B."), usual=7e9),
     _typed("tokens", N_("Tokens that the model sees in training, repetitions included."), "", 2e12),
     scenario.hardware(devices_with("tdp_w"), "h100-sxm"),
-    _typed("devices", N_("Devices of this kind that work on it together."), usual=64.0),
+    _typed("devices", N_("Number of these devices in use together."), usual=64.0),
     _served("devices", "servers"),
     _served("precision", "weights"),
     _served("concurrency"),
@@ -154,12 +154,10 @@ PARAMETERS = LinkParameters(
     scenario.site((ANY, *place_names()), "ie", rest=N_("unspecified")),
     _typed(
         "device_hours",
-        N_("Devices times hours, if the run is over; predicted where it is left open."),
+        N_("Devices times hours of a finished run. Empty: predicted."),
         MEASURED,
     ),
-    _typed(
-        "energy_kwh", N_("Energy that a meter read; predicted where it is left open."), MEASURED
-    ),
+    _typed("energy_kwh", N_("Metered energy. Empty: predicted."), MEASURED),
     Choice(
         "metered",
         (ANY, *METERED),
@@ -172,22 +170,26 @@ PARAMETERS = LinkParameters(
     _typed("energy_uncertainty", N_("Error of the meter as a share: 0.05 is 5%."), MEASURED),
     _typed(
         "contract",
-        N_("Intensity of the electricity that you buy by contract; 0 for certified renewables."),
+        N_("Carbon intensity of electricity bought by contract; 0 for certified renewables."),
         ELECTRICITY,
     ),
-    _typed("contract_share", N_("Share of the electricity that it covers; 1 is all."), ELECTRICITY),
+    _typed(
+        "contract_share",
+        N_("Share of the electricity covered by the contract; 1 is all."),
+        ELECTRICITY,
+    ),
     _typed(
         "residual_mix",
-        N_("Intensity of the rest, by the residual mix of the country. Empty: on record."),
+        N_("Carbon intensity of the rest, from the residual mix of the country. Empty: on record."),
         ELECTRICITY,
     ),
     _typed(
         "attempts",
-        N_("Compute of all runs over that of the final one, failed runs included."),
+        N_("Compute of all runs, failed ones included, per compute of the final run."),
         MORE,
     ),
     replace(
-        _typed("pue", N_("Energy of the whole building over that of the machines, from 1."), MORE),
+        _typed("pue", N_("Energy of the data center per energy of its machines, from 1."), MORE),
         when=None,
     ),
     _typed("year", N_("Year of the run, for its grid and PUE."), MORE),
@@ -262,7 +264,7 @@ def draw_document(values: Values, made: Document, frame: Frame) -> None:
         if not frame.slide:
             style.caption(
                 _(
-                    "{rule}. The document is in English, as its form is; it is no legal advice."
+                    "{rule}. The document is in English, like its form, and is not legal advice."
                 ).format(rule=FORMATS[made.format].rule)
             )
     if frame.slide:

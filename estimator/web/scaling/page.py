@@ -66,7 +66,7 @@ PARAMETERS = LinkParameters(
         "law",
         LAWS,
         label=N_("Law"),
-        help=N_("Fit of loss to size and data that the best split is read from."),
+        help=N_("Scaling law that determines the best split of parameters and tokens."),
         called=lambda: LAW_NAMES,
     ),
     Choice("axis", tuple(AXES), help=N_("Unit of the horizontal axis.")),
@@ -76,7 +76,7 @@ PARAMETERS = LinkParameters(
         low=0.0,
         high=1e20,
         label=N_("Tokens served"),
-        help=N_("Tokens that the model writes in its life; many favour a smaller model."),
+        help=N_("Tokens generated over the model's life; many favor a smaller model."),
     ),
     Typed(
         "unique",
@@ -85,7 +85,7 @@ PARAMETERS = LinkParameters(
         high=1e20,
         required=True,
         label=N_("Unique tokens"),
-        help=N_("Different tokens that there are to train on; beyond them, data repeat."),
+        help=N_("Number of unique training tokens; beyond it, data repeat."),
     ),
 )
 Found = tuple[Bought, NextStep]
@@ -165,7 +165,7 @@ def _budget(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
 def _curves(now: Bought, values: Row, frame: Frame) -> None:
     """Draw the least loss of each law against compute, kWh, $ or kg."""
     if not frame.slide:
-        st.subheader(_("Loss against what it takes"), anchor=False)
+        st.subheader(_("Loss against compute, energy or money"), anchor=False)
         widgets.switch(PARAMETERS, "axis", _("Axis"), UNIT_OF)
     picture = curves_picture(now, values["axis"])
     figures.draw_picture(picture, frame.look, key="scaling_curves")
@@ -226,13 +226,13 @@ def _cases(now: Bought, values: Row) -> None:
             ),
         ),
         (
-            _("with {n} different tokens at most").format(n=amount(unique, "1")),
+            _("with at most {n} unique tokens").format(n=amount(unique, "1")),
             *scarce,
             _repeated(scarce[1] / unique, float(scarce_law.worth_in_tokens(scarce[1], unique))),
         ),
         (_("as advised in 2020 (Kaplan)"), float(kaplan[0]), float(kaplan[1]), ""),
     ]
-    st.subheader(_("The best size, by what it is for"), anchor=False)
+    st.subheader(_("Best size by purpose"), anchor=False)
     draw_table(
         (_("Case"), _("parameters"), _("tokens"), _("Note")),
         [
@@ -274,7 +274,7 @@ def imagenet_picture() -> Picture:
 def _imagenet_picture(_language: str) -> Picture:
     """The same chart, cached by language."""
     law = error_law(open_catalog())
-    text = _("5% error takes {factor} times the compute of 2020, if the law continues to hold.")
+    text = _("5% error takes {factor} times the compute of 2020 if the law remains valid.")
     factor = float(np.asarray(law.factor(0.05).mid))
     errors = np.linspace(0.02, 0.3, 57)
     name = _("Thompson et al. 2020")
@@ -314,7 +314,7 @@ QUESTION = PageQuestion(
         picture_file(
             "scaling",
             lambda: curves_picture(found[0], values["axis"]),
-            _("Loss against what it takes"),
+            _("Loss against compute, energy or money"),
         ),
         share.json("scaling", lambda: _as_json(found)),
     ),

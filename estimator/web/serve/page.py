@@ -59,8 +59,8 @@ def _draw(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     if not frame.slide:
         style.caption(
             _(
-                "80% intervals from errors on models and systems that the fit has not seen; "
-                "device: {device}, engine fitted to published measurements."
+                "80% intervals from errors on held-out models and systems; device: {device}, "
+                "engine fitted to published measurements."
             ).format(device=single(answer)[0].device.device.name)
         )
 
@@ -73,7 +73,7 @@ def _draw_views(values: Values, frame: Frame) -> None:
 
 SLIDES = {
     "figures": N_("Cost of a request"),
-    "curve": N_("More concurrent answers: more tokens, each of them later"),
+    "curve": N_("More concurrent answers give more tokens but longer latency"),
     "api": N_("Own machines against an API"),
     "energy": N_("Energy of a request by part"),
 }

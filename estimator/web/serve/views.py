@@ -142,7 +142,7 @@ def _say_latency(answer: ServingAnswer) -> None:
     """Say how long a request takes, with its queue."""
     times = request_times(answer)
     if "request_p50_s" not in times:
-        style.caption(_("The memory is full all the time, so the queue grows without end."))
+        style.caption(_("The memory is always full, so the queue grows without bound."))
         return
     text = _("A request takes {p50} in the median and {p90} in nine of ten, its queue included.")
     style.caption(
@@ -284,8 +284,8 @@ def draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     even = found.break_even_tokens_per_day
     if assumed:
         text = _(
-            "No list price of an API is on record for this model: the line assumes {price} per "
-            "million output tokens. Choose an API, or type its price, for a verdict."
+            "No API list price is on record for this model: the line assumes {price} per "
+            "million output tokens. Choose an API or enter its price for a verdict."
         )
         style.sentence_of(text, price=amount(api_usd, "USD"))
     elif even is None:
@@ -299,7 +299,7 @@ def draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         style.sentence_of(text, price=amount(api_usd, "USD"), times=times)
     else:
         rows.append(plots.mark(even, daily, _("break-even")))
-        text = _("From {tokens} tokens a day, {share} of what they can write, they are cheaper.")
+        text = _("They are cheaper from {tokens} tokens a day, {share} of their capacity.")
         share = amount(even / most, "share")
         style.sentence_of(text, tokens=style.bold(amount(even, "1")), share=share)
     _chart(rows, (_("output tokens a day"), _("USD a day")), names, frame, "api")

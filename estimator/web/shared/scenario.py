@@ -92,18 +92,18 @@ WORDS = {
         N_("Hardware"),
         N_("GPU, TPU or other device. Type to search: its name, maker or memory."),
     ),
-    "devices": (N_("Devices"), N_("Devices of this kind that work on it together.")),
+    "devices": (N_("Devices"), N_("Number of these devices in use together.")),
     "site": (
         N_("Place"),
         N_("Sets the carbon intensity, the price of electricity and, for a cloud, the rent."),
     ),
     "pue": (
         N_("PUE"),
-        N_("Energy of the whole building over that of the machines, from 1. Empty: on record."),
+        N_("Energy of the data center per energy of its machines, from 1. Empty: on record."),
     ),
     "price": (
         N_("Rental price of one device [USD/h]"),
-        N_("Price that you pay. Empty: the median of the offers on record."),
+        N_("Price per hour. Empty: the median of the offers on record."),
     ),
 }
 """Input -> its label and tooltip."""

@@ -108,7 +108,7 @@ def draw(page: Page) -> None:
         style.write_clicker_keys()
     if not (frame.embedded or frame.slide) and page.group:
         with st.sidebar:
-            style.brand("Twenty Watts", _("the cost of training, next to a brain"))
+            style.brand("Twenty Watts", _("the cost of training compared with a brain"))
         style.page_name(_(page.group), _(page.title))
     style.notices(frame.notices)
     if not frame.slide:

@@ -411,7 +411,7 @@ def last_valid(refusal: str, *, usual: bool = False) -> Iterator[None]:
         yield
         return
     notices([refusal])
-    mark = _("as of what this page opens with") if usual else _("as of the last valid input")
+    mark = _("default settings of this page") if usual else _("as of the last valid input")
     badges([mark])
     with dimmed("result"):
         yield

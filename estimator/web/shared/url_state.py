@@ -481,7 +481,7 @@ def _versions(query: Query) -> list[str]:
     notices = []
     if query.get("v", LINK_VERSION) != LINK_VERSION:
         notices.append(
-            _("this link is of version {given}, not {known}: check what it shows").format(
+            _("this link has version {given}, not {known}: check the inputs").format(
                 given=shortened(query["v"]), known=LINK_VERSION
             )
         )

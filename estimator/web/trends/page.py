@@ -61,7 +61,7 @@ def with_flop() -> tuple[str, ...]:
 
 PARAMETERS = LinkParameters(
     "trends",
-    Choice("view", tuple(VIEW_NAMES), help=N_("Chart that is shown.")),
+    Choice("view", tuple(VIEW_NAMES), help=N_("Chart to show.")),
     Typed(
         "budget",
         usual=100e3,
@@ -69,13 +69,13 @@ PARAMETERS = LinkParameters(
         high=1e15,
         required=True,
         label=N_("Budget [USD]"),
-        help=N_("Money for one training run, in the chart of what a budget buys."),
+        help=N_("Budget of one training run in the chart of affordable compute."),
     ),
     Choice(
         "preset",
         with_flop(),
         label=N_("Training run of fixed size"),
-        help=N_("Run whose cost is followed through the years."),
+        help=N_("Run whose cost is shown over the years."),
         called=preset_names,
     ),
 )
@@ -211,7 +211,7 @@ def _holders(values: Row) -> None:
             for one in holders(open_catalog())
         ],
     )
-    style.caption(_("16-bit weights alone; the largest model and memory on record until then."))
+    style.caption(_("16-bit weights only; the largest model and memory up to each date."))
 
 
 def efficiency_picture(values: Row) -> Picture:
@@ -227,7 +227,7 @@ def efficiency_picture(values: Row) -> Picture:
         _("peak per watt [FLOP/s/W]"),
         names,
         headline=text.format(**_doubling(series.trend()), count=len(series.years)),
-        basis=_("Dense peak in 16 or 32 bits over the power limit of the device alone."),
+        basis=_("Dense peak in 16 or 32 bits per watt of the device's power limit."),
     )
 
 
