@@ -91,7 +91,7 @@ def test_where_nothing_was_measured_the_page_teaches_how_and_shows_the_shipped_e
     assert "Nothing measured here yet" in [title.value for title in page.subheader]
     assert "twenty-watts calibrate bench" in commands(page)
     assert any(line.startswith("twenty-watts forecast ") for line in commands(page))
-    assert "They came with the program, from another machine" in text(page)
+    assert "They were shipped with the program and measured on another machine" in text(page)
     assert set(listed(page)["where"]) == {"shipped example"}
     assert len(alts(page)) == 2
     assert not data.exists(), "to look is not to make a store"
@@ -153,7 +153,7 @@ def test_simulated_runs_teach_nothing():
     store(measured("r-stub", steps(0.9), simulated=True))
     page = opened("device=h100-sxm")
     assert "Nothing measured on NVIDIA H100" in text(page)
-    assert "they are not used" in text(page)
+    assert "a stub instead of a device" in text(page)
 
 
 def test_a_run_that_goes_on_is_shown_with_its_power_energy_and_state():
@@ -323,7 +323,7 @@ def test_the_whole_page_speaks_german():
         said, lines = text(page), alts(page)
     finally:
         language.use("en")
-    assert "Median des Fehlers der Vorhersage aus den anderen" in said
+    assert "Median des Fehlers bei Vorhersage aus den anderen" in said
     assert any("Das Intervall geht von" in one.value for one in page.markdown)
     assert any(
         line.startswith("Jetzt erwarteter Anteil an der Spitzenleistung: ") for line in lines
@@ -336,15 +336,15 @@ def test_the_whole_page_speaks_german():
 def test_the_next_run_is_reported_with_its_command():
     store(*several())
     page = opened("show=next&device=h100-sxm&precision=fp16")
-    assert "all kinds in fp16" in text(page)
+    assert "all types of training in fp16" in text(page)
     assert "twenty-watts calibrate bench --precision bf16" in commands(page)
 
 
 def test_the_next_run_is_worked_out_once_it_is_asked_for():
     store(*several())
     closed = opened("device=h100-sxm&precision=fp16")
-    assert "all kinds in fp16" not in text(closed)
-    assert "all kinds in fp16" in text(
+    assert "all types of training in fp16" not in text(closed)
+    assert "all types of training in fp16" in text(
         opened("device=h100-sxm&precision=fp16", calibrate_next=True)
     )
 
@@ -357,7 +357,7 @@ def test_the_next_run_is_for_the_scenario_that_is_open_on_the_first_page():
     page = opened("show=next&device=h100-sxm", _scenario=scenario)
     assert "for the run on the page Estimate" in text(page)
     other = opened("show=next&device=b200", _scenario=scenario)
-    assert "all kinds in" in text(other)
+    assert "all types of training in" in text(other)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32"])

@@ -374,7 +374,7 @@ def test_owning_costs_otherwise_than_renting():
 def test_a_run_given_as_hours_has_an_exact_time_and_no_comparison():
     page = opened("device_hours=1000&hardware=a100-sxm-80&devices=8")
     assert "exactly, as given" in figure(page, "wall_hours")
-    assert "cannot be moved" in body(page)
+    assert "has no prediction on other devices" in body(page)
 
 
 def test_the_comparison_chosen_is_in_the_link():
@@ -506,7 +506,7 @@ def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switche
     plain = Scenario(**{**DEFAULT.specified_inputs(), "calibration": "ignore"})
     before = expected(plain, "wall_hours")
     assert before != expected(DEFAULT, "wall_hours")
-    assert f"published runs alone: {before} (" in figure(page, "wall_hours")
+    assert f"published runs only: {before} (" in figure(page, "wall_hours")
     assert "Calibrated by 2 measured runs on NVIDIA H100" in body(page)
     assert ", the newest of " in body(page)
     page.selectbox(key="estimate_calibration").select("ignore").run()

@@ -66,7 +66,7 @@ def test_a_card_of_ones_own_is_explored_and_one_without_offers_by_its_energy():
     unpriced = {"hardware": "apple-m4-max", "devices": "1"}
     _body, text = opened("explore", **unpriced)
     assert "(40-core GPU) has no rental price on record" in text
-    assert "--price, or choose another “Quantity”. as of what this page opens with" in text
+    assert "--price, or choose another “Quantity”. default settings of this page" in text
     _body, text = opened("explore", quantity="wall_hours", **unpriced)
     assert "Apple M4 Max (40-core GPU): the time is" in text
 
@@ -94,7 +94,7 @@ def test_an_emptied_input_keeps_the_last_result_and_says_so(path, name):
 
 def test_a_run_that_no_device_holds_is_said_to_be_one():
     text = text_of(visited("explore", params="1e15", tokens="1e17"))
-    assert "No design with a price on record fits" in text
+    assert "No design with a known price fits" in text
     assert "No value of this input fits" in text
 
 

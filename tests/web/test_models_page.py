@@ -113,7 +113,7 @@ def test_the_training_of_an_image_model_is_opened_with_samples_and_not_with_toke
 
 def test_an_image_model_has_pixels_and_no_cache():
     page = visited("models", model="resnet-50", use="qlora")
-    assert "keeps no cache" in text_of(page)
+    assert "has no KV cache" in text_of(page)
     assert "adapters of ResNet-50" in text_of(page)
     assert not [box for box in page.text_input if box.key == "models_length"]
     assert [box for box in page.text_input if box.key == "models_image"]

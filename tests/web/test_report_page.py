@@ -34,7 +34,7 @@ def test_a_visitor_without_a_link_gets_a_filled_document():
     _body, text = opened()
     assert "This run takes" in text
     assert "Amount of energy used for training" in text
-    assert "no legal advice" in text
+    assert "not legal advice" in text
 
 
 def test_an_energy_that_cannot_be_is_shouted_above_the_document():

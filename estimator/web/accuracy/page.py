@@ -61,7 +61,7 @@ def _draw(values: Values, report: HeldOut, frame: Frame) -> None:
     for section in SECTIONS.values():
         section(report, table, values, frame)
     _fit_sees()
-    tooltip = _("Chooses all runs again.")
+    tooltip = _("Selects all runs again.")
     usual = PARAMETERS.from_link({})[0]
     widgets.button(_("Reset"), "accuracy_reset", QUESTION.inputs.choose, usual, tooltip=tooltip)
 
@@ -75,8 +75,8 @@ def _runs(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -
     charts.draw_runs(rows, frame.look, words.alt_of_runs(report))
     style.caption(
         _(
-            "On the line: right. In the band: within a factor of 2. Point at a run for its name, "
-            "device, ratio and source."
+            "Runs on the line are predicted exactly, those in the band within a factor of 2. "
+            "Point at a run for its name, device, ratio and source."
         )
     )
 
@@ -89,7 +89,7 @@ def _every_run(spoken: str) -> pd.DataFrame:
 
 def _errors(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
     """Draw the median error of groups next to a constant's."""
-    st.subheader(_("Where we are further off"), anchor=False)
+    st.subheader(_("Largest errors"), anchor=False)
     widgets.switch(PARAMETERS, "by", _("Group by"), groups.DIMENSIONS)
     shown = _largest(table, filters["by"]) if frame.slide else table
     rows = groups.errors_table(shown, filters["by"])
@@ -123,7 +123,7 @@ def _groups(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame)
 
 def _worst(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
     """Draw the worst misses."""
-    st.subheader(_("The worst misses"), anchor=False)
+    st.subheader(_("Worst predictions"), anchor=False)
     whole = open_report()
     most = SLIDE_ROWS if frame.slide else WORST
     tables.draw_worst(whole, groups.chosen(whole, filters), open_catalog(), most)
@@ -166,7 +166,7 @@ SECTIONS: Mapping[str, Section] = {
     "errors": _errors,
     "groups": _groups,
     "worst": _worst,
-    "change": _scores("change", N_("Changes, and what is held out"), _change, words.CHANGE),
+    "change": _scores("change", N_("Changes and held-out data"), _change, words.CHANGE),
     "energy": _scores(
         "energy",
         N_("Energy: runs with a meter"),
@@ -190,7 +190,7 @@ SECTIONS: Mapping[str, Section] = {
 
 def _fit_sees() -> None:
     """Draw the features of a run that the model sees, and the rows left out."""
-    st.subheader(_("Features that the fit sees, and others"), anchor=False)
+    st.subheader(_("Features inside and outside the fit"), anchor=False)
     style.assumptions([_(words.SEES)])
     st.subheader(_("Rows left out"), anchor=False)
     whole = open_report()
@@ -222,7 +222,7 @@ def _files(values: Values, report: HeldOut) -> tuple[share.File, ...]:
 def kinds() -> dict[str, str]:
     """Kinds of work of the published runs."""
     found = {kind_of_domain(row["domain"]) for row in open_catalog().published_runs()}
-    return {groups.ALL: N_("all kinds")} | {name: name for name in sorted(found)}
+    return {groups.ALL: N_("all types")} | {name: name for name in sorted(found)}
 
 
 @cached_per_server
@@ -244,8 +244,8 @@ PARAMETERS = LinkParameters(
     Choice(
         "work",
         tuple(kinds()),
-        label=N_("Kind of work"),
-        help=N_("Only runs of this kind of work."),
+        label=N_("Workload type"),
+        help=N_("Only runs of this workload type."),
         called=kinds,
     ),
     Choice(
@@ -261,10 +261,10 @@ PARAMETERS = LinkParameters(
 )
 SLIDES = {
     "runs": N_("predicted against reported device-hours"),
-    "errors": N_("where we are further off"),
+    "errors": N_("largest errors"),
     "groups": N_("every group, next to two constants"),
-    "worst": N_("the worst misses"),
-    "change": N_("what changed, and how it is held out"),
+    "worst": N_("worst predictions"),
+    "change": N_("changes and held-out data"),
     "energy": N_("energy against meters"),
     "memory": N_("memory against measured peaks"),
     "serving": N_("serving against measurements"),
