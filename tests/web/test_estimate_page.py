@@ -245,6 +245,7 @@ def test_a_number_that_cannot_be_keeps_the_last_result_and_the_address():
 
 def test_devices_left_open_are_one_that_is_assumed():
     page = opened()
+    healthy(page.number_input(key="estimate_devices").set_value(8).run())
     healthy(page.number_input(key="estimate_devices").set_value(None).run())
     assert "devices=" not in marker(page)
     assert "assuming one device" in body(unfolded(page, "assumed")).lower()

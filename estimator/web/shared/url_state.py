@@ -44,8 +44,7 @@ LONGEST_QUERY = 20_000
 class VisitMemory:
     """State of a page between script runs, the only source of truth.
 
-    `pending` is a value requested by a button, shown before anything is drawn. `again` asks for one
-    more run.
+    `pending` is a value requested by a button, shown before anything is drawn.
     """
 
     asked: Any
@@ -53,7 +52,6 @@ class VisitMemory:
     written: dict[str, str] | None = None
     notices: list[str] = field(default_factory=list)
     pending: Any = None
-    again: bool = False
 
 
 def widget_key(page: str, name: str) -> str:
@@ -213,13 +211,8 @@ class LinkParameters:
             memory.seen = address
         memory.written = address
         held = {key: st.session_state[key] for key in self.widget_keys() if key in st.session_state}
-        again, memory.again = memory.again, False
-        if again or self.gather(held, memory.asked) != memory.asked:
+        if self.gather(held, memory.asked) != memory.asked:
             st.rerun()
-
-    def draw_again(self) -> None:
-        """Run the page once more after this run, for widgets without their initial values."""
-        st.session_state[self._place].again = True
 
     def choose(self, value: Values) -> None:
         """Request a value, as a button does, for the next drawing."""

@@ -130,9 +130,7 @@ def number(parameters: LinkParameters, name: str, label: str, step: float | None
     declared, kind = _number(parameters, name)
     least, most = kind(declared.low), kind(declared.high)
     begun = _beginning(parameters, name, "value")
-    if declared.optional:
-        if "value" in begun:  # a box can be emptied only where nothing is its default
-            parameters.draw_again()
+    if declared.optional:  # after its first run a box can be emptied: nothing is its default
         begun = {"value": None, "placeholder": _("unspecified: 1")} | begun
     st.number_input(label, least, most, step=kind(step or 1), **begun)
 
