@@ -3,10 +3,12 @@
 That a process of its own answers the same is a test of `tests/cli/test_commands.py`.
 """
 
+import asyncio
 import io
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from unittest import mock
@@ -78,3 +80,9 @@ def refusal(line, *more, **environment):
     assert said.startswith("error: ")
     assert len(said) < 1000
     return said
+
+
+def run_apart(coroutine):
+    """Run a coroutine in a thread of its own: in this one the loop of a browser may run."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, coroutine).result()

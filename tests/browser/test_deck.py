@@ -23,7 +23,10 @@ pytestmark = pytest.mark.browser
 DECK = Path(__file__).parents[2] / "estimator" / "web" / "shared" / "lecture_deck.en.html"
 REVEAL = "reveal.js@5.2.1"
 GPT3 = "preset=gpt-3&hardware=v100&devices=1024&site=us"
-LIVE = ((f"estimate?{GPT3}", "the same work on other devices"), ("models", "Where the parameters"))
+LIVE = (
+    (f"estimate?{GPT3}", "the same work on other devices"),
+    ("models", "Distribution of the parameters"),
+)
 TRIES = 10
 FRAME = re.compile(r"<section data-background-iframe=.*?</section>", re.DOTALL)
 PORT, DATA = re.compile(r"http://localhost:\d+"), re.compile(r"&amp;d=[0-9a-f]+")

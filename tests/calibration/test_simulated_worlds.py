@@ -14,7 +14,7 @@ import pytest
 from estimator.calibration.conditions import Conditions, one_after_another, step_size
 from estimator.calibration.covariance import usual_trend
 from estimator.calibration.gaussian_process import Evidence
-from estimator.calibration.step_sizes import AS_MEASURED, SINGLE, SPREADS_OF_USERS, alike_in_size
+from estimator.calibration.step_sizes import SINGLE, alike_in_size
 from estimator.calibration.variance_components import Components
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
@@ -153,6 +153,13 @@ def user(random, target):
     times = PARTS.usual_step_sd * np.linalg.cholesky(alike) @ random.standard_normal(OWN + 1)
     times += float(step_size(PARTS.usual_step_s))
     return replace(own, size=times[:OWN]), float(times[OWN])
+
+
+SPREADS_OF_USERS = np.geomspace(0.05, 0.8, 9)
+"""Standard deviations of the logarithm of the steps of one user's runs in these worlds: assumed."""
+
+AS_MEASURED = 0.5
+"""Chance in these worlds that a run is about as long as the user's others: assumed."""
 
 
 def lengths(random):

@@ -1,6 +1,5 @@
 """Deployment files: nginx in front of two replicas as `.deploy/nginx.conf` has it, and the rest."""
 
-import asyncio
 import os
 import re
 import signal
@@ -19,6 +18,7 @@ from tornado.httpclient import HTTPRequest
 from estimator.cli import main
 from tests import server_programs
 from tests.benchmarks.app import Session, wait_for
+from tests.in_process import run_apart
 from tests.ports import free_port
 from tests.server_programs import NGINX
 
@@ -110,13 +110,13 @@ async def answers(port, cookies):
 def test_replicas_behind_nginx_answer_alike_and_one_may_die(cluster):
     port, replicas, first = cluster
     cookies = [f"visitor{number}" for number in range(6)]
-    before = asyncio.run(answers(port, cookies))
+    before = run_apart(answers(port, cookies))
     assert len(set(before)) == 1 and "devices=77" in before[0]
     stop(replicas[0])
     with pytest.raises(OSError):
         urllib.request.urlopen(f"http://127.0.0.1:{first}/_stcore/health", timeout=5)
     begun = time.monotonic()
-    after = asyncio.run(answers(port, cookies))
+    after = run_apart(answers(port, cookies))
     assert after == before
     assert time.monotonic() - begun < 60
 

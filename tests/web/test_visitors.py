@@ -1,6 +1,5 @@
 """Visitors at the same time: the limit, the polite page, and the metrics."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from estimator.cli import main
 from estimator.web.shared.visitors import Visitors
 from tests import prometheus_server
 from tests.benchmarks.app import Session, wait_for
+from tests.in_process import run_apart
 from tests.ports import free_port
 from tests.server_programs import PROMETHEUS
 
@@ -53,7 +53,7 @@ def app(*options):
 def test_a_full_server_says_so_and_its_metrics_count_it():
     metrics = free_port()
     with app("--max-sessions", "1", "--metrics-port", str(metrics)) as port:
-        first, second, counted = asyncio.run(two_visits(port, metrics))
+        first, second, counted = run_apart(two_visits(port, metrics))
     assert "tw-figures" in first and "This server is full" not in first
     assert "This server is full" in second
     assert "tw-figures" not in second
@@ -99,7 +99,7 @@ def test_a_prometheus_server_scrapes_the_metrics(tmp_path):
     scraped = [f"127.0.0.1:{metrics}"]
     none = "# EOF\n"
     with app("--metrics-port", str(metrics)) as port:
-        asyncio.run(two_visits(port, metrics))
+        run_apart(two_visits(port, metrics))
         with prometheus_server.serving(tmp_path, programs, none, scraped) as url:
             end, found = time.monotonic() + 30, []
             while not found and time.monotonic() < end:

@@ -116,7 +116,7 @@ def verdict(text: str, answer: float) -> str:
     """Verdict on a reader's answer, marked for translation.
 
     >>> verdict("355", 355.4), verdict("3.1 · 10^5", 3.114e6), verdict("many", 1.0)
-    ('Right.', 'Right but for a power of ten.', 'Not a number: write 3.6e5.')
+    ('Right.', 'Correct except for a power of ten.', 'Not a number: write 3.6e5.')
     """
     try:
         given = read_number("answer", EXPONENT.sub("e", text.strip()))
