@@ -2,18 +2,12 @@
 
 from collections.abc import Mapping
 
-from estimator.answer.disclosure import (
-    GIVEN,
-    PREDICTED,
-    TASK_TOKENS,
-    Disclosed,
-    Fact,
-    missing,
-)
+from estimator.answer.disclosure import PREDICTED, TASK_TOKENS, Disclosed, Fact, missing
 from estimator.answer.report import Report
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, MILLION, S_PER_H, digits
+from estimator.question.provenance import GIVEN
 
 TOKENS = MILLION
 """Output tokens that the facts refer to."""

@@ -232,13 +232,6 @@ def test_measured_runs_shrink_the_error(answers):
     assert given < unknown < 0.9 * before
 
 
-def test_runs_of_the_user_tell_the_size(answers):
-    """Of the same programs: beside them the interval is narrower, and the error no larger."""
-    error, beside, beside_sd, without, without_sd = answers[[0, 5, 6, 7, 8]]
-    assert np.median(beside_sd) < np.median(without_sd)
-    assert np.median(np.abs(error - beside)) < 1.05 * np.median(np.abs(error - without))
-
-
 def test_shifts_are_neither_too_large_nor_too_small(answers):
     """Regression of the truth on the prediction, each world by its spread: a slope of one."""
     error, shift, sd = answers[:3]
