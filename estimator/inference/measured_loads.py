@@ -277,7 +277,7 @@ def _positive(measured: Mapping[str, float], name: str) -> float:
 
 def devices_of(table: ServingTable) -> npt.NDArray[np.str_]:
     """Device id of each row."""
-    return np.array([one.device.device.id for one in table.named], dtype=np.str_)[table.named_at]
+    return table.of_named(lambda one: one.device.device.id, np.str_)
 
 
 def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> Loads:

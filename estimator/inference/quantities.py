@@ -471,7 +471,7 @@ IMAGES_CHANCE = 0.5
 
 def may_hold_images(table: ServingTable) -> npt.NDArray[np.bool_]:
     """Whether the prompts of each row are unspecified and of a model that takes more than text."""
-    multimodal = np.array([one.model.multimodal for one in table.named])[table.named_at]
+    multimodal = table.of_named(lambda one: one.model.multimodal)
     open_ = np.isnan(table.asked_numbers["input_tokens"])
     return np.asarray(multimodal & open_ & IS_SERVER[table.engines])
 
@@ -518,7 +518,7 @@ REFERENCE_BYTES_PER_S = 3.35e12
 
 def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
     """Variance due to unspecified inputs and an unknown model shape."""
-    known = np.array([one.model.shape_known for one in table.named])[table.named_at]
+    known = table.of_named(lambda one: one.model.shape_known)
     shape = np.where(known | (quantity == POWER), 0.0, SHAPE_LOG_SD)
     return np.asarray(shape**2 + variance, dtype=np.float64)
 
@@ -526,7 +526,7 @@ def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
 def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catalog) -> Floats:
     """Standard deviation including the spread of the engine on the device."""
     place = DELIVERED.index(quantity)
-    own = np.array([own_spreads(one, catalog)[place] for one in table.named])[table.named_at]
+    own = table.of_named(lambda one: own_spreads(one, catalog)[place])
     own = own * spread_scale(table, quantity, catalog)
     if table.split.any():
         pools = catalog.once("serving spreads", lambda: _read_spreads(catalog))[POOLS, ""][place]
@@ -558,8 +558,7 @@ disaggregated pools.
 
 def of_usual_make(table: ServingTable) -> npt.NDArray[np.bool_]:
     """Mask of rows on the most-measured vendor's devices."""
-    makes = [one.device.device.vendor == USUAL_MAKE for one in table.named]
-    return np.array(makes)[table.named_at]
+    return table.of_named(lambda one: one.device.device.vendor == USUAL_MAKE)
 
 
 def _read_spreads(catalog: Catalog) -> dict[tuple[str, str], Sequence[float]]:
@@ -681,8 +680,7 @@ def _sustained(
     table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
 ) -> dict[str, Uncertain]:
     """Sustained throughput of phones, NaN for other devices, empty without phones."""
-    kinds = [one.device.device.kind == "npu-phone" for one in table.named]
-    phones = np.array(kinds)[table.named_at]
+    phones = table.of_named(lambda one: one.device.device.kind == "npu-phone")
     if not phones.any():
         return {}
     rate = ranges["output_tokens_per_s"]

@@ -1,9 +1,9 @@
 """Inference setups as arrays: names resolved, layouts, and traffic."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -225,13 +225,18 @@ class ServingTable:
     @cached_property
     def node_devices(self) -> Floats:
         """Devices per node or rack of each row [1]."""
-        sizes = [node_devices(one.device.device) for one in self.named]
-        return np.array(sizes, dtype=np.float64)[self.named_at]
+        return self.of_named(lambda one: node_devices(one.device.device), np.float64)
 
     @cached_property
     def sites(self) -> tuple[list[Site], Places]:
         """Distinct sites of the setups, and the index by row."""
         return self.each_of([one.site.value for one in self.named])
+
+    def of_named(
+        self, value: Callable[[NamedSetup], Any], dtype: npt.DTypeLike | None = None
+    ) -> npt.NDArray[Any]:
+        """Value of what each row names, computed once per name."""
+        return np.array([value(one) for one in self.named], dtype=dtype)[self.named_at]
 
     def each_of(self, things: Sequence[Thing]) -> tuple[list[Thing], Places]:
         """Distinct values of an attribute of `named`, and the index by row."""
