@@ -72,6 +72,13 @@ def answer(line, *more, **environment):
     return json.loads(done.stdout)
 
 
+def shown(line):
+    """What a command prints for people, and what it notes."""
+    done = run(*line.split())
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
 def refusal(line, *more, **environment):
     """The one line of a command that prints nothing else and ends with 1."""
     done = run(*line.split(), *more, **environment)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.in_process import answer, refusal, run
+from tests.in_process import answer, refusal, run, shown
 
 SPACE = """
 params = "7B"
@@ -22,13 +22,6 @@ SERVED = (
     "plan --task serving --preset llama-3-8b --request-rate 10 --input-tokens 500 "
     "--output-tokens 300 --hardware h100,l40s --devices 1,2,4"
 )
-
-
-def shown(line):
-    """What a command prints for people, and what it notes."""
-    done = run(*line.split())
-    assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
 
 
 @pytest.fixture

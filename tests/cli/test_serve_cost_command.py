@@ -8,19 +8,12 @@ import pytest
 from estimator.inference.question import INPUTS
 from estimator.question.inputs import option_of
 from estimator.show.quantities import amount
-from tests.in_process import answer, refusal, run
+from tests.in_process import answer, refusal, run, shown
 
 CASE = (
     "serve-cost --preset Qwen/Qwen3-14B --hardware h100 --concurrency 32 --site fr "
     "--latency-goal 0.05 --api groq-gpt-oss-120b --training-kwh 1e6 --tokens-per-day 1e9"
 )
-
-
-def shown(line):
-    """What a command prints for people, and what it notes."""
-    done = run(*line.split())
-    assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
 
 
 def test_the_headline_is_the_answer_and_agrees_with_the_json():

@@ -1,13 +1,11 @@
 """The server: what it is set to, whom it asks, and what it tells the person who starts it."""
 
-import asyncio
 import http.client
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from estimator.cli import main
 from estimator.cli.app import OPEN, is_loopback, reachable
 from tests.benchmarks.app import Session, server
+from tests.in_process import run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,9 +113,8 @@ async def sent_by_a_change(url):
 
 
 def test_a_change_on_the_first_page_sends_the_figures_before_the_chart():
-    # Apart from this thread, in which the loop of a browser may run.
-    with server(ROOT / "app.py") as (url, _process), ThreadPoolExecutor(1) as apart:
-        sent = apart.submit(lambda: asyncio.run(sent_by_a_change(url))).result()
+    with server(ROOT / "app.py") as (url, _process):
+        sent = run_apart(sent_by_a_change(url))
     elements = [message.delta.new_element for message in sent if message.HasField("delta")]
     shown = [element for element in elements if element.WhichOneof("type")]
     figures = next(i for i, element in enumerate(shown) if "tw-figures" in element.html.body)
