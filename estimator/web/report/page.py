@@ -313,17 +313,18 @@ def run_rows(values: Values) -> list[tuple[str, str]]:
     Names are shown only to local visitors.
     """
     runs, _unreadable = read_runs()
+    usual = PARAMETERS.from_link({})[0]
+    kept = {name: values[name] for name in ("format", "site")}
     rows: list[tuple[str, str]] = []
     for run in sorted(runs, key=lambda run: run.started, reverse=True)[:MOST_RUNS]:
         with suppress(ValueError):
             measured, metered = scenario_of_run(run)
-            kept = {name: values[name] for name in ("format", "site")}
-            filled = {**PARAMETERS.from_link({})[0], **dict.fromkeys(("params", "tokens")), **kept}
+            filled = {**usual, **dict.fromkeys(("params", "tokens")), **kept}
             filled |= {
                 name: one for name, one in measured.specified_inputs().items() if name in filled
             }
             name = (run.label or "") if live.at_the_machine() else ""
-            filled["name"] = name or PARAMETERS.from_link({})[0]["name"]
+            filled["name"] = name or usual["name"]
             filled["hardware"] = open_catalog().find_device(measured.hardware or "") or ""
             if not metered:
                 filled |= {"energy_kwh": None, "metered": ANY}

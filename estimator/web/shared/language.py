@@ -1,9 +1,9 @@
 """Language of the page: gettext catalogues, selected by `lang=` in the link.
 
-Wrap every visible text as `_("Text")` and insert values afterwards: `_("{count}
-runs").format(count=3)`, or `ngettext("{n} run", "{n} runs", n)` for plurals. Constants made before
-the language is known are marked `N_("Text")` and translated when shown. Catalogues are
-`estimator/web/locale/LANGUAGE/LC_MESSAGES/ twenty_watts.po`, read as text without compilation;
+Wrap every visible text as `_("Text")` and insert values afterwards:
+`_("{count} runs").format(count=3)`, or `ngettext("{n} run", "{n} runs", n)` for plurals. Constants
+made before the language is known are marked `N_("Text")` and translated when shown. Catalogues are
+`estimator/web/locale/LANGUAGE/LC_MESSAGES/twenty_watts.po`, read as text without compilation;
 missing texts stay English.
 """
 
