@@ -86,7 +86,8 @@ def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:
     """Answer a link, with notices on adjustments."""
     said, found = from_link(query)
     if said == Scenario():
-        return answer_scenario(DEFAULT, catalog), [*map(sentence_of, found)]
+        text = _("nothing of the link could be used, so the default is shown")
+        return answer_scenario(DEFAULT, catalog), [*map(sentence_of, found), text]
     answer, more = nearest(said, catalog)
     return answer, [*map(sentence_of, found), *more]
 

@@ -478,11 +478,12 @@ def _versions(query: Query) -> list[str]:
                 given=shortened(query["v"]), known=LINK_VERSION
             )
         )
-    if query.get("d", data_version()) != data_version():
+    data = query.get("d", data_version())
+    if data != data_version() and "=" not in data:  # older links of Compare: a scenario
         notices.append(
             _(
                 "this link was made with other data ({given}, now {known}): figures may differ"
-            ).format(given=shortened(query["d"]), known=data_version())
+            ).format(given=shortened(data), known=data_version())
         )
     return notices
 
