@@ -27,6 +27,12 @@ OTHER_NAMES = {
 }
 """Option -> what other programs, people and our other commands call it."""
 
+INVALID_CHOICE = re.compile(r"(.*?)invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+"""Message of argparse about a word that is not among the choices."""
+
+OPTION = re.compile(r"^ +(?:-\w, )?(--[a-z][\w-]*)", re.MULTILINE)
+"""Option at the start of its entry in the help."""
+
 
 def _columns() -> int:
     """Terminal width as in `shutil`, whose import takes longer than help."""
@@ -56,24 +62,12 @@ class Help(argparse.RawDescriptionHelpFormatter):
             actions, groups = [options, *needed], ()
         super().add_usage(usage, actions, groups, prefix)
 
-    def _split_lines(self, text: str, width: int) -> list[str]:
-        """Wrap text; importing `textwrap` would take a tenth of the help's time."""
-        lines = [""]
-        for word in text.split():
-            longer = f"{lines[-1]} {word}".lstrip()
-            if lines[-1] and len(longer) > width:
-                lines.append(word)
-            else:
-                lines[-1] = longer
-        return lines
-
 
 class CommandParser(argparse.ArgumentParser):
     """Parser that prints one-line errors and exits with 2."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=Help, **options)
-        self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -81,34 +75,33 @@ class CommandParser(argparse.ArgumentParser):
         """Parse, and refuse unknown options here, where the command's options are known."""
         found, extra = super().parse_known_args(args, namespace)
         if extra:
-            self.error(f"unknown: {' '.join(extra)}{self._nearest(extra)}")
+            self.error(f"unknown: {' '.join(extra)}{self._suggestion(extra)}")
         return found, extra
 
     def error(self, message: str) -> NoReturn:
-        """Print one line and exit with 2."""
+        """Print one line and exit with 2; an invalid choice comes with the closest one."""
+        refused = INVALID_CHOICE.fullmatch(message)
+        if refused:
+            where, value, choices = refused.groups()
+            known = choices.replace("'", "")
+            near = _closest(value, known.split(", ")) or f" (choose from {known})"
+            message = f"{where}unknown {value!r}{near}"
         line = "".join(letter if letter.isprintable() else " " for letter in message)
         self.exit(2, f"error: {line}; see {self.prog} --help\n")
 
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Refuse an invalid choice, with the closest one or all of them."""
-        if action.choices is None or value in action.choices:
-            return
-        near = _near(str(value), map(str, action.choices))
-        among = near or f" (choose from {', '.join(map(str, action.choices))})"
-        raise argparse.ArgumentError(action, f"unknown {str(value)!r}{among}")
-
-    def _nearest(self, extra: Sequence[str]) -> str:
+    def _suggestion(self, extra: Sequence[str]) -> str:
         """Closest known option to the first unknown one."""
         words = " ".join(extra).replace("=", " ").split()
         option = next((word for word in words if word.startswith("--")), "")
         asked = " ".join(words[words.index(option) :][:2]) if option else ""
+        known = OPTION.findall(self.format_help())
         for ours, others in OTHER_NAMES.items():
-            if {option, asked} & {*others} and ours in self._option_string_actions:
+            if {option, asked} & {*others} and ours in known:
                 return f" (did you mean {ours}?)"
-        return _near(option, self._option_string_actions)
+        return _closest(option, known)
 
 
-def _near(word: str, known: Iterable[str]) -> str:
+def _closest(word: str, known: Iterable[str]) -> str:
     """Closest known word as a question, or an empty text."""
     import difflib
 
