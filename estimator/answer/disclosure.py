@@ -184,7 +184,7 @@ def _boundary(answer: Answer) -> dict[str, str]:
     }
     left_out = "not counted"
     how = {part: "metered" if one else "predicted" for part, one in seen.items()}
-    attempts = answer.scenario.attempts
+    attempts = answer.scenario.attempts or 1.0
     return {
         "devices": how["devices"],
         "hosts (CPU, memory, fans)": left_out if boards else how["host"],
@@ -199,7 +199,7 @@ def _boundary(answer: Answer) -> dict[str, str]:
         ),
         "development runs (failed runs, searches)": (
             f"counted: all runs are {digits(attempts)} times the final run"
-            if attempts is not None
+            if attempts != 1.0
             else "not counted: the final run only"
         ),
         "storage, data preparation, staff": left_out,

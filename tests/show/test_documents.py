@@ -139,6 +139,12 @@ def test_a_paper_has_a_paragraph_and_every_source_in_bibtex():
         assert f"{{{source.id}," in shown.code["BibTeX"]
 
 
+@pytest.mark.parametrize("attempts", [None, 1.0])
+def test_a_paper_counts_no_development_runs_where_there_is_the_final_run_only(attempts):
+    shown = sheet_of(made("paper", replace(FLAGSHIP, attempts=attempts)), option_of)
+    assert "Development runs are not counted: the final run only." in " ".join(shown.lead)
+
+
 def test_a_paragraph_states_the_grid_that_was_reported():
     """GPT-3's paper: 0.429 kgCO2e/kWh, not the world's 0.458."""
     scenario = Scenario(preset="gpt-3", hardware="v100", devices=10_000.0)
