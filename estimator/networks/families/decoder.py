@@ -22,7 +22,7 @@ FeedForwards = tuple[Mlp | Experts, ...]
 WIDTH = ("hidden_size", "n_embd", "n_embed", "d_model")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-POSITIONS = ("n_positions", "seq_length", "max_seq_len", "max_position_embeddings")
+POSITIONS = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")
 """Keys of one size; of several stated keys the last counts."""
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
