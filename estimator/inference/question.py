@@ -46,8 +46,8 @@ class ServingQuestion(
         },
         "tensor_parallel": {"refines": False},
         "expert_parallel": {"refines": False},
-        "site": {"label": "Place"},
-        "pue": {"label": "PUE, empty for the PUE of the place"},
+        "site": {"label": "Site"},
+        "pue": {"label": "PUE, empty for the PUE of the site"},
         "price": {
             "label": "Rental price of one device [USD/h], empty for the price on record",
             "columns": ("price", "price_usd_per_h"),

@@ -26,7 +26,7 @@ GROUPS = {
     "parallelism": "parallelism, if known",
     "use": "use",
     "traffic": "traffic",
-    "place": "location",
+    "place": "site",
     "money": "cost",
     "items": "items instead of tokens: images, videos, labels, texts",
     "comparison": "comparisons",
@@ -624,7 +624,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _word(
             "site",
             "country, cloud region, operator or place; a cloud brings its own rental prices",
-            "Place",
+            "Site",
             example="fr",
             columns=("site", "region"),
             aliases=("region",),

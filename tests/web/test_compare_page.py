@@ -59,7 +59,7 @@ def test_scenarios_are_columns_with_their_results_and_ratios_to_the_first():
 def test_a_cell_that_is_not_the_one_of_the_first_is_marked():
     rows = rows_of(visited("compare", a=A, b=B, c=A.replace("site=us", "site=fr") + "&pue=1.2"))
     assert rows["Devices"] == [("64", False), ("128", True), ("64", False)]
-    place = rows["Place"]
+    place = rows["Site"]
     assert place == [("United States", False), ("United States", False), ("France", True)]
     assert rows["PUE"] == [("–", False), ("–", False), ("1.2", True)]
     assert not any(mark for _text, mark in rows["Hardware"] + rows["Work"])

@@ -117,7 +117,7 @@ PARAMETERS = LinkParameters(
         ("here", ANY),
         label=N_("Designs at"),
         help=N_("Sites compared in the chart of time and cost."),
-        called=lambda: {"here": N_("this place"), ANY: N_("seven countries")},
+        called=lambda: {"here": N_("this site"), ANY: N_("seven countries")},
     ),
 )
 

@@ -25,7 +25,7 @@ def label_of_control(labels: Mapping[str, str], command: str, field: str) -> str
 def quoted(label: str) -> str:
     """Label of a control in a sentence, without text after a comma.
 
-    >>> quoted("PUE, empty for the PUE of the place")
+    >>> quoted("PUE, empty for the PUE of the site")
     '“PUE”'
     """
     return _("“{label}”").format(label=label.partition(",")[0])

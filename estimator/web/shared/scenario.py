@@ -94,7 +94,7 @@ WORDS = {
     ),
     "devices": (N_("Devices"), N_("Number of these devices in use together.")),
     "site": (
-        N_("Place"),
+        N_("Site"),
         N_("Sets the carbon intensity, the price of electricity and, for a cloud, the rent."),
     ),
     "pue": (
