@@ -27,7 +27,7 @@ from estimator.core.units import (
 )
 from estimator.core.work import DEVICES, FACILITY, NODES
 from estimator.question.disclosure import Disclosure
-from estimator.question.provenance import GIVEN, SourcedNumber, uncertain_record
+from estimator.question.provenance import GIVEN, SourcedNumber, input_of, uncertain_record
 
 MEASURED, CALIBRATED, PREDICTED, NOT_AVAILABLE = (
     *("measured", "calibrated", "predicted"),
@@ -317,7 +317,7 @@ class _Training:
             return Fact(value=value, unit=unit)
         if record is not None and record.value == value:
             basis = GIVEN if record.basis == PUBLISHED else PREDICTED
-            return replace(_recorded(record), unit=unit, basis=basis)
+            return replace(number_fact(input_of(record)), unit=unit, basis=basis)
         return self._number(name, value, unit)
 
     def _number(self, name: str, value: float, unit: str = "") -> Fact:
@@ -325,20 +325,9 @@ class _Training:
         known = self.inputs.get(name)
         if known is None:
             return Fact(value=value, unit=unit, basis=PREDICTED, formula="assumed")
-        basis, formula = _origin(known)
-        unit = unit or ("" if known.unit in ("1", "devices") else known.unit)
-        if basis == GIVEN:
-            return Fact(value=value, unit=unit)
-        return Fact(
-            value=value,
-            low=known.low,
-            high=known.high,
-            unit=unit,
-            basis=GIVEN if name in COUNTED and known.basis == PUBLISHED else basis,
-            formula=formula,
-            sources=(known.source,),
-            date=known.date,
-        )
+        found = replace(number_fact(known, unit), value=value)
+        counted = name in COUNTED and known.basis == PUBLISHED
+        return replace(found, basis=GIVEN) if counted else found
 
     def _time(self) -> dict[str, Fact]:
         devices = float(self.answer.run.devices)
@@ -361,7 +350,7 @@ class _Training:
         return {
             "device_hours": device,
             "wall_hours": wall,
-            "wall_s": _scaled(wall, S_PER_H, "s"),
+            "wall_s": scaled(wall, "s", S_PER_H),
             "training_time_range": Fact(value=words, basis=basis, formula=wall.formula),
             "utilization": self._quantity(
                 "utilization", "1", "", GIVEN if self.answer.scenario.utilization else ""
@@ -453,7 +442,7 @@ class _Training:
             "operational_co2e_kg": operational,
             "embodied_co2e_kg": embodied,
             "co2e_kg": total,
-            "co2e_g": _scaled(total, 1e3, "gCO2e"),
+            "co2e_g": scaled(total, "gCO2e", 1e3),
             "water_l": water,
             "time_matching": Fact(
                 value="hourly: the intensity of the hours that the run covers"
@@ -516,7 +505,7 @@ class _Training:
         record = self._record("residual_co2e_kg_per_kwh")
         if record is None:
             return missing("residual_unknown", "residual_mix", place=self.answer.site.name)
-        return _recorded(record)
+        return number_fact(input_of(record))
 
     def _market(self, residual: Fact) -> dict[str, Fact]:
         """Market-based emissions: the contract for its share, the residual mix for the rest."""
@@ -640,21 +629,27 @@ def _origin(known: SourcedNumber) -> tuple[str, str]:
     return PREDICTED, f"on record ({known.basis})"
 
 
-def _scaled(fact: Fact, factor: float, unit: str) -> Fact:
+def scaled(fact: Fact, unit: str, factor: float) -> Fact:
+    """Fact in another unit."""
     if not isinstance(fact.value, float):
         return fact
     low, high = (None if end is None else end * factor for end in (fact.low, fact.high))
     return replace(fact, value=fact.value * factor, low=low, high=high, unit=unit)
 
 
-def _recorded(record: Record) -> Fact:
+def number_fact(known: SourcedNumber, unit: str = "") -> Fact:
+    """Fact of an input: given, or on record with its range and source."""
+    basis, formula = _origin(known)
+    unit = unit or ("" if known.unit in ("1", "devices") else known.unit)
+    if basis == GIVEN:
+        return Fact(value=known.value, unit=unit)
     return Fact(
-        value=record.value,
-        low=record.low,
-        high=record.high,
-        unit=record.unit,
-        sources=(record.source,),
-        date=record.date or "",
-        basis=PREDICTED,
-        formula=f"on record ({record.basis})",
+        value=known.value,
+        low=known.low,
+        high=known.high,
+        unit=unit,
+        basis=basis,
+        formula=formula,
+        sources=(known.source,),
+        date=known.date,
     )

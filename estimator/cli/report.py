@@ -116,11 +116,10 @@ def _facts(options: argparse.Namespace, catalog: "Catalog") -> "Disclosed":
     if options.task == "serving":
         from estimator.inference.disclosure import inference_facts
         from estimator.inference.quantities import answer_serving
-        from estimator.inference.report import inference_report
 
         calibration = calibration_of(options, catalog)
         answer = answer_serving([question_from(options)], catalog, calibration=calibration)
-        return inference_facts(inference_report(answer, catalog, level_of(options)), catalog)
+        return inference_facts(answer, catalog, level_of(options))
     refuse_serving(options, SERVED)
     from estimator.answer.disclosure import training_facts
     from estimator.answer.scenario_estimate import answer_scenario

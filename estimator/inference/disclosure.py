@@ -2,42 +2,83 @@
 
 from collections.abc import Mapping
 
-from estimator.answer.disclosure import PREDICTED, TASK_TOKENS, Disclosed, Fact, missing
-from estimator.answer.report import Report
-from estimator.catalog import Catalog
+from estimator.answer.disclosure import (
+    CALIBRATED,
+    PREDICTED,
+    TASK_TOKENS,
+    Disclosed,
+    Fact,
+    missing,
+    number_fact,
+)
+from estimator.catalog import Catalog, Record
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, MILLION, S_PER_H, digits
-from estimator.question.provenance import GIVEN
+from estimator.inference.engines import ENGINES
+from estimator.inference.figures import single
+from estimator.inference.quantities import ServingAnswer
+from estimator.inference.report import inference_report
+from estimator.question.provenance import SourcedNumber, input_of
 
 TOKENS = MILLION
 """Output tokens that the facts refer to."""
 
+OF_TIME = ("memory_bytes_per_s", "peak_flop_per_s", "output_tokens_per_s")
+OF_ENERGY = ("tdp_w", "idle_w", "device_energy_per_output_token_j", "pue")
+OF_CARBON, OF_WATER = ("co2e_kg_per_kwh",), ("wue_l_per_kwh", "offsite_l_per_kwh")
+"""Numbers that a fact depends on."""
 
-def inference_facts(report: Report, catalog: Catalog) -> Disclosed:
-    """Facts about a million output tokens of an inference setup.
+
+def inference_facts(answer: ServingAnswer, catalog: Catalog, level: float) -> Disclosed:
+    """Facts about a million output tokens of the only setup of an answer.
 
     Parameters
     ----------
-    report : Report
-        Of inference.
+    answer : ServingAnswer
     catalog : Catalog
+    level : float
+        Probability inside the intervals [1].
     """
-    inputs, known = report.inputs, report.quantities
+    report = inference_report(answer, catalog, level)
+    inputs, known, numbers = report.inputs, report.quantities, _numbers(answer, catalog)
+    notices = report.notices if isinstance(report.notices, tuple) else ()
+    measured = any(notice.code == "serving_calibrated" for notice in notices)
+    basis = CALIBRATED if measured else PREDICTED
+
+    def fact(value: Uncertain | None, unit: str, formula: str, *names: str) -> Fact:
+        if value is None:
+            return missing("not_of_this_task")
+        behind = [numbers[name] for name in names if name in numbers and numbers[name].source]
+        low, high = (float(bound) for bound in value.interval(level))
+        return Fact(
+            value=float(value.mid),
+            low=low,
+            high=high,
+            unit=unit,
+            basis=basis,
+            formula=formula,
+            sources=tuple(dict.fromkeys(one.source for one in behind)),
+            date=max((one.date for one in behind), default=""),
+        )
+
     joules = known.get("energy_per_output_token_j")
     carbon, water = (
         known.get(f"{name}_per_million_output_tokens_{unit}")
         for name, unit in (("co2e", "kg"), ("water", "l"))
     )
     each = "" if joules is None else f"{digits(float(joules.mid))} J per output token × "
-    energy = _fact(
-        report,
+    energy = fact(
         None if joules is None else joules * (TOKENS / J_PER_KWH),
         "kWh",
         f"{each}{TOKENS:,.0f} tokens",
+        *OF_ENERGY,
     )
-    total = _fact(report, carbon, "kgCO2e", "energy × carbon intensity, embodied left out")
+    emitted = "energy × carbon intensity, embodied left out"
+    grams = None if carbon is None else carbon * 1e3
+    total = fact(carbon, "kgCO2e", emitted, *OF_CARBON)
     rate = known.get("output_tokens_per_s")
-    wall = None if rate is None else TOKENS / rate
+    seconds = None if rate is None else TOKENS / rate
+    lasting = "" if rate is None else f"{TOKENS:,.0f} tokens / {digits(float(rate.mid))} tokens/s"
     words = {
         "model": str(inputs["model"]),
         "stage": "inference",
@@ -51,52 +92,52 @@ def inference_facts(report: Report, catalog: Catalog) -> Disclosed:
         f"{energy.formula}, host, network and PUE included.",
         "time_matching": "annual: the mean intensity of the year",
     }
-    numbers: Mapping[str, tuple[float, str]] = {
+    counts: Mapping[str, tuple[float, str]] = {
         "params": (float(inputs["params_total"]), "parameters"),
         "devices": (float(inputs["devices"]), ""),
         "tokens": (TOKENS, "tokens"),
-        "pue": (float(inputs["pue"]), ""),
     }
-    notices = report.notices if isinstance(report.notices, tuple) else ()
     assumed = {notice.field for notice in notices}
 
     def input_fact(name: str, value: str | float, unit: str = "") -> Fact:
         if name in assumed:
             return Fact(value=value, unit=unit, basis=PREDICTED, formula="assumed")
-        return Fact(value=value, unit=unit, basis=GIVEN)
+        return Fact(value=value, unit=unit)
 
     intensity = missing("grid_unknown", "carbon_intensity", place=str(inputs["place"]))
-    if "co2e_kg_per_kwh" in inputs:
-        intensity = Fact(value=float(inputs["co2e_kg_per_kwh"]), unit="kgCO2e/kWh", basis=PREDICTED)
+    if "co2e_kg_per_kwh" in numbers:
+        intensity = number_fact(numbers["co2e_kg_per_kwh"])
     facts = {
         **{name: input_fact(name, text) for name, text in words.items()},
-        **{name: input_fact(name, value, unit) for name, (value, unit) in numbers.items()},
+        **{name: input_fact(name, value, unit) for name, (value, unit) in counts.items()},
+        "pue": number_fact(numbers["pue"]),
         "energy_kwh": energy,
         "task_energy_kwh": energy,
         "co2e_kg_per_kwh": intensity,
         "operational_co2e_kg": total,
         "scope2_location_kg": total,
         "co2e_kg": total,
-        "co2e_g": _fact(report, None if carbon is None else carbon * 1e3, "gCO2e", total.formula),
-        "sci_g_per_million_output_tokens": _fact(
-            report,
-            None if carbon is None else carbon * 1e3,
+        "co2e_g": fact(grams, "gCO2e", emitted, *OF_CARBON),
+        "sci_g_per_million_output_tokens": fact(
+            grams,
             "gCO2e per million tokens",
             "O / R, embodied left out",
+            *OF_CARBON,
         ),
-        "water_l": _fact(report, water, "L", "on-site water + water of generation"),
-        "wall_s": _fact(report, wall, "s", ""),
-        "wall_hours": _fact(report, None if wall is None else wall / S_PER_H, "h", ""),
+        "water_l": fact(water, "L", "on-site water + water of generation", *OF_WATER),
+        "wall_s": fact(seconds, "s", lasting, *OF_TIME),
+        "wall_hours": fact(None if seconds is None else seconds / S_PER_H, "h", lasting, *OF_TIME),
         "inference_flop": Fact(
             value=2.0 * float(inputs["params_active"]) * TASK_TOKENS,
             unit="FLOP",
             basis=PREDICTED,
             formula=f"2 × {float(inputs['params_active']):.3g} active parameters × "
             f"{TASK_TOKENS:,.0f} tokens, attention left out",
+            sources=("kaplan-2020",),
         ),
     }
     boundary = {
-        "devices": "predicted",
+        "devices": basis,
         "hosts (CPU, memory, fans)": "predicted",
         "network beyond a node": "predicted",
         "cooling and supply (PUE)": f"predicted, PUE {digits(float(inputs['pue']))}",
@@ -104,19 +145,22 @@ def inference_facts(report: Report, catalog: Catalog) -> Disclosed:
         "training": "not counted",
     }
     return Disclosed(
-        facts=facts, boundary=boundary, tighten=(), notices=notices, level=report.level, link=""
+        facts=facts, boundary=boundary, tighten=(), notices=notices, level=level, link=""
     )
 
 
-def _fact(report: Report, value: Uncertain | None, unit: str, formula: str) -> Fact:
-    if value is None:
-        return missing("not_of_this_task")
-    low, high = (float(bound) for bound in value.interval(report.level))
-    return Fact(
-        value=float(value.mid),
-        low=low,
-        high=high,
-        unit=unit,
-        basis=PREDICTED,
-        formula=formula,
-    )
+def _numbers(answer: ServingAnswer, catalog: Catalog) -> Mapping[str, SourcedNumber]:
+    """Return the numbers behind an answer, of its device, engine and site."""
+    row, table = single(answer)
+    engine = f"serving.spread.{ENGINES[row.engine]}"
+    device = row.device.device
+    records: dict[str, Record] = dict(device.records)
+    records |= {
+        name: catalog.prior(f"{engine}.{name}")
+        for name in ("output_tokens_per_s", "device_energy_per_output_token_j")
+    }
+    arithmetic = row.device.arithmetic(row.weights, row.engine)
+    if arithmetic in device.peaks:
+        records["peak_flop_per_s"] = device.peaks[arithmetic]
+    found = {name: input_of(record) for name, record in records.items()}
+    return found | table.named_of(0).site.inputs

@@ -39,7 +39,7 @@ from estimator.inference.setups import NamedSetup, ServingTable, filled, table_o
 from estimator.inference.step import Layout
 from estimator.networks.config_file import config_name, config_of
 from estimator.question.hardware import find_device_price
-from estimator.question.provenance import Found, noted
+from estimator.question.provenance import Found, given_value
 from estimator.question.site import find_site
 from estimator.question.table import Table, Words
 
@@ -441,9 +441,12 @@ def _site(name: str, pue: float | None, catalog: Catalog, *, bare: bool) -> Foun
         Notice("serving_grid_assumed", "site") if notice.code.startswith("grid_assumed") else notice
         for notice in grid
     )
-    if pue is not None:
-        return noted(replace(found.value, pue=Uncertain(pue)), *assumed)
-    return noted(found.value, *assumed, *(one for one in found.notices if one.field == "pue"))
+    if pue is None:
+        unknown = (notice for notice in found.notices if notice.field == "pue")
+        return replace(found, notices=(*assumed, *unknown))
+    given = given_value("pue", pue, "1")
+    site = replace(found.value, pue=given.value)
+    return Found(value=site, inputs=found.inputs | given.inputs, notices=assumed)
 
 
 def _of_name(name: str, catalog: Catalog) -> ServedModel:

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from estimator import __version__
-from estimator.answer.disclosure import NOT_AVAILABLE, Disclosed, Fact
+from estimator.answer.disclosure import NOT_AVAILABLE, Disclosed, Fact, scaled
 from estimator.catalog import Catalog, Source
 from estimator.core.messages import Names, in_python, refusal, refuse, rendered
 from estimator.core.notice import Notice
@@ -32,6 +32,20 @@ FACTORS: Mapping[tuple[str, str], float] = {
     ("parameters", "billion"): 1e-9,
 }
 """Unit of a fact, unit of a field -> factor."""
+
+SMALLER: Mapping[str, tuple[str, float]] = {
+    "day": ("hour", H_PER_DAY),
+    "hour": ("minute", 60.0),
+    "minute": ("second", 60.0),
+    "MWh": ("kWh", 1e3),
+    "kWh": ("Wh", 1e3),
+    "tCO2e": ("kgCO2e", 1e3),
+    "kgCO2e": ("gCO2e", 1e3),
+}
+"""Unit -> next smaller unit for people, and how many of them it is."""
+
+LEAST_IN_UNIT = 0.1
+"""Amount from which people read a value in its unit [1]; below, the next smaller unit is used."""
 
 
 @dataclass(frozen=True)
@@ -463,9 +477,7 @@ def _fact_of(entry: Slot, known: Mapping[str, Fact]) -> Fact:
         value = getattr(fact, part)
         return replace(fact, value=value or None, low=None, high=None, formula="", unit=fact.unit)
     if entry.unit and entry.unit != fact.unit and isinstance(fact.value, float):
-        factor = FACTORS[fact.unit, entry.unit]
-        low, high = (None if end is None else end * factor for end in (fact.low, fact.high))
-        return replace(fact, value=fact.value * factor, low=low, high=high, unit=entry.unit)
+        return scaled(fact, entry.unit, FACTORS[fact.unit, entry.unit])
     return fact
 
 
@@ -605,6 +617,9 @@ def _cell(value: Any) -> Any:
 IMPLAUSIBLE = ("meter_above_limit", "meter_below_idle")
 """Codes of notices placed first in a document."""
 
+DURATIONS = ("day", "hour", "minute", "second")
+"""Units that have a plural."""
+
 HEADER = ("field", "value", "interval", "basis", "how it follows", "sources")
 """Header of the table of fields."""
 
@@ -627,13 +642,27 @@ def format_value(value: float | str, unit: str = "", figures: int = 3) -> str:
         number = f"{float(f'{value:.{figures}g}'):,.{max(0, figures - 1 - power)}f}"
     else:
         number = f"{mantissa} × 10^{power}"
-    plural = "s" if unit == "day" and number != "1" else ""
+    plural = "s" if unit in DURATIONS and number != "1" else ""
     return f"{number} {unit}{plural}".rstrip() if unit != "1" else number
+
+
+def readable(fact: Fact) -> Fact:
+    """Fact in the unit in which people read its value.
+
+    >>> found = readable(Fact(value=0.00103, low=0.0006, high=0.00176, unit="day"))
+    >>> format_value(found.value, found.unit), format_value(found.low, found.unit)
+    ('1.48 minutes', '0.864 minutes')
+    """
+    while (
+        isinstance(fact.value, float) and 0.0 < fact.value < LEAST_IN_UNIT and fact.unit in SMALLER
+    ):
+        fact = scaled(fact, *SMALLER[fact.unit])
+    return fact
 
 
 def field_cells(field: FilledField, names: Names) -> tuple[str, ...]:
     """Value, interval, basis, formula and sources of a field, as text."""
-    fact = field.fact
+    fact = readable(field.fact)
     if fact.value is None:
         why = "" if fact.why is None else rendered((fact.why,), names)[0]
         return (field.label, "N/A", "", NOT_AVAILABLE, why, "")
@@ -733,6 +762,7 @@ def paragraph(made: Document) -> str:
     cells = {field.key: field for field in made.fields}
 
     def with_interval(fact: Fact, figures: int) -> str:
+        fact = readable(fact)
         if fact.value is None:
             return "N/A"
         text = format_value(fact.value, fact.unit, figures)

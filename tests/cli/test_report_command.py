@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 
 import pytest
 
@@ -71,8 +72,8 @@ def test_annex_xi_counts_the_same_tokens_for_a_run_and_for_a_service():
 
 def test_a_paper_states_the_energy_of_a_million_tokens():
     sentence = run("report", "--format", "paper", *SERVED.split()).stdout.splitlines()[2]
-    assert sentence.startswith("Serving llama-3-8b on 1 × NVIDIA H100 SXM5 80GB takes 0.0")
-    assert "kWh (80% interval" in sentence and "per million output tokens" in sentence
+    assert sentence.startswith("Serving llama-3-8b on 1 × NVIDIA H100 SXM5 80GB takes ")
+    assert " Wh (80% interval" in sentence and "per million output tokens" in sentence
 
 
 def test_a_model_card_is_about_training():
@@ -182,3 +183,15 @@ def test_a_metered_energy_is_of_one_run_not_of_designs(tmp_path):
     said = refusal("sweep", space, "-o", tmp_path / "out.csv")
     assert "unknown input 'energy_kwh'" in said
     assert run("plan", "--flop", "1e21", "--budget", "9", "--energy-kwh", "5").returncode == 2
+
+
+def test_a_served_model_has_sources_and_units_that_people_read():
+    table = run("report", "--format", "paper", *SERVED.split()).stdout
+    rows = {line.split(" | ")[0].strip("| "): line for line in table.splitlines() if "|" in line}
+    assert re.search(r"Wall time \| [\d.]+ minutes \| [\d.]+ to [\d.]+ minutes", rows["Wall time"])
+    assert re.search(r"Energy \| [\d.]+ Wh \|", rows["Energy"])
+    for name in ("Wall time", "Energy", "CO2e", "Water"):
+        assert re.search(r"\| [a-z0-9-]+(, [a-z0-9-]+)* \(\d{4}", rows[name]), rows[name]
+    data = fields_of(f"--format paper {SERVED}")
+    assert data["wall"]["unit"] == "day" and data["carbon"]["sources"] == ["ember-owid-yearly"]
+    assert "serving-measurements-collection" in data["energy"]["sources"]

@@ -9,8 +9,10 @@ import pytest
 from estimator.runs import open_store
 from estimator.web.calibrate import live
 from estimator.web.report.page import PARAMETERS, run_rows
+from tests.in_process import run
 from tests.measured_runs import measured, steps
 from tests.web.markup import body, text_of, visited
+from tests.web.test_serve_page import LOADED
 
 FLAGSHIP = {
     "name": "Foo-70B",
@@ -73,6 +75,24 @@ def test_serving_is_reported_by_the_controls_of_inference():
     assert "Runs measured here" not in [one.label for one in page.expander]
     _markup, refused = opened(task="serving", model="llama-3.1-405b", servers="1")
     assert "do not fit" in refused or "does not fit" in refused
+
+
+def test_measured_loads_of_a_server_change_its_report_as_on_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    words = "--task serving --preset llama-3.1-8b --hardware h100 --devices 1 --concurrency 32"
+    command = f"report --format paper {words} --input-tokens 500 --output-tokens 300 --site ie"
+
+    def sentence():
+        said = run(*command.split()).stdout.splitlines()[2]
+        page = visited("report", task="serving", format="paper", servers="1", concurrency="32")
+        assert page.code[0].value == said
+        return said
+
+    before = sentence()
+    assert "(predicted)" in before
+    with open_store() as store:
+        store.add(LOADED)
+    assert "(calibrated)" in sentence() != before
 
 
 def test_the_page_speaks_german():

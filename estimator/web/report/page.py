@@ -15,9 +15,9 @@ from estimator.answer.scenario_estimate import answer_scenario
 from estimator.core.units import CENTRAL
 from estimator.core.work import METERED
 from estimator.inference.disclosure import inference_facts
+from estimator.inference.measured_loads import known_loads
 from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
-from estimator.inference.report import inference_report
 from estimator.question.disclosure import Disclosure
 from estimator.question.inputs import REGISTRY
 from estimator.question.scenario import INPUTS, Scenario
@@ -236,12 +236,10 @@ def served_question(values: Values) -> ServingQuestion:
     )
 
 
-@lru_cache(maxsize=256)
 def _served_facts(asked: ServingQuestion) -> Disclosed:
     catalog = open_catalog()
-    return inference_facts(
-        inference_report(answer_serving([asked], catalog), catalog, CENTRAL), catalog
-    )
+    answer = answer_serving([asked], catalog, calibration=known_loads(catalog).corrected)
+    return inference_facts(answer, catalog, CENTRAL)
 
 
 def answered(values: Values) -> Document:
