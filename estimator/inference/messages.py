@@ -45,7 +45,12 @@ add_messages(
     ),
     serving_pools_local="{set[disaggregated]} is for servers: {device} runs a program of one user",
     serving_pool_too_small=(
-        "no division of {devices:.0f} × {device} fits the model in both pools: set {set[devices]}"
+        "each pool needs {fewest:.0f} × {device} for the weights, both together {both:.0f}: raise "
+        "{set[devices]}, or {set[prefill_devices]} and {set[decode_devices]}"
+    ),
+    serving_pools_full=(
+        "no division of {devices:.0f} × {device} fits the replicas and their requests in both "
+        "pools: raise {set[devices]}"
     ),
     serving_layers_split=(
         "layout unspecified: assuming tensor parallelism over all {devices:.0f} devices; "

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Mask, rows_where
-from estimator.inference.capacity import most_sequences
+from estimator.core.notice import Notice, Value
+from estimator.core.rows import Floats, Mask, rows_of, rows_where
+from estimator.inference.capacity import USABLE_SHARE, most_sequences, weight_bytes
 from estimator.inference.engines import Parameters
 from estimator.inference.layouts import impossible_layouts
 from estimator.inference.performance import performance
@@ -68,15 +68,26 @@ def divided(table: ServingTable, laid_out: LaidOut, parameters: Parameters) -> D
             better = open_ & (done > rate)
             rate, fits = np.where(better, done, rate), fits | (better & found.fits)
             best = _chosen(better, found, best)
+    total = np.where(open_, given["devices"], best.prefill.devices + best.decode.devices)
+    smaller = np.minimum(best.prefill.devices, best.decode.devices)
+    largest_pair = np.where(open_, np.floor(given["devices"] / 2.0), smaller)
     for row in rows_where(~fits).tolist():
-        device = table.named_of(row).device.device.name
-        total = best.prefill.devices + best.decode.devices
-        count = float(np.where(open_, given["devices"], total)[row])
-        values = {"devices": count, "device": device}
-        errors.setdefault(row, Notice("serving_pool_too_small", "devices", values))
+        errors.setdefault(row, _too_small(table, row, float(total[row]), float(largest_pair[row])))
     for row, why in best.errors.items():
         errors.setdefault(row, why)
     return Division(decode=best.decode, prefill=_linked(table, best), errors=errors)
+
+
+def _too_small(table: ServingTable, row: int, devices: float, each: float) -> Notice:
+    """Return why pools of a row, each of so many devices at most, do not hold the model."""
+    memory_bytes = USABLE_SHARE * np.asarray(table.machine.memory_bytes)[row]
+    weights = weight_bytes(rows_of(table.model, row), rows_of(table.layout, row))
+    fewest = float(np.ceil(weights / memory_bytes))
+    values: dict[str, Value] = {"device": table.named_of(row).device.device.name}
+    if each < fewest:
+        values |= {"fewest": fewest, "both": 2.0 * fewest}
+        return Notice("serving_pool_too_small", "devices", values)
+    return Notice("serving_pools_full", "devices", {**values, "devices": devices})
 
 
 @dataclass(frozen=True, kw_only=True)

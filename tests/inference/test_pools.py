@@ -1,5 +1,6 @@
 """Separate devices for prefill and decode: laws, divisions and refusals."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -122,7 +123,12 @@ def test_a_table_may_have_rows_with_pools_and_without():
     ("changed", "word"),
     [
         ({"disaggregated": True, "devices": 1.0}, "needs 2 devices"),
-        ({"disaggregated": True, "devices": 2.0, "precision": "bf16"}, "no division of 2"),
+        ({"disaggregated": True, "devices": 2.0, "precision": "bf16"}, "both together 4"),
+        ({"prefill_devices": 1.0, "decode_devices": 9.0, "precision": "bf16"}, "each pool needs 2"),
+        (
+            {"disaggregated": True, "devices": 4.0, "data_parallel": 2.0, "precision": "bf16"},
+            "no division of 4",
+        ),
         ({"prefill_devices": 4.0, "decode_devices": 4.0, "devices": 9.0}, "two pools of 9"),
         ({"decode_devices": 8.0, "devices": 8.0}, "0 devices for prefill and 8 for decode"),
         ({"prefill_devices": 4.0, "prefill_tensor_parallel": 3.0}, "does not divide"),
@@ -131,3 +137,10 @@ def test_a_table_may_have_rows_with_pools_and_without():
 )
 def test_pools_that_cannot_be_are_refused_in_one_line(changed, word):
     assert word in refusal(**changed)
+
+
+def test_the_devices_named_by_a_refusal_of_pools_are_the_fewest_that_are_answered():
+    asked = {"preset": "deepseek-v3", "disaggregated": True, "devices": 16.0}
+    said = re.search(r"each pool needs 9 × .* both together (\d+)", refusal(**asked))
+    assert not answered(**asked | {"devices": float(said[1])}).errors
+    assert "each pool needs 9" in refusal(**asked | {"devices": float(said[1]) - 1.0})
