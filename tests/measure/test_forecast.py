@@ -397,6 +397,27 @@ def test_the_command_line_forecasts_and_keeps_a_run(script, capsys):
     assert timing.style == found["program"] == name_of_command(words)
 
 
+@pytest.mark.parametrize(
+    ("words", "flop"),
+    [
+        ("--params 1e8 --batch-tokens 8192", 6 * 1e8 * 8192),
+        ("--params 1e8 --batch 8 --seq-len 1024", 1.167 * 6 * 1e8 * 8192),  # with attention
+        ("--config CONFIG --batch 8", None),
+        ("--config CONFIG --batch-tokens 8192", None),
+    ],
+)
+def test_the_network_and_its_batch_give_the_work_of_a_step(words, flop, script, tmp_path, capsys):
+    config = tmp_path / "config.json"
+    config.write_text('{"model_type":"gpt2","n_embd":64,"n_layer":2,"n_head":2,"n_positions":1024}')
+    asked = [*words.replace("CONFIG", str(config)).split(), "--steps", "40", "--json"]
+    command = script(SCRIPT.format(steps=100_000))
+    assert main(["forecast", "--total-steps", "1000", *asked, "--", *command]) == 0
+    found = json.loads(capsys.readouterr().out)["step_flop"]
+    assert main(["model", str(config), "--batch", "8", "--seq-len", "1024", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)["training_flop"]
+    assert found == pytest.approx(counted if flop is None else flop, rel=0.02)
+
+
 def test_a_program_is_called_after_its_file_and_folder_whatever_its_options(monkeypatch, tmp_path):
     """Else each learning rate would be a program, and another script waste what the first does."""
     monkeypatch.chdir(tmp_path)
@@ -437,6 +458,11 @@ def test_without_a_total_it_says_what_it_needs_even_where_it_is_quiet(script, ca
         ("--total-steps 1e308", "--total-steps must be between 1 and 1e+12"),
         ("--step-flop=-1", "must be positive"),
         ("--precision fp8 --on v100", "fp8"),
+        ("--batch 8", "--batch needs the network of a step: give --config or --params"),
+        ("--params 1e8", "--params needs the size of a step: give --batch or --batch-tokens"),
+        ("--params 1e8 --batch 8", "--batch with --params needs --seq-len"),
+        ("--batch-tokens 8192 --step-flop 1e12", "--step-flop and --batch-tokens both give"),
+        ("--params 1e8 --batch 8 --batch-tokens 8192", "--batch and --batch-tokens both give"),
     ],
 )
 def test_what_cannot_be_forecast_is_refused_before_the_command_runs(

@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   twenty-watts forecast -- python train.py
   twenty-watts forecast --for 60s --total-steps 20000 -- python train.py
   twenty-watts forecast --keep-going --price 2.5 --electricity-price 0.30 -- python train.py
+  twenty-watts forecast --params 124e6 --batch 32 --seq-len 1024 -- python train.py
   twenty-watts forecast --try batch=64 --total-steps 20000 -- python train.py --batch-size 32
 Steps are found automatically: those that measure() in the script reports, else the steps of
 PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. The
@@ -50,6 +51,9 @@ BESIDES = (
     *("program", "site", "pue", "carbon_intensity", "electricity_price", "price"),
 )
 """Fields on steps, site and prices."""
+
+OF_STEP = ("config", "params", "active_params", "seq_len", "batch", "batch_tokens")
+"""Fields that give the FLOPs of a step from its network."""
 
 TRIED_S = 20.0
 """Duration of each of two compared watches [s]."""
@@ -97,6 +101,7 @@ def add_parser(commands: Any) -> None:
         help="include power modeled from the load where no meter is available",
     )
     add_fields(parser.add_argument_group("what the command does, if you know it"), BESIDES)
+    add_fields(parser.add_argument_group("the size of a step, where no FLOPs are counted"), OF_STEP)
     parser.add_argument(
         "--on", metavar="LIST", help="other hardware, separated by commas (default: a few)"
     )
@@ -119,15 +124,50 @@ def run(options: argparse.Namespace) -> int:
     from estimator.measure.command import name_of_command
 
     words = command_of(options, "forecast")
-    scenario = scenario_of(options)
+    catalog = catalog_of(options)
+    scenario = _with_step_flop(scenario_of(options), catalog)
     if scenario.program is None:
         scenario = replace(scenario, program=name_of_command(words))
     total = _count("total-steps", options.total_steps, 1)
     names = None if options.on is None else [one.strip() for one in options.on.split(",")]
-    catalog = catalog_of(options)
     check_asked(scenario, total, names, catalog)
     asked = _Asked(options=options, scenario=scenario, total=total, on=names, catalog=catalog)
     return _watched(asked, words) if options.tried is None else _compared(asked, words)
+
+
+def _with_step_flop(scenario: "Scenario", catalog: "Catalog") -> "Scenario":
+    """Return a scenario with the FLOPs of a step of its network, if these describe it.
+
+    Raises
+    ------
+    ValueError
+        If the step is described twice, or in part.
+    """
+    from estimator.answer.scenario_estimate import answer_scenario
+    from estimator.question.scenario import Scenario
+
+    given = {name: value for name in OF_STEP if (value := getattr(scenario, name)) is not None}
+    if not given:
+        return scenario
+    first = option_of(next(iter(given)))
+    if scenario.step_flop is not None:
+        raise ValueError(f"--step-flop and {first} both give the size of a step: drop one")
+    if "batch" in given and "batch_tokens" in given:
+        raise ValueError("--batch and --batch-tokens both give the size of a step: drop one")
+    if not {"batch", "batch_tokens"} & given.keys():
+        raise ValueError(f"{first} needs the size of a step: give --batch or --batch-tokens")
+    if not {"config", "params"} & given.keys():
+        raise ValueError(f"{first} needs the network of a step: give --config or --params")
+    batch = given.pop("batch", None)
+    tokens = given.pop("batch_tokens", None)
+    if batch is not None and "params" in given:
+        if "seq_len" not in given:
+            raise ValueError("--batch with --params needs --seq-len: give it, or --batch-tokens")
+        tokens = batch * given["seq_len"]
+    work = {"samples": batch} if tokens is None else {"tokens": tokens}
+    one = Scenario(**given, **work, hardware="h100", devices=1.0)
+    flop = answer_scenario(one, catalog).estimate.quantities["training_flop"].mid
+    return replace(scenario, **dict.fromkeys(OF_STEP), step_flop=float(flop))
 
 
 @dataclass(frozen=True, kw_only=True)
