@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from estimator.core.bounds import LIMITS
 from estimator.core.notice import Refusal
 
 Quantity = float | NDArray[np.float64]
@@ -247,10 +248,13 @@ def takes(network: Architecture, field: str) -> bool:
 
 
 def quantity(name: str, value: ArrayLike) -> Quantity:
-    """Convert `value` to float or float array; refuse non-finite and non-positive ones.
+    """Convert `value` to float or float array; refuse one that no pass can have.
 
     >>> quantity("batch", 8)
     8.0
+    >>> quantity("seq_len", 1e200)
+    Traceback (most recent call last):
+    ValueError: seq_len must be at most 1e+09, got 1e+200
     >>> quantity("batch", -1)
     Traceback (most recent call last):
     ValueError: batch must be positive and finite, got -1
@@ -258,4 +262,7 @@ def quantity(name: str, value: ArrayLike) -> Quantity:
     numbers = np.asarray(value, dtype=float)
     if not (np.all(np.isfinite(numbers)) and np.all(numbers > 0)):
         raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    most = LIMITS[name].most
+    if np.any(numbers > most):
+        raise ValueError(f"{name} must be at most {most:g}, got {value!r}")
     return numbers if numbers.ndim else float(numbers)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from estimator.networks.huggingface import model_ledger
 from estimator.networks.ledger import CacheLayers, Ledger, Term, quantity
 
 LEDGER = Ledger(
@@ -65,3 +66,13 @@ def test_parameter_counts_are_exact_beyond_float_precision():
 def test_a_quantity_is_positive_and_finite(bad):
     with pytest.raises(ValueError, match="seq_len must be positive and finite"):
         quantity("seq_len", bad)
+
+
+@pytest.mark.parametrize(("name", "most"), [("seq_len", 1e9), ("batch", 1e9), ("image_size", 1e6)])
+def test_a_pass_that_would_overflow_is_refused_in_one_line(name, most):
+    gpt2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12}
+    config = {"model_type": "vit"} if name == "image_size" else gpt2
+    assert np.isfinite(model_ledger(config, **{name: most}).forward_flop)
+    with pytest.raises(ValueError, match=f"^{name} must be at most") as refused:
+        model_ledger(config, **{name: 1e200})
+    assert "\n" not in str(refused.value)
