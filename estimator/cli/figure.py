@@ -188,15 +188,7 @@ def _write_deck(path: "Path", lang: str) -> None:
 
 def _write_limits(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> None:
     """Write a chart that needs no scenario."""
-    from estimator.web.offline.limits_figure import Choices, content_of
+    from estimator.web.offline.limits_figure import content_of
 
-    scenario = scenario_of(options)
-    usual = Choices()
-    choices = Choices(
-        preset=scenario.preset or usual.preset,
-        hardware=scenario.hardware or usual.hardware,
-        devices=scenario.devices or usual.devices,
-        site=scenario.site,
-    )
     wish = _wish(options, options.view or "")
-    write_whole(path, content_of(path.suffix.lower(), wish, choices, catalog))
+    write_whole(path, content_of(path.suffix.lower(), wish, scenario_of(options), catalog))

@@ -13,7 +13,6 @@ from estimator.question.scenario import Scenario
 from estimator.web.estimate import text as words
 from estimator.web.offline import export, limits_figure
 from estimator.web.offline.export import Wish
-from estimator.web.offline.limits_figure import Choices
 from estimator.web.shared import language
 from tests.browser.npm import fetched
 
@@ -192,10 +191,10 @@ def figures():
     return {
         "sliders": export.content_of(".html", Wish(name="scenario", scale=1.4), answer, catalog),
         "rows": limits_figure.content_of(
-            ".html", Wish(name="claims", view="", scale=1.4), Choices(), catalog
+            ".html", Wish(name="claims", view="", scale=1.4), Scenario(), catalog
         ),
         "few": limits_figure.content_of(
-            ".html", Wish(name="brain", view="energy"), Choices(), catalog
+            ".html", Wish(name="brain", view="energy"), Scenario(), catalog
         ),
     }
 

@@ -45,7 +45,7 @@ def figure(name, view):
     catalog = Catalog.open()
     wish = Wish(name=name, view=view)
     if name not in OF_SCENARIO:
-        return limits_figure.content_of(".html", wish, limits_figure.Choices(), catalog)
+        return limits_figure.content_of(".html", wish, Scenario(), catalog)
     answer = answer_scenario(Scenario(preset="gpt-3", hardware="v100"), catalog)
     return export.content_of(".html", wish, answer, catalog)
 

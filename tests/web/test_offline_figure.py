@@ -18,7 +18,6 @@ from estimator.question.scenario import Scenario
 from estimator.studies.trends.budget import cost_by_year
 from estimator.web.offline import export, html, limits_figure
 from estimator.web.offline.export import Wish, caption, content_of
-from estimator.web.offline.limits_figure import Choices
 from estimator.web.offline.page_picture import picture_file
 from estimator.web.offline.scenario_figure import _estimate, model_of, specification
 from estimator.web.offline.trace import Tape
@@ -183,7 +182,7 @@ def test_a_caption_says_what_its_figure_shows():
 
 def test_rows_with_labels_are_not_repeated_below_but_are_said():
     page = limits_figure.content_of(
-        ".html", Wish(name="claims", view=""), Choices(), CATALOG
+        ".html", Wish(name="claims", view=""), Scenario(), CATALOG
     ).decode()
     below = re.search(r"<footer>\s*<p>(.*?)</p>", page)
     spoken = re.search(r'role="img" aria-label="(.*?)"', page)
@@ -221,8 +220,11 @@ def test_one_file_holds_everything_and_no_text_breaks_out_of_it():
         spec,
         model.sliders,
         Look(),
-        html.FigureWords(title="</script><script>alert(1)", caption="caption"),
-        [("<b>", "https://example.org/?a=1&b=2")],
+        html.FigureText(
+            title="</script><script>alert(1)",
+            caption="caption",
+            sources=(("<b>", "https://example.org/?a=1&b=2"),),
+        ),
     )
     assert page.count("<script>") == page.count("</script>") == 3
     assert "<b>" not in page
@@ -250,9 +252,8 @@ def test_amounts_are_written_in_the_language_of_the_figure():
 )
 def test_a_slider_of_the_trends_agrees_with_its_page(view, name, moved):
     """What the browser computes is what the page says of that budget or that work."""
-    choices = limits_figure.Choices()
-    scaled = limits_figure.scaled_by("trends", view, choices, CATALOG)
-    drawn_rows = limits_figure.picture_of("trends", view, choices, CATALOG).rows
+    scaled = limits_figure.scaled_by("trends", view, Scenario(), CATALOG)
+    drawn_rows = limits_figure.picture_of("trends", view, Scenario(), CATALOG).rows
     spec = limits_figure.moved_by({"params": [], "data": {"values": drawn_rows}}, scaled)
     spec["params"] = [{"name": name, "value": moved}]
     x = {"field": "value", "type": "quantitative", "scale": None}
@@ -340,24 +341,24 @@ def test_a_library_that_cannot_be_bundled_is_refused_in_one_line(monkeypatch, em
 
 def test_a_picture_of_a_page_has_its_title_source_and_date(monkeypatch):
     drawn = trends.compute_picture({})
-    said, draw = {}, export.picture
+    said, draw = [], export.image
 
-    def noted(suffix, spec, wish, title, below):
-        said.update(title=title, below=below)
-        return draw(suffix, spec, wish, title, below)
+    def noted(suffix, spec, look, text):
+        said.append(text)
+        return draw(suffix, spec, look, text)
 
-    monkeypatch.setattr(export, "picture", noted)
+    monkeypatch.setattr(export, "image", noted)
     file = picture_file("trends", lambda: drawn, "Training compute")
     assert file.name == "trends.png" and file.content().startswith(b"\x89PNG")
-    assert said["title"].startswith("The largest published runs doubled every 5.30 months")
-    assert "Epoch AI" in said["below"] and f"data {CATALOG.data_version}" in said["below"]
-    assert re.search(r"20\d\d-\d\d-\d\d", said["below"])
+    assert said[0].title.startswith("The largest published runs doubled every 5.30 months")
+    assert "Epoch AI" in said[0].caption and f"data {CATALOG.data_version}" in said[0].caption
+    assert re.search(r"20\d\d-\d\d-\d\d", said[0].caption)
 
 
 def test_a_hall_shows_no_more_rows_than_keep_their_labels_apart():
     wish = Wish(name="claims", view="factors")
     page, table = (
-        limits_figure.content_of(suffix, wish, Choices(), CATALOG).decode()
+        limits_figure.content_of(suffix, wish, Scenario(), CATALOG).decode()
         for suffix in (".html", ".csv")
     )
     assert "The first 8 of" in page and table.count("\n") > 15

@@ -17,8 +17,7 @@ from estimator.studies.prompts.question import PromptQuestion
 from estimator.web.offline.page_picture import picture_file
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, span
-from estimator.web.shared.charts import Row
-from estimator.web.shared.figures import Picture
+from estimator.web.shared.charts import Picture, Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title

@@ -13,7 +13,7 @@ from estimator.studies.claims.ledger import RECOMPUTED, claims
 from estimator.web.offline.page_picture import picture_file
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, localised, sentence, span
-from estimator.web.shared.figures import Picture
+from estimator.web.shared.charts import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values

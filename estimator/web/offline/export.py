@@ -1,12 +1,11 @@
-"""Export of an answer: offline figure, image, data, or text for a paper."""
+"""Figures as files: a page with sliders, an image, numbers, or text for a paper."""
 
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from textwrap import wrap
-from typing import Any
 
 from estimator.answer.disclosure import training_facts
 from estimator.answer.scenario_estimate import Answer
@@ -17,11 +16,10 @@ from estimator.show.documents import Document, document, metadata, program_bibte
 from estimator.show.values import as_json
 from estimator.web.estimate import text as words
 from estimator.web.offline import html, scenario_figure
-from estimator.web.offline.reveal import revealed
 from estimator.web.offline.scenario_figure import Slider
-from estimator.web.shared import charts
+from estimator.web.shared import charts, language
 from estimator.web.shared.amounts import result
-from estimator.web.shared.charts import Look, Row, Spec
+from estimator.web.shared.charts import Look, Picture, Spec, specification
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_input
 from estimator.web.shared.tables import (
@@ -50,80 +48,121 @@ class Wish:
     Parameters
     ----------
     name : str
-        "scenario", "devices", "parts" or "uncertainty".
+        "scenario", "devices", "parts" or "uncertainty", or a page of `limits_figure`.
     view : str
-        Quantity that devices are compared by.
+        Quantity that devices are compared by, or chart of the page.
     dark : bool
         On a dark background everywhere; a page by itself is dark where the system is, too.
     scale : float
         Size of the text [1].
-    hall : bool
-        Whether it fills the frame that it is in.
     """
 
     name: str
     view: str = "energy_kwh"
     dark: bool = False
     scale: float = 1.0
-    hall: bool = False
 
-    @property
-    def look(self) -> Look:
-        """Look of the figure."""
-        scale = self.scale * (charts.HALL if self.hall else 1.0)
-        return Look(dark=self.dark, scale=scale, slide=self.hall)
+    def look(self, suffix: str) -> Look:
+        """Look of the figure in a file; a page fills the frame that it is in."""
+        hall = suffix == ".html"
+        return Look(dark=self.dark, scale=self.scale * (charts.HALL if hall else 1.0), slide=hall)
 
 
-DOCUMENTS: Mapping[str, tuple[str, Callable[[Document], str]]] = {
-    ".tex": ("paper", lambda made: text_of(made, "latex", label_of_input)),
-    ".md": ("model-card", lambda made: f"{metadata(made)}\n"),
+def bibtex(catalog: Catalog) -> str:
+    """BibTeX entry of the program."""
+    return f"{program_bibtex(catalog.data_version, datetime.now(UTC).year)}\n"
+
+
+def _json(answer: Answer, catalog: Catalog) -> str:
+    found = {**as_json(estimate_report(answer)), "data_version": catalog.data_version}
+    return json.dumps(found, indent=2)
+
+
+def _document(name: str, answer: Answer, catalog: Catalog) -> Document:
+    return document(name, training_facts(answer, Disclosure(), catalog), catalog)
+
+
+TEXTS: Mapping[str, Callable[[Answer, Catalog], str]] = {
+    ".csv": lambda answer, catalog: csv_text(results_rows(answer)),
+    ".json": _json,
+    ".bib": lambda answer, catalog: bibtex(catalog),
+    ".tex": lambda *asked: text_of(_document("paper", *asked), "latex", label_of_input),
+    ".md": lambda *asked: f"{metadata(_document('model-card', *asked))}\n",
 }
-"""File suffix -> its document and renderer."""
+"""Suffix of a file without a figure -> its text."""
 
 
 def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> bytes:
-    """Content of a file with that suffix."""
-    version = catalog.data_version
-    if suffix == ".csv":
-        return csv_text(results_rows(answer)).encode()
-    if suffix == ".json":
-        return json.dumps(
-            {**as_json(estimate_report(answer)), "data_version": version}, indent=2
-        ).encode()
-    if suffix == ".bib":
-        return f"{program_bibtex(version, datetime.now(UTC).year)}\n".encode()
-    if suffix in DOCUMENTS:
-        name, write = DOCUMENTS[suffix]
-        facts = training_facts(answer, Disclosure(), catalog)
-        return write(document(name, facts, catalog)).encode()
-    wish = replace(wish, hall=suffix == ".html")
-    spec, sliders = figure_of(wish, answer, catalog)
-    if suffix == ".html" and not sliders:
-        spec, shown = revealed(spec, spec["data"]["values"])
-        sliders = (shown,)
-    if suffix == ".html":
-        return html.page(
-            spec,
-            sliders,
-            wish.look,
-            html.FigureWords(
-                title=words.title(answer, catalog), caption=caption(wish.name, answer, version)
-            ),
-            sources(answer, catalog),
-        ).encode()
-    title = words.title(answer, catalog)
-    return picture(suffix, spec, wish, title, caption(wish.name, answer, version))
+    """Content of a file with that suffix.
+
+    Raises
+    ------
+    ValueError
+        If the answer has nothing to show in that figure.
+    """
+    if suffix in TEXTS:
+        return TEXTS[suffix](answer, catalog).encode()
+    look = wish.look(suffix)
+    text = html.FigureText(
+        title=words.title(answer, catalog),
+        caption=caption(wish.name, answer, catalog.data_version),
+        sources=tuple(sources(answer, catalog)),
+    )
+    if wish.name == "scenario":
+        model = scenario_figure.model_of(answer)
+        return drawn(suffix, scenario_figure.specification(model, look), look, text, model.sliders)
+    return drawn(suffix, with_rows(picture_of(wish, answer, catalog), look), look, text)
 
 
-def picture(suffix: str, spec: Spec, wish: Wish, title: str, said: str) -> bytes:
+def picture_of(wish: Wish, answer: Answer, catalog: Catalog) -> Picture:
+    """Chart of an answer, without sliders."""
+    if wish.name == "parts":
+        return Picture(build=charts.energy_by_part, rows=parts_rows(answer))
+    if wish.name == "uncertainty":
+        rows, of = uncertainty_rows(answer), (uncertain_quantity(answer),)
+        return Picture(build=charts.quantity_by_source, rows=rows, of=of, by_row=True)
+    if wish.view not in COMPARED:
+        raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
+    rows = comparison_rows(compared_devices(answer, wish.view, catalog), wish.view)
+    return Picture(build=charts.quantity_by_device, rows=rows, of=(wish.view,), by_row=True)
+
+
+def with_rows(picture: Picture, look: Look) -> Spec:
+    """Return the specification of a chart with its data.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows.
+    """
+    if not picture.rows:
+        raise ValueError("the answer contains nothing for this figure")
+    spec = specification(picture.build, look, picture.of, language.current())
+    if picture.by_row and not look.slide:
+        spec = {**spec, "height": len(picture.rows) * look.row_px}
+    return {**spec, "data": {"values": picture.rows}}
+
+
+def drawn(
+    suffix: str, spec: Spec, look: Look, text: html.FigureText, sliders: tuple[Slider, ...] = ()
+) -> bytes:
+    """Format a figure as a page, where a further slider reveals its data, or as an image."""
+    if suffix != ".html":
+        return image(suffix, spec, look, text)
+    if "data" in spec:
+        spec, shown = revealed(spec)
+        sliders += (shown,)
+    return html.page(spec, sliders, look, text).encode()
+
+
+def image(suffix: str, spec: Spec, look: Look, text: html.FigureText) -> bytes:
     """Return an image with title, source and date, validated against Vega-Lite's schema."""
     import altair as alt
 
-    look = wish.look
     config = {**spec["config"], "background": look.colours["paper"]}
     around = {
-        "text": wrap(title, LINE_LETTERS),
-        "subtitle": wrap(said, SMALL_LETTERS),
+        "text": wrap(text.title, LINE_LETTERS),
+        "subtitle": wrap(text.caption, SMALL_LETTERS),
         "anchor": "start",
         "color": look.colours["ink"],
         "fontSize": 1.3 * look.text_px,
@@ -134,48 +173,49 @@ def picture(suffix: str, spec: Spec, wish: Wish, title: str, said: str) -> bytes
     }
     chart = alt.Chart.from_dict({**spec, "width": WIDTH_PX, "title": around, "config": config})
     if suffix == ".svg":
-        text = io.StringIO()
-        chart.save(text, format="svg")
-        return text.getvalue().encode()
+        svg = io.StringIO()
+        chart.save(svg, format="svg")
+        return svg.getvalue().encode()
     written = io.BytesIO()
-    if suffix == ".pdf":
-        chart.save(written, format="pdf")
-    else:
-        chart.save(written, format="png", scale_factor=PICTURE_SCALE)
+    chart.save(written, format=suffix[1:], scale_factor=PICTURE_SCALE if suffix == ".png" else 1)
     return written.getvalue()
 
 
-def figure_of(
-    wish: Wish, answer: Answer, catalog: Catalog
-) -> tuple[dict[str, Any], tuple[Slider, ...]]:
-    """Specification of a figure with its data, and its sliders.
+REVEALED = {"year": N_("Up to the year"), "x": N_("Up to")}
+"""Column -> label of the slider over it; other rows are counted."""
 
-    Raises
-    ------
-    ValueError
-        If the answer has nothing to show in it.
+
+def revealed(spec: Spec) -> tuple[Spec, Slider]:
+    """Return a figure that shows part of its rows, and the slider, initially at all rows.
+
+    Rows are revealed one by one, points by year, curves by x.
     """
-    look = wish.look
-    if wish.name == "scenario":
-        model = scenario_figure.model_of(answer)
-        return scenario_figure.specification(model, look), model.sliders
-    if wish.name == "parts":
-        return _with_rows(charts.energy_by_part(look), parts_rows(answer)), ()
-    if wish.name == "uncertainty":
-        spec = charts.quantity_by_source(look, uncertain_quantity(answer))
-        rows = uncertainty_rows(answer)
-        return _with_rows(charts.of_height(spec, len(rows), look), rows), ()
-    if wish.view not in COMPARED:
-        raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
-    rows = comparison_rows(compared_devices(answer, wish.view, catalog), wish.view)
-    spec = charts.quantity_by_device(look, wish.view)
-    return _with_rows(charts.of_height(spec, len(rows), look), rows), ()
-
-
-def _with_rows(spec: Spec, rows: list[Row]) -> Spec:
-    if not rows:
-        raise ValueError("the answer contains nothing for this figure")
-    return {**spec, "data": {"values": rows}}
+    rows = spec["data"]["values"]
+    field = next((name for name in REVEALED if name in rows[0]), "")
+    data = rows if field else [row | {"counted": count} for count, row in enumerate(rows, 1)]
+    field = field or "counted"
+    found = [float(row[field]) for row in data if row[field] is not None]
+    low, high = min(found), max(found)
+    if field == "year":
+        low, high = float(int(low)), float(int(high))
+    slider = Slider(
+        name="shown",
+        label=REVEALED.get(field, N_("Rows shown")),
+        value=high,
+        low=low,
+        high=high,
+        logarithmic=field == "x" and low > 0,
+        whole=field != "x",
+    )
+    value = f"floor(datum.{field})" if field == "year" else f"datum.{field}"
+    kept = {"filter": f"!isValid(datum.{field}) || {value} <= shown * (1 + 1e-9)"}
+    part = {
+        **spec,
+        "data": {"values": data},
+        "params": [*spec.get("params", ()), {"name": "shown", "value": high}],
+        "transform": [kept, *spec.get("transform", ())],
+    }
+    return part, slider
 
 
 CAPTIONS = {

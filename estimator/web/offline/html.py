@@ -226,7 +226,7 @@ def _bundled() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FigureWords:
+class FigureText:
     """Texts around a figure.
 
     Parameters
@@ -235,20 +235,17 @@ class FigureWords:
         Above and below it.
     alt : str
         The figure in words, if the caption does not say it all.
+    sources : tuple of tuple of str
+        Text and address of what the numbers rest on.
     """
 
     title: str
     caption: str
     alt: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
 
 
-def page(
-    spec: dict[str, Any],
-    sliders: Iterable[Slider],
-    look: Look,
-    words: FigureWords,
-    sources: Iterable[tuple[str, str]],
-) -> str:
+def page(spec: dict[str, Any], sliders: Iterable[Slider], look: Look, words: FigureText) -> str:
     """Format a figure as one file.
 
     Parameters
@@ -258,15 +255,13 @@ def page(
     sliders : iterable of Slider
         What the reader moves; signals of the specification.
     look : Look
-    words : FigureWords
-    sources : iterable of tuple of str
-        Text and address of what the numbers rest on.
+    words : FigureText
     """
     items = "".join(
         f'<li><a href="{escape(url)}">{escape(text)}</a></li>'
         if url
         else f"<li>{escape(text)}</li>"
-        for text, url in sources
+        for text, url in words.sources
     )
     moved = [{**asdict(slider), "label": _(slider.label)} for slider in sliders]
     return PAGE.format(

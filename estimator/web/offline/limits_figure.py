@@ -1,32 +1,28 @@
 """Figures of the pages Claims, Brain, Scaling and Trends as files.
 
-They show their pages' initial state; a preset and a device may be given.
+They show their pages' initial state, for the preset and the devices of a scenario.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
-from estimator.show.documents import program_bibtex
 from estimator.studies.claims.ledger import claims
 from estimator.studies.scaling.budget import bought
 from estimator.studies.scaling.coefficients import LAWS
 from estimator.web.brain import page as brain
 from estimator.web.claims.page import factors_picture
 from estimator.web.offline import html
-from estimator.web.offline.export import Wish, credit_line, picture
-from estimator.web.offline.page_picture import specification
-from estimator.web.offline.reveal import revealed
+from estimator.web.offline.export import Wish, bibtex, credit_line, drawn, with_rows
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.scaling.page import AXES, curves_picture, imagenet_picture
 from estimator.web.shared import style, ticks
-from estimator.web.shared.figures import Picture
+from estimator.web.shared.charts import Picture
 from estimator.web.shared.language import N_, _
 from estimator.web.trends import page as trends
 
@@ -58,21 +54,15 @@ BUDGET_USD = 1e6
 HARDWARE_USD = 100e3
 """Default hardware budget of the page Trends [USD]."""
 
+PRESET = "gpt-3"
+DEVICES = 64.0
+"""Training run and device count of a scenario without them."""
+
 CASES = ("alphago-lee", "dqn-atari", "alphastar", "brain-20w")
 """Claims whose numbers appear on the page Brain."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """Preset and devices for a figure."""
-
-    preset: str = "gpt-3"
-    hardware: str = ""
-    devices: float = 64.0
-    site: str | None = None
-
-
-def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> bytes:
+def content_of(suffix: str, wish: Wish, scenario: Scenario, catalog: Catalog) -> bytes:
     """Content of a file with that suffix.
 
     Raises
@@ -87,59 +77,57 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
         raise ValueError(f"--view of {wish.name} must be one of {known}, got {wish.view!r}")
     view = wish.view or VIEWS[wish.name][0]
     if suffix == ".bib":
-        return f"{program_bibtex(catalog.data_version, datetime.now(UTC).year)}\n".encode()
-    drawn = picture_of(wish.name, view, choices, catalog)
+        return bibtex(catalog).encode()
+    picture = picture_of(wish.name, view, scenario, catalog)
     if suffix == ".csv":
-        return str(pd.DataFrame(drawn.rows).to_csv(index=False)).encode()
+        return str(pd.DataFrame(picture.rows).to_csv(index=False)).encode()
     title = _title(wish.name, view)
     if suffix == ".json":
-        content = {"title": title, "rows": drawn.rows, "data_version": catalog.data_version}
+        content = {"title": title, "rows": picture.rows, "data_version": catalog.data_version}
         return json.dumps(content, indent=2).encode()
-    wish = replace(wish, hall=suffix == ".html")
-    if wish.hall and drawn.by_row and len(drawn.rows) > HALL_ROWS:
-        rest = _("The first {n} of {all} rows.").format(n=HALL_ROWS, all=len(drawn.rows))
-        drawn = replace(drawn, rows=drawn.rows[:HALL_ROWS], basis=f"{drawn.basis} {rest}".strip())
-    title = style.plain(drawn.headline) or title
-    spec = specification(drawn, wish.look)
+    look = wish.look(suffix)
+    if look.slide and picture.by_row and len(picture.rows) > HALL_ROWS:
+        rest = _("The first {n} of {all} rows.").format(n=HALL_ROWS, all=len(picture.rows))
+        basis = f"{picture.basis} {rest}".strip()
+        picture = replace(picture, rows=picture.rows[:HALL_ROWS], basis=basis)
+    spec = with_rows(picture, look)
     sliders: tuple[Slider, ...] = ()
-    scaled = scaled_by(wish.name, view, choices, catalog)
-    if scaled is not None and suffix == ".html":
+    scaled = scaled_by(wish.name, view, scenario, catalog)
+    if scaled is not None and look.slide:
         spec, sliders = moved_by(spec, scaled), (scaled.slider,)
-    if suffix == ".html":
-        spec, shown = revealed(spec, drawn.rows)
-        sliders += (shown,)
-    if suffix != ".html":
-        return picture(suffix, spec, wish, title, _caption(drawn, catalog.data_version))
-    return html.page(
-        spec,
-        sliders,
-        wish.look,
-        html.FigureWords(title=title, caption=_caption(drawn, catalog.data_version), alt=drawn.alt),
-        _sources(wish.name, drawn, catalog),
-    ).encode()
+    text = html.FigureText(
+        title=style.plain(picture.headline) or title,
+        caption=_caption(picture, catalog.data_version),
+        alt=picture.alt,
+        sources=tuple(_sources(wish.name, picture, catalog)),
+    )
+    return drawn(suffix, spec, look, text, sliders)
 
 
-def _caption(drawn: Picture, version: str) -> str:
+def _caption(picture: Picture, version: str) -> str:
     """Return the caption of a chart: basis, legend and date."""
-    bars = _("Bars cover 80%; a point without one is exact.") if drawn.by_row else ""
-    return " ".join(filter(None, (drawn.basis, bars, credit_line(version))))
+    bars = _("Bars cover 80%; a point without one is exact.") if picture.by_row else ""
+    return " ".join(filter(None, (picture.basis, bars, credit_line(version))))
 
 
-def picture_of(name: str, view: str, choices: Choices, catalog: Catalog) -> Picture:
-    """Chart of a page in its initial state, for a preset and devices."""
+def picture_of(name: str, view: str, scenario: Scenario, catalog: Catalog) -> Picture:
+    """Chart of a page in its initial state, for the preset and devices of a scenario."""
+    preset = scenario.preset or PRESET
     if name == "claims":
         return factors_picture(claims(catalog))
     if name == "trends":
-        return trends.PICTURES[view]({"budget": HARDWARE_USD, "preset": choices.preset})
+        return trends.PICTURES[view]({"budget": HARDWARE_USD, "preset": preset})
     if name == "brain":
-        device = catalog.device(choices.hardware or "v100").id
-        return brain.pictures(catalog.preset(choices.preset).id, device, YEARS)[view]
+        device = catalog.device(scenario.hardware or "v100").id
+        return brain.pictures(catalog.preset(preset).id, device, YEARS)[view]
     if view == IMAGENET:
         return imagenet_picture()
-    scenario = Scenario(
-        hardware=choices.hardware or "h100-sxm", devices=choices.devices, site=choices.site
+    bought_on = Scenario(
+        hardware=scenario.hardware or "h100-sxm",
+        devices=scenario.devices or DEVICES,
+        site=scenario.site,
     )
-    return curves_picture(bought(BUDGET_USD, "usd", scenario, catalog, LAWS[0]), view)
+    return curves_picture(bought(BUDGET_USD, "usd", bought_on, catalog, LAWS[0]), view)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +138,7 @@ class Scaled:
     unit: str
 
 
-def scaled_by(name: str, view: str, choices: Choices, catalog: Catalog) -> Scaled | None:
+def scaled_by(name: str, view: str, scenario: Scenario, catalog: Catalog) -> Scaled | None:
     """Return the slider of a figure, a budget or work that scales all values."""
     if (name, view) == ("trends", "budget"):
         budget = Slider(
@@ -158,7 +146,7 @@ def scaled_by(name: str, view: str, choices: Choices, catalog: Catalog) -> Scale
         )
         return Scaled(slider=budget, unit="FLOP")
     if (name, view) == ("trends", "cost"):
-        flop = catalog.preset(choices.preset).records["training_flop"].value
+        flop = catalog.preset(scenario.preset or PRESET).records["training_flop"].value
         work = Slider(
             name="flop",
             label=N_("Training compute"),
@@ -193,10 +181,10 @@ def _title(name: str, view: str) -> str:
     return _(TITLES.get(view, TITLES[name]))
 
 
-def _sources(name: str, drawn: Picture, catalog: Catalog) -> Iterator[tuple[str, str]]:
+def _sources(name: str, picture: Picture, catalog: Catalog) -> Iterator[tuple[str, str]]:
     """Text and address of the chart's sources."""
     if name == "trends":
-        for row in drawn.rows:
+        for row in picture.rows:
             if row["label"]:
                 yield f"{row['label']}, {row['year']:.0f}: {row['text']} ({row['row']})", ""
         return

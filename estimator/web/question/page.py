@@ -32,8 +32,8 @@ from estimator.studies.prompts.usage import FORMATS, usage_of
 from estimator.studies.prompts.used import usage_report
 from estimator.web.shared import plots, share, style, widgets
 from estimator.web.shared.amounts import amount, format_range, localised
-from estimator.web.shared.charts import Row
-from estimator.web.shared.figures import Picture, draw_picture
+from estimator.web.shared.charts import Picture, Row
+from estimator.web.shared.figures import draw_picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title

@@ -22,8 +22,7 @@ from estimator.web.brain.page import known_hardware
 from estimator.web.offline.page_picture import picture_file
 from estimator.web.shared import figures, plots, scenario, share, style, widgets
 from estimator.web.shared.amounts import amount
-from estimator.web.shared.charts import Row
-from estimator.web.shared.figures import Picture
+from estimator.web.shared.charts import Picture, Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, title

@@ -5,11 +5,12 @@ title, built once and fed with tables of `estimator.web.shared.tables`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from estimator.web.shared import ticks
+from estimator.web.shared import language, ticks
 from estimator.web.shared.language import N_, _
 
 Spec = dict[str, Any]
@@ -118,6 +119,47 @@ class Look:
         return ROW_PX * self.scale
 
 
+Build = Callable[..., Spec]
+"""Callable for a Vega-Lite specification without data, from a look and further arguments."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Chart independent of its place: page, slide or file.
+
+    Parameters
+    ----------
+    build : callable
+        From a look and `of` to a Vega-Lite specification without data.
+    rows : list of dict
+        What it shows.
+    of : tuple
+        What else `build` takes, hashable.
+    alt : str
+        Its answer in words.
+    by_row : bool
+        Whether its height grows with the rows.
+    headline, basis : str
+        What it says in a sentence, with marks of `style.bold`, and what that rests on.
+    """
+
+    build: Build
+    rows: list[Row]
+    of: tuple[Any, ...] = ()
+    alt: str = ""
+    by_row: bool = False
+    headline: str = ""
+    basis: str = ""
+
+
+@cache
+def specification(
+    build: Build, look: Look, of: tuple[Any, ...] = (), spoken: str = language.ENGLISH
+) -> Spec:
+    """Specification of a chart, cached by language."""
+    return build(look, *of)
+
+
 def energy_by_part(look: Look) -> Spec:
     """Stacked bar of the energy by part, on a linear axis."""
     colours = look.colours
@@ -200,11 +242,6 @@ def layered(look: Look, height: float, *layers: Spec) -> Spec:
         "config": theme(look),
     }
     return growing(spec) if look.slide else spec
-
-
-def of_height(spec: Spec, rows: int, look: Look) -> Spec:
-    """Return a specification as high as its rows require; a slide's fills its frame."""
-    return spec if look.slide else {**spec, "height": rows * look.row_px}
 
 
 def unit_in_script() -> str:

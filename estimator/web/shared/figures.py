@@ -1,8 +1,5 @@
 """Charts on a page: specifications built once per look, fed with a table on every run."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -10,17 +7,13 @@ import pyarrow as pa
 import streamlit as st
 
 from estimator.web.shared import language, style
-from estimator.web.shared.charts import Look, Row, Spec
+from estimator.web.shared.charts import Build, Look, Picture, Row, specification
 from estimator.web.shared.language import _
 
 SLIDE_PX, ALONE_PX = 245, 330
 """Largest height of a chart on a slide, with and without a control above, so that its axis fits a
 720-line projector.
 """
-
-
-Build = Callable[..., Spec]
-"""Callable for a Vega-Lite specification without data, from a look and further arguments."""
 
 
 def draw(
@@ -81,35 +74,6 @@ def as_arrow(rows: list[Row]) -> pa.Table:
     return pa.table({name: pa.array(cells, from_pandas=True) for name, cells in columns.items()})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """Chart independent of its place: page, slide or file.
-
-    Parameters
-    ----------
-    build : callable
-        From a look and `of` to a Vega-Lite specification without data.
-    rows : list of dict
-        What it shows.
-    of : tuple
-        What else `build` takes, hashable.
-    alt : str
-        Its answer in words.
-    by_row : bool
-        Whether its height grows with the rows.
-    headline, basis : str
-        What it says in a sentence, with marks of `style.bold`, and what that rests on.
-    """
-
-    build: Build
-    rows: list[Row]
-    of: tuple[Any, ...]
-    alt: str
-    by_row: bool = False
-    headline: str = ""
-    basis: str = ""
-
-
 def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_PX) -> None:
     """Draw a chart on a page."""
     draw(
@@ -121,14 +85,6 @@ def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_
         key=key,
         alt=picture.alt,
     )
-
-
-@cache
-def specification(
-    build: Build, look: Look, of: tuple[Any, ...] = (), spoken: str = language.ENGLISH
-) -> Spec:
-    """Specification of a chart, cached by language."""
-    return build(look, *of)
 
 
 def rows_px(rows: int, look: Look, *, most: float = SLIDE_PX) -> float:

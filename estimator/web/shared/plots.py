@@ -7,8 +7,7 @@ import math
 from collections.abc import Iterable
 
 from estimator.web.shared import charts
-from estimator.web.shared.charts import SHAPES, Look, Row, Spec
-from estimator.web.shared.figures import Picture
+from estimator.web.shared.charts import SHAPES, Look, Picture, Row, Spec
 from estimator.web.shared.language import _
 
 CURVES_PX, SLIDE_PX, LADDER_PX = 380, 280, 520

@@ -26,8 +26,7 @@ from estimator.studies.trends.records import (
 from estimator.web.offline.page_picture import picture_file
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, sentence
-from estimator.web.shared.charts import Row
-from estimator.web.shared.figures import Picture
+from estimator.web.shared.charts import Picture, Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values
