@@ -22,26 +22,14 @@ QUANTITIES = {
 }
 """Quantities of the figure, one row each."""
 
-_TIME = (
-    "({0}) < 0.0166 ? format(({0}) * 3600, '.3r') + ' s' : "
-    "({0}) < 1 ? format(({0}) * 60, '.3r') + ' min' : "
-    "({0}) < 48 ? format({0}, '.3r') + ' h' : "
-    "({0}) < 8766 ? format(({0}) / 24, '.3r') + ' {days}' : "
-    "format(({0}) / 8766, ',.3r') + ' {years}'"
-)
 WRITTEN = {
-    "wall_hours": _TIME,
-    "energy_kwh": "replace(format(({0}) * 1000, '.3s'), /([a-zA-Zµ]*)$/, ' $1Wh')",
-    "co2e_kg": (
-        "({0}) < 1000 ? format({0}, '.3r') + ' kg' : "
-        "({0}) < 1e9 ? format(({0}) / 1000, ',.3r') + ' t' : "
-        "replace(format(({0}) / 1000, '.3s'), /([a-zA-Z]*)$/, ' $1t')"
-    ),
-    "brain_years": _TIME.replace("{0}", "({0}) * 8766"),
+    "wall_hours": ("hour", "({0})"),
+    "energy_kwh": ("kWh", "({0})"),
+    "cost_usd": ("USD", "({0})"),
+    "co2e_kg": ("kgCO2e", "({0})"),
+    "brain_years": ("hour", f"({{0}} * {H_PER_YEAR:g})"),
 }
-"""Quantity -> expression that formats its value, with placeholders for unit words; cost is
-formatted as on chart axes.
-"""
+"""Quantity -> unit that its value is written in, and the value in that unit."""
 
 _UNIT = "slice(datum.said[{0}], indexof(datum.said[{0}], ' '))"
 _NUMBER = "slice(datum.said[0], 0, indexof(datum.said[0], ' '))"
@@ -285,11 +273,6 @@ def _chosen(model: SliderModel, expression: Any) -> str:
 
 def _format_expressions(model: SliderModel, name: str) -> str:
     """Expression for the formatted low bound, median and high bound."""
-    words = {word: _(word) for word in ("days", "years")}
-    texts = (
-        ticks.money(f"({bound})", ".3")
-        if name == "cost_usd"
-        else WRITTEN[name].format(bound, **words)
-        for bound in model.bounds[name]
-    )
+    unit, value = WRITTEN[name]
+    texts = (ticks.label(unit, value.format(bound), ".3") for bound in model.bounds[name])
     return f"[{', '.join(texts)}]"

@@ -161,8 +161,9 @@ def _time_label(value: str, digits: str) -> str:
         (30.0, day),
         (8000.0, f"format({value} / 24, {plain}) + ' {_('days')}'"),
     )
-    years = f"format({value} / {_YEAR:g}, '{digits}{'' if digits else '~'}s')"
-    years = f"replace({years}, 'G', '{_('B')}') + ' {_('yr')}'"
+    years = f"replace(format({value} / {_YEAR:g}, '~s'), 'G', '{_('B')}') + ' {_('yr')}'"
+    if digits:
+        years = f"format({value} / {_YEAR:g}, ',{digits}r') + ' {_('years')}'"
     return " : ".join(f"{value} < {below:.8g} ? {text}" for below, text in steps) + f" : {years}"
 
 
