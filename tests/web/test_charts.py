@@ -16,7 +16,6 @@ from estimator.web.shared import charts, language, plots
 from estimator.web.shared.charts import Look
 from estimator.web.shared.tables import (
     COMPARED,
-    compared_devices,
     comparison_rows,
     parts_rows,
     uncertainty_rows,
@@ -32,7 +31,7 @@ LOOKS = [Look(), Look(dark=True), Look(scale=1.4)]
 
 
 def compared(quantity):
-    return comparison_rows(compared_devices(ANSWER, quantity, CATALOG), quantity)
+    return comparison_rows(ANSWER, quantity, CATALOG)
 
 
 def specifications(look):

@@ -10,10 +10,8 @@ from estimator.question.scenario import Scenario
 from estimator.web.shared.amounts import span
 from estimator.web.shared.tables import (
     COMPARED,
-    answer_beside,
     author,
     between,
-    compared_devices,
     comparison_rows,
     credit,
     inputs_rows,
@@ -104,12 +102,12 @@ def test_a_run_known_only_by_its_hours_is_not_moved():
 
 @pytest.mark.parametrize("quantity", COMPARED)
 def test_devices_are_sorted_with_one_own(answer, quantity):
-    rows = comparison_rows(compared_devices(answer, quantity, CATALOG), quantity)
+    rows = comparison_rows(answer, quantity, CATALOG)
     middles = [row[f"{quantity}_mid"] for row in rows]
     assert middles == sorted(middles)
     assert [row["whose"] for row in rows].count("yours") == 1
     assert not any(", yours" in row["label"] for row in rows), "in print it is nobody's"
-    named = comparison_rows(compared_devices(answer, quantity, CATALOG), quantity, yours=True)
+    named = comparison_rows(answer, quantity, CATALOG, yours=True)
     assert [row["whose"] for row in named if ", yours" in row["text"]] == ["yours"]
     for row in rows:
         span = between(quantity, row[f"{quantity}_low"], row[f"{quantity}_high"])
@@ -138,17 +136,11 @@ def test_each_device_has_the_value_that_it_has_by_itself(scenario, quantity):
         for one in alone
         if isinstance(one, Answer) and quantity in one.estimate
     }
-    again, others = answer_beside(answer.scenario, CATALOG)
-    assert (others is None) == (answer.scenario.devices is None)
-    assert again.inputs == answer.inputs and again.notices == answer.notices
-    for found in (
-        compared_devices(answer, quantity, CATALOG),
-        compared_devices(again, quantity, CATALOG, others),
-    ):
-        compared = {one.name: one.bounds for one in found}
-        assert compared.keys() == by_name.keys()
-        for name, values in compared.items():
-            assert values == pytest.approx(by_name[name], rel=1e-12)
+    rows = comparison_rows(answer, quantity, CATALOG)
+    assert [row["device"] for row in rows] == sorted(by_name, key=lambda one: by_name[one]["mid"])
+    for row in rows:
+        found = {end: row[f"{quantity}_{end}"] for end in ("low", "mid", "high")}
+        assert found == pytest.approx(by_name[row["device"]], rel=1e-12)
 
 
 def test_every_input_that_was_not_said_names_its_source(answer):

@@ -45,10 +45,7 @@ from estimator.web.shared.notices import quoted
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import TRAIN
 from estimator.web.shared.tables import (
-    Others,
-    answer_beside,
     between,
-    compared_devices,
     comparison_rows,
     credit,
     parts_rows,
@@ -103,14 +100,11 @@ class Drawn:
     Parameters
     ----------
     answer : Answer
-    others : Others, optional
-        The same work on other devices, where it was answered with it.
     applied_runs : AppliedRuns, optional
         Effect of measured runs on the answer.
     """
 
     answer: Answer
-    others: Others | None
     applied_runs: AppliedRuns | None
 
 
@@ -120,15 +114,12 @@ def draw(frame: Frame) -> None:
 
 
 def _answered(values: Values) -> Drawn:
-    """Answer what is asked; where the picture is of other devices, these with it."""
+    """Answer what is asked."""
     catalog, scenario = open_catalog(), scenario_of(values)
-    if values["picture"] == "devices":
-        answer, others = answer_beside(scenario, catalog)
-    else:
-        answer, others = answer_scenario(scenario, catalog), None
+    answer = answer_scenario(scenario, catalog)
     st.session_state[ANSWERED] = scenario
     runs = measured.applied_runs(answer, catalog)
-    return Drawn(answer=answer, others=others, applied_runs=runs)
+    return Drawn(answer=answer, applied_runs=runs)
 
 
 def _draw(values: Values, drawn: Drawn, frame: Frame) -> None:
@@ -429,8 +420,7 @@ def _uncertainty(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -
 def _devices(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     """Draw the same work on other devices."""
     answer, quantity = drawn.answer, values["view"]
-    compared = compared_devices(answer, quantity, catalog, drawn.others)
-    rows = comparison_rows(compared, quantity, yours=True)
+    rows = comparison_rows(answer, quantity, catalog, yours=True)
     if len(rows) < 2:
         style.caption(
             _(

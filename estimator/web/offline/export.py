@@ -24,7 +24,6 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_input
 from estimator.web.shared.tables import (
     COMPARED,
-    compared_devices,
     comparison_rows,
     csv_text,
     inputs_rows,
@@ -123,7 +122,7 @@ def picture_of(wish: Wish, answer: Answer, catalog: Catalog) -> Picture:
         return Picture(build=charts.quantity_by_source, rows=rows, of=of, by_row=True)
     if wish.view not in COMPARED:
         raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
-    rows = comparison_rows(compared_devices(answer, wish.view, catalog), wish.view)
+    rows = comparison_rows(answer, wish.view, catalog)
     return Picture(build=charts.quantity_by_device, rows=rows, of=(wish.view,), by_row=True)
 
 

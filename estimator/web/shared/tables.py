@@ -4,12 +4,11 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from estimator.answer.estimate_table import TableResult, estimate_table
+from estimator.answer.estimate_table import estimate_table
 from estimator.answer.report import bounds
-from estimator.answer.scenario_estimate import Answer, answer_of, answer_scenario
+from estimator.answer.scenario_estimate import Answer
 from estimator.answer.training_report import RESULTS
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog, Source
@@ -17,7 +16,7 @@ from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, human_percent
 from estimator.question.provenance import SourcedNumber
 from estimator.question.scenario import OF_RUN, Scenario
-from estimator.question.table import Table, check_question
+from estimator.question.table import Table
 from estimator.system.formula_cells import without_formula
 from estimator.web.shared.amounts import format_range, localised, result
 from estimator.web.shared.charts import Row
@@ -177,36 +176,6 @@ def uncertain_quantity(answer: Answer) -> str:
     return "energy_kwh" if "energy_kwh" in answer.estimate else "device_hours"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Others:
-    """Same work on other devices: the rows of a table from one on."""
-
-    result: TableResult
-    first: int = 0
-
-
-def answer_beside(scenario: Scenario, catalog: Catalog) -> tuple[Answer, Others | None]:
-    """Answer a scenario and, in the same call, its work on other devices.
-
-    The others are left out if device or count is unspecified.
-
-    Raises
-    ------
-    ValueError
-        As `answer_scenario`.
-    """
-    hardware, count = catalog.find_device(scenario.hardware or ""), scenario.devices
-    if hardware is None or count is None:
-        return answer_scenario(scenario, catalog), None
-    check_question(scenario)
-    columns = _moved(scenario, hardware, scenario.precision, count, catalog)
-    others = [None] * len(columns["hardware"])
-    for name in OF_DEVICE:
-        columns[name] = [getattr(scenario, name), *columns.get(name, others)]
-    result = estimate_table(Table.of_columns(Scenario, **columns), catalog)
-    return answer_of(result, 0, scenario), Others(result=result, first=1)
-
-
 def other_devices(answer: Answer, catalog: Catalog) -> Table[Scenario]:
     """Table of the same work on other devices, at their own predicted utilization.
 
@@ -214,87 +183,46 @@ def other_devices(answer: Answer, catalog: Catalog) -> Table[Scenario]:
     """
     if answer.workload.training_flop is None:
         return Table(question=Scenario, count=0)
-    count = float(answer.run.devices)
-    moved = _moved(answer.scenario, answer.device.id, answer.precision, count, catalog)
-    return Table.of_columns(Scenario, **moved)
-
-
-def _moved(
-    scenario: Scenario, hardware: str, precision: str | None, devices: float, catalog: Catalog
-) -> dict[str, Any]:
-    """Columns of a scenario on other devices, without its device-specific inputs."""
     known = [name for name in LADDER if catalog.find_device(name) is not None]
-    names = [name for name in known if name != hardware][:OTHERS]
-    having = [precision in catalog.device(name).peaks for name in names]
-    said = {name: one for name, one in scenario.specified_inputs().items() if name not in OF_DEVICE}
-    return said | {
-        "hardware": names,
-        "precision": [precision if has else None for has in having],
-        "devices": [devices] * len(names),
-    }
+    names = [name for name in known if name != answer.device.id][:OTHERS]
+    having = [answer.precision in catalog.device(name).peaks for name in names]
+    said = answer.scenario.specified_inputs()
+    columns: dict[str, Any] = {name: one for name, one in said.items() if name not in OF_DEVICE}
+    columns["hardware"] = names
+    columns["precision"] = [answer.precision if has else None for has in having]
+    columns["devices"] = [float(answer.run.devices)] * len(names)
+    return Table.of_columns(Scenario, **columns)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Compared:
-    """Quantity of one of several scenarios.
+def comparison_rows(
+    answer: Answer, quantity: str, catalog: Catalog, *, yours: bool = False
+) -> list[Row]:
+    """Quantity of an answer and of the same work on other devices, sorted by median.
 
-    Parameters
-    ----------
-    name : str
-        Device of the scenario.
-    bounds : mapping of str to float
-        Low, mid and high.
-    own : bool
-        Whether it is the one that the others are compared with.
-    """
-
-    name: str
-    bounds: Mapping[str, float]
-    own: bool
-
-
-def compared_devices(
-    answer: Answer, quantity: str, catalog: Catalog, others: Others | None = None
-) -> list[Compared]:
-    """Quantity of an answer, and of the same work on other devices.
-
-    Devices without the quantity or an answer are left out.
+    Devices without the quantity or an answer are left out; `yours` labels the user's device.
+    Columns: device, whose ("yours" or "other"), the bounds, a label, and `text`, the label with its
+    interval.
     """
     found = []
     if quantity in answer.estimate:
         own = bounds(answer.estimate[quantity], answer.level)
-        found.append(Compared(name=answer.device.name, bounds=own, own=True))
-    if others is None:
-        asked = other_devices(answer, catalog)
-        if not asked.count:
-            return found
-        others = Others(result=estimate_table(asked, catalog))
-    result, ends = others.result, others.result.bounds(quantity, z_score(answer.level)).tolist()
-    for row in range(others.first, result.count):
-        if not math.isnan(ends[row][1]):
-            name = _(result.questions.device(row).device.name)
-            values = dict(zip(("low", "mid", "high"), ends[row], strict=True))
-            found.append(Compared(name=name, bounds=values, own=False))
-    return found
-
-
-def comparison_rows(
-    compared: Iterable[Compared], quantity: str, *, yours: bool = False
-) -> list[Row]:
-    """Rows of a comparison, sorted by median; `yours` labels the user's device.
-
-    Columns: device, whose ("yours" or "other"), the bounds, a label, and `text`, the label with its
-    interval.
-    """
+        found.append((answer.device.name, "yours", own))
+    asked = other_devices(answer, catalog)
+    if asked.count:
+        result_of = estimate_table(asked, catalog)
+        ends = result_of.bounds(quantity, z_score(answer.level)).tolist()
+        for row, (low, mid, high) in enumerate(ends):
+            name = _(result_of.questions.device(row).device.name)
+            found.append((name, "other", {"low": low, "mid": mid, "high": high}))
     rows: list[Row] = []
-    for one in compared:
-        value = one.bounds
-        label = f"{one.name}: {result(quantity, value['mid'])}"
-        label += _(", yours") if yours and one.own else ""
+    for name, whose, value in found:
+        if math.isnan(value["mid"]):
+            continue
+        label = f"{name}: {result(quantity, value['mid'])}"
+        label += _(", yours") if yours and whose == "yours" else ""
         text = f"{label} ({between(quantity, value['low'], value['high'])})"
-        whose = "yours" if one.own else "other"
         rows.append(
-            {"device": one.name, "whose": whose, **_named_bounds(quantity, value)}
+            {"device": name, "whose": whose, **_named_bounds(quantity, value)}
             | {"label": label, "text": text}
         )
     rows.sort(key=lambda row: row[f"{quantity}_mid"])
