@@ -14,8 +14,8 @@ from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _, current
+from estimator.web.shared.navigation import ACCURACY
 from estimator.web.shared.profiles import cached_per_server, open_catalog
-from estimator.web.shared.site import ACCURACY
 from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
 WAITING = (

@@ -13,9 +13,10 @@ from estimator.validation.held_out import HeldOut
 from estimator.web.accuracy.groups import DIMENSIONS, Chosen, devices_text, group_name, percent
 from estimator.web.accuracy.score_tables import ALONE, draw_scrolled, head_html
 from estimator.web.accuracy.text import note, reasons
-from estimator.web.shared.amounts import localised, unbroken
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
 from estimator.web.shared.html_table import Html, draw_table
+from estimator.web.shared.inline import unbroken
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.widgets import heading
 
@@ -115,7 +116,7 @@ def _group_row(row: Mapping[str, float | str]) -> str:
         *(_percent(float(row[name])) for name in SHARES),
         localised(f"{float(row['bias']):.2f}"),
     ]
-    cells = "".join(f"<td>{unbroken(number)}</td>" for number in numbers)
+    cells = "".join(f"<td>{number}</td>" for number in numbers)
     name, shown = escape(str(row["group"])), escape(group_name(str(row["group"])))
     return f'<tr data-group="{name}"><th scope="row">{shown}</th>{cells}</tr>'
 

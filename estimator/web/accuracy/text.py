@@ -18,7 +18,7 @@ from estimator.web.accuracy.groups import (
     years_chosen,
 )
 from estimator.web.calibrate.tables import GROUP_NAMES
-from estimator.web.shared.amounts import localised, unbroken
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _, ngettext
 
 FEW = 8
@@ -96,9 +96,9 @@ def sentence(report: HeldOut, filters: Mapping[str, Any], all_years: tuple[int, 
     ).format(
         runs=f"<b>{runs.format(count=ours.count)}</b>",
         which=escape(_selected(filters, all_years)),
-        error=f"<b>{unbroken(percent(ours.median_error))}</b>",
-        constant=unbroken(percent(baselines["constant_0.30"])),
-        coverage=f"<b>{unbroken(percent(ours.coverage))}</b>",
+        error=f"<b>{percent(ours.median_error)}</b>",
+        constant=percent(baselines["constant_0.30"]),
+        coverage=f"<b>{percent(ours.coverage)}</b>",
     )
 
 

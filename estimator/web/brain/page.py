@@ -22,6 +22,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import LEARN
 from estimator.web.shared.profiles import (
     cached_per_server,
     devices_with,
@@ -30,7 +31,6 @@ from estimator.web.shared.profiles import (
     open_catalog,
     preset_names,
 )
-from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
 BRAIN, MACHINE, LIMIT = N_("brain"), N_("machine"), N_("limit of physics")

@@ -34,8 +34,8 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import MODELS
 from estimator.web.shared.profiles import cached_per_server, hardware_names, open_catalog
-from estimator.web.shared.site import MODELS
 
 HIDDEN = N_("some measured runs could not be read; see the server's log")
 

@@ -21,7 +21,7 @@ from estimator.web.calibrate.tables import (
     span,
     watts,
 )
-from estimator.web.shared.amounts import localised, unbroken
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.amounts import sentence as spoken
 from estimator.web.shared.language import N_, _, ngettext
 
@@ -59,8 +59,8 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     work = _("{work} in {precision}").format(
         work=_(WORK_NAMES[cell.group]), precision=escape(cell.precision)
     )
-    before, now = (unbroken(percent(float(one.mid))) for one in (cell.before, cell.now))
-    longer = unbroken(localised(digits(float(cell.before.mid / cell.now.mid))))
+    before, now = (percent(float(one.mid)) for one in (cell.before, cell.now))
+    longer = localised(digits(float(cell.before.mid / cell.now.mid)))
     if not timings:
         text = _(
             "Nothing measured on {device} yet: published runs put utilization at <b>{before}</b> "
@@ -81,9 +81,7 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
 def power_sentence(device: Device, cell: PowerCell) -> str:
     """Sentence on the measured power of a device, as HTML."""
     count = len(cell.observations)
-    before, now = (
-        unbroken(localised(human(float(one.mid), "W"))) for one in (cell.before, cell.now)
-    )
+    before, now = (localised(human(float(one.mid), "W")) for one in (cell.before, cell.now))
     read = ngettext("<b>{n} reading</b>", "<b>{n} readings</b>", count).format(n=count)
     text = _(
         "On <b>{device}</b>, {read} of power under load on {work} put it at <b>{now}</b>; its "

@@ -50,9 +50,9 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import Html, anchor, column_row, draw_columns
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import INFERENCE
 from estimator.web.shared.notices import label_of_control, sentence_of, shown_all
 from estimator.web.shared.profiles import cached_per_server, hardware_names, open_catalog
-from estimator.web.shared.site import INFERENCE
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 AIMS = {"cost": N_("cheapest"), "time": N_("fastest"), "co2e": N_("least CO2e")}

@@ -18,8 +18,8 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import LEARN
 from estimator.web.shared.profiles import cached_per_server, open_catalog
-from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters
 
 VERDICTS = {

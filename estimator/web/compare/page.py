@@ -28,14 +28,15 @@ from estimator.web.estimate.link import answer_link
 from estimator.web.estimate.pins import LETTERS as PLACES
 from estimator.web.estimate.pins import pinned_query
 from estimator.web.shared import share, style
-from estimator.web.shared.amounts import localised, result, unbroken
+from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import Html, anchor, cell_html, draw_columns
+from estimator.web.shared.inline import unbroken
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _, current, ngettext
+from estimator.web.shared.navigation import TRAIN
 from estimator.web.shared.profiles import open_catalog, place_names
-from estimator.web.shared.site import TRAIN
 from estimator.web.shared.tables import between, input_amount, input_name
 from estimator.web.shared.url_state import LineOfText, LinkParameters
 

@@ -41,9 +41,9 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import TRAIN
 from estimator.web.shared.notices import quoted
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import TRAIN
 from estimator.web.shared.tables import (
     between,
     comparison_rows,

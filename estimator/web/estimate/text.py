@@ -11,7 +11,7 @@ from estimator.core.units import amount, human_count
 from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.question.scenario import Scenario
 from estimator.show.notices import by_weight
-from estimator.web.shared.amounts import device_count, localised, result, unbroken
+from estimator.web.shared.amounts import device_count, localised, result
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import sentence_of, shown_all
@@ -22,7 +22,7 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
     said = {
         "work": _subject(answer, catalog),
         "machines": escape(machines(answer)),
-        "time": unbroken(escape(_result_text(answer, "wall_hours"))),
+        "time": escape(_result_text(answer, "wall_hours")),
     }
     if "brain_years" not in answer.estimate:
         text = _("{work} on <b>{machines}</b> takes <b>{time}</b>; the energy is unknown.")
@@ -34,7 +34,7 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
     return text.format(
         **said,
         power=f"{BRAIN_POWER_W:g}",
-        years=unbroken(escape(_result_text(answer, "brain_years"))),
+        years=escape(_result_text(answer, "brain_years")),
     )
 
 

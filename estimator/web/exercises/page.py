@@ -19,8 +19,8 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.inline import unbroken
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import ENGLISH, N_, _, current
+from estimator.web.shared.navigation import LEARN
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import LinkParameters, Number, address_of
 
 COUNT = 12

@@ -31,6 +31,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import TRAIN
 from estimator.web.shared.notices import quoted
 from estimator.web.shared.notices import sentence_of as sentence_of
 from estimator.web.shared.profiles import (
@@ -40,7 +41,6 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
-from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LinkParameters
 
 ANY = "any"

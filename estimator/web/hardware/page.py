@@ -17,6 +17,7 @@ from estimator.web.shared.charts import Look
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import MODELS
 from estimator.web.shared.profiles import (
     KIND_ORDER,
     cached_per_server,
@@ -24,7 +25,6 @@ from estimator.web.shared.profiles import (
     open_catalog,
     usual_precision,
 )
-from estimator.web.shared.site import MODELS
 from estimator.web.shared.url_state import Choice, LinkParameters
 
 EVERY = "all"

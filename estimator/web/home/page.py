@@ -23,8 +23,8 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor
 from estimator.web.shared.inline import unbroken
 from estimator.web.shared.language import N_, _, current
+from estimator.web.shared.navigation import Page
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import Page
 from estimator.web.shared.tables import author, between
 
 FLAGSHIP_CLAIM = "gpt3-v100"

@@ -23,6 +23,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _, ngettext
+from estimator.web.shared.navigation import LEARN
 from estimator.web.shared.profiles import (
     cached_per_server,
     devices_with,
@@ -31,7 +32,6 @@ from estimator.web.shared.profiles import (
     place_names,
     preset_names,
 )
-from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed
 
 MOST_RESULTS = 12

@@ -19,8 +19,8 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import ACCURACY
 from estimator.web.shared.profiles import data_version, open_catalog
-from estimator.web.shared.site import ACCURACY
 from estimator.web.shared.url_state import Choice, LinkParameters
 
 MODULES = {

@@ -29,8 +29,8 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import MODELS
 from estimator.web.shared.profiles import open_catalog, preset_names
-from estimator.web.shared.site import MODELS
 
 SAMPLES = "1e8"
 """Samples in the link to Estimate, for models without text [1]."""

@@ -176,7 +176,10 @@ def image(suffix: str, spec: Spec, look: Look, text: html.FigureText) -> bytes:
         chart.save(svg, format="svg")
         return svg.getvalue().encode()
     written = io.BytesIO()
-    chart.save(written, format=suffix[1:], scale_factor=PICTURE_SCALE if suffix == ".png" else 1)
+    if suffix == ".pdf":
+        chart.save(written, format="pdf")
+    else:
+        chart.save(written, format="png", scale_factor=PICTURE_SCALE)
     return written.getvalue()
 
 

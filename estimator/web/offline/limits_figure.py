@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
-
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
 from estimator.studies.claims.ledger import claims
@@ -24,6 +22,7 @@ from estimator.web.scaling.page import AXES, curves_picture, imagenet_picture
 from estimator.web.shared import style, ticks
 from estimator.web.shared.charts import Picture
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.tables import csv_text
 from estimator.web.trends import page as trends
 
 IMAGENET = "imagenet"
@@ -80,7 +79,7 @@ def content_of(suffix: str, wish: Wish, scenario: Scenario, catalog: Catalog) ->
         return bibtex(catalog).encode()
     picture = picture_of(wish.name, view, scenario, catalog)
     if suffix == ".csv":
-        return str(pd.DataFrame(picture.rows).to_csv(index=False)).encode()
+        return csv_text(picture.rows).encode()
     title = _title(wish.name, view)
     if suffix == ".json":
         content = {"title": title, "rows": picture.rows, "data_version": catalog.data_version}

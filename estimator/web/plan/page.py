@@ -41,6 +41,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, column_row, draw_columns
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import TRAIN
 from estimator.web.shared.notices import shown_all
 from estimator.web.shared.profiles import (
     cached_per_server,
@@ -48,7 +49,6 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
-from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 AIMS = {

@@ -38,6 +38,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import INFERENCE
 from estimator.web.shared.notices import label_of_control, sentence_of, shown_all
 from estimator.web.shared.profiles import (
     cached_per_server,
@@ -46,7 +47,6 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
-from estimator.web.shared.site import INFERENCE
 from estimator.web.shared.url_state import (
     Choice,
     LinkParameters,

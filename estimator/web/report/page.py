@@ -42,9 +42,9 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import TRAIN
 from estimator.web.shared.notices import label_of_control, sentence_of, shown_all
 from estimator.web.shared.profiles import devices_with, open_catalog, place_names
-from estimator.web.shared.site import TRAIN
 from estimator.web.shared.url_state import Choice, LineOfText, LinkParameters, Typed
 
 ANY = "any"

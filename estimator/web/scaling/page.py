@@ -27,8 +27,8 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion, title
 from estimator.web.shared.language import N_, _, current
+from estimator.web.shared.navigation import LEARN
 from estimator.web.shared.profiles import open_catalog, place_names
-from estimator.web.shared.site import LEARN
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 AXES = {"flop": "training_flop", "kwh": "energy_kwh", "usd": "cost_usd", "kg": "co2e_kg"}

@@ -18,9 +18,9 @@ from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.navigation import INFERENCE
 from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.profiles import hardware_names, open_catalog
-from estimator.web.shared.site import INFERENCE
 
 
 def _answered(values: Values) -> ServingAnswer:

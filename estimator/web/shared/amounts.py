@@ -40,15 +40,6 @@ def amount(value: float, unit: str) -> str:
     return localised(human_quantity(value, unit))
 
 
-def unbroken(text: str) -> str:
-    """Text without line breaks, as HTML, so that numbers stay with their units.
-
-    >>> unbroken("355 years")
-    '355&nbsp;years'
-    """
-    return text.replace(" ", "&nbsp;")
-
-
 def result(name: str, value: float) -> str:
     """Format one result of an estimate.
 

@@ -26,8 +26,9 @@ from estimator.core.notice import Notice
 from estimator.web.shared import scenario, share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
+from estimator.web.shared.navigation import Page
 from estimator.web.shared.notices import sentence_of
-from estimator.web.shared.site import Page, controls
+from estimator.web.shared.site import controls
 from estimator.web.shared.url_state import LinkParameters
 
 Found = TypeVar("Found")

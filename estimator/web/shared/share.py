@@ -8,13 +8,12 @@ from shlex import quote
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import pandas as pd
 import segno
 import streamlit as st
 
-from estimator.system.formula_cells import without_formula
 from estimator.web.shared import snippets, style
 from estimator.web.shared.language import ENGLISH, N_, _, current, spoken
+from estimator.web.shared.tables import csv_text
 from estimator.web.shared.url_state import Query, address_of, versioned
 
 Asked = TypeVar("Asked")
@@ -44,11 +43,9 @@ class File:
 
 def csv(name: str, rows: Callable[[], Any], label: str = N_("Download CSV")) -> File:
     """Rows or a table as a CSV file."""
-
-    def content() -> str:
-        return str(pd.DataFrame(rows()).map(without_formula).to_csv(index=False))
-
-    return File(label=_(label), name=f"{name}.csv", mime="text/csv", content=content)
+    return File(
+        label=_(label), name=f"{name}.csv", mime="text/csv", content=lambda: csv_text(rows())
+    )
 
 
 def json(name: str, content: Callable[[], Any]) -> File:

@@ -7,77 +7,25 @@ which must fit 1280x720 at `fs=1.4`. Every text goes through `_()`; charts are m
 (`charts`, `figures`), without arithmetic on the page.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
-from estimator.web.shared import navigation, scenario, style, visitors
+from estimator.web.shared import navigation, style, visitors
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
-from estimator.web.shared.language import N_, _
+from estimator.web.shared.language import _
+from estimator.web.shared.navigation import Page
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.url_state import LinkParameters, address_of
+from estimator.web.shared.url_state import address_of
 
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" '
     'fill="#005B96"/><path d="M18 5 8 18h7l-1 9 10-13h-7z" fill="#fff"/></svg>'
 )
 SIDEBAR_PX = 368
-
-TRAIN = N_("Train")
-INFERENCE = N_("Inference")
-MODELS = N_("Models & hardware")
-LEARN = N_("Learn")
-ACCURACY = N_("Accuracy")
-"""Groups of the navigation."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """Page of the site.
-
-    Parameters
-    ----------
-    path : str
-        Its path in the URL, also the name of its folder.
-    title : str
-        What the navigation calls it, marked by `N_`.
-    draw : callable
-        Draws it in a frame.
-    group : str
-        Heading of the navigation, marked by `N_`.
-    slides : mapping of str to str
-        What `show=` can ask for, and what each slide shows, marked by `N_`.
-    controls : collection of str
-        What `controls=` can put on its slides.
-    inputs : LinkParameters, optional
-        Inputs of the page, with their labels and tooltips.
-    carries : mapping of str to str
-        Input -> name that pages share for it, where that is not its own; empty for an input that
-        means something else here.
-    opens : callable
-        Inputs with which the menu opens it; as it was left if none.
-    """
-
-    path: str
-    title: str
-    draw: Callable[[Frame], None]
-    group: str
-    slides: Mapping[str, str] = field(default_factory=dict)
-    controls: Collection[str] = ()
-    inputs: LinkParameters | None = None
-    carries: Mapping[str, str] = field(default_factory=dict)
-    opens: Callable[[], Mapping[str, str]] = dict
-
-    @property
-    def carried(self) -> dict[str, str]:
-        """Input -> shared name, for those that the menu carries along."""
-        names = self.carries if self.inputs is None else self.inputs.names()
-        return scenario.carries(names, self.carries)
 
 
 def run(pages: Sequence[Page]) -> None:
@@ -95,7 +43,7 @@ def run(pages: Sequence[Page]) -> None:
     if not visitors.admit():
         return
     if not bare:
-        _menu(pages, path)
+        navigation.draw(pages, path)
     with visitors.timed(path):
         chosen.run()
 
@@ -156,24 +104,6 @@ def _navigation(pages: Sequence[Page]) -> tuple[Any, str]:
 
 ANYWHERE = ("lang", "fs", "live")
 """Link parameters independent of any page."""
-
-
-def _menu(pages: Sequence[Page], here: str) -> None:
-    """Draw the menu of the pages; the first is linked at the root."""
-    home = pages[0].path
-    navigation.draw(
-        [
-            navigation.Entry(
-                path="" if page.path == home else page.path,
-                title=_(page.title),
-                group=_(page.group) if page.group else "",
-                carried=page.carried,
-                opens=urlencode(page.opens()),
-            )
-            for page in pages
-        ],
-        "" if here == home else here,
-    )
 
 
 def _drawing(page: Page) -> Callable[[], None]:

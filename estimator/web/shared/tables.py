@@ -1,10 +1,10 @@
 """Tables from an answer: long format, units in column names, for charts and files."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import pandas as pd
 
 from estimator.answer.estimate_table import estimate_table
 from estimator.answer.report import bounds
@@ -234,13 +234,9 @@ def inputs_rows(answer: Answer, catalog: Catalog) -> list[Row]:
     return [_input_row(name, item, catalog) for name, item in answer.inputs.items()]
 
 
-def csv_text(rows: Sequence[Row]) -> str:
+def csv_text(rows: list[Row] | pd.DataFrame) -> str:
     """Format rows with equal columns as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: without_formula(cell) for key, cell in row.items()} for row in rows)
-    return text.getvalue()
+    return str(pd.DataFrame(rows).map(without_formula).to_csv(index=False))
 
 
 def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
