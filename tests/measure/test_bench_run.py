@@ -58,8 +58,6 @@ def small():
         patch.setattr(numpy_engine, "MATRIX_SIZES", (256, 512))
         patch.setattr(numpy_engine, "VECTOR_SIZES", (100_000, 200_000))
         patch.setattr(numpy_engine, "PERCEPTRONS", ((512, 256), (768, 384)))
-        patch.setattr(numpy_engine, "CONVOLUTIONS", ())
-        patch.setattr(numpy_engine, "RECURRENT", ())
         patch.setattr(bench_run, "SHORT", BRIEF)
         yield
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import random
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
 from estimator.catalog.measured_profiles import keep_profile
 from estimator.catalog.records import most_possible
-from estimator.measure.bench import benchmark, numpy_engine, numpy_networks
+from estimator.measure.bench import benchmark, numpy_engine
 from estimator.measure.bench import timing as protocol
 from estimator.measure.bench.benchmark import (
     Bench,
@@ -181,19 +180,6 @@ def test_the_first_step_follows_the_slope_of_the_loss(monkeypatch):
     assert second < first
 
 
-NETWORKS = {
-    "perceptron": (partial(perceptron, width=8, depth=3, batch=5), perceptron_flop(8, 3, 5)),
-    "convolutions": (
-        partial(numpy_networks.convolutions, channels=4, edge=8, batch=3),
-        numpy_networks.convolution_flop(channels=4, edge=8, batch=3),
-    ),
-    "LSTM": (
-        partial(numpy_networks.lstm, width=5, length=4, batch=3),
-        numpy_networks.lstm_flop(width=5, length=4, batch=3),
-    ),
-}
-
-
 class Products(np.ndarray):
     """Arrays that count the FLOPs of their products."""
 
@@ -217,47 +203,10 @@ class Counting:
         return np.random.default_rng(1).standard_normal(shape, dtype=dtype).view(Products)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_networks_in_numpy_do_the_products_that_their_flops_count(name, monkeypatch):
+def test_the_perceptron_does_the_products_that_its_flops_count(monkeypatch):
     monkeypatch.setattr(Products, "done", [])
-    build, flop = NETWORKS[name]
-    build(random=Counting())()
-    assert sum(Products.done) == flop
-
-
-class Recorded:
-    """Random numbers, in double precision so that slopes can be told from differences."""
-
-    def __init__(self):
-        self.dice, self.drawn = np.random.default_rng(5), []
-
-    def standard_normal(self, shape, dtype):
-        self.drawn.append(self.dice.standard_normal(shape))
-        return self.drawn[-1]
-
-
-@pytest.mark.parametrize("name", ["convolutions", "LSTM"])
-@pytest.mark.parametrize("entry", [(0, 0), (3, 2), (-1, -1)])
-def test_networks_in_numpy_follow_the_slope_of_their_loss(name, entry, monkeypatch):
-    """What a step takes from a weight is the rate times the difference quotient of the loss."""
-    build, _ = NETWORKS[name]
-    weights = {"convolutions": (2, 3), "LSTM": (0,)}[name]
-    for which in weights:
-
-        def loss(shift, which=which):
-            monkeypatch.setattr(numpy_networks, "RATE", 0.0)
-            random = Recorded()
-            step = build(random=random)
-            random.drawn[which][entry] += shift
-            return step()
-
-        slope = (loss(1e-5) - loss(-1e-5)) / 2e-5
-        monkeypatch.setattr(numpy_networks, "RATE", 1.0)
-        random = Recorded()
-        step = build(random=random)
-        before = random.drawn[which][entry]
-        step()
-        assert before - random.drawn[which][entry] == pytest.approx(slope, rel=1e-4, abs=1e-9)
+    perceptron(width=8, depth=3, batch=5, random=Counting())()
+    assert sum(Products.done) == perceptron_flop(8, 3, 5)
 
 
 def test_every_job_of_numpy_can_be_done():

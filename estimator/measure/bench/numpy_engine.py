@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from estimator.measure.bench import numpy_networks
 from estimator.measure.bench.workloads import (
     Job,
     matrix_flop,
@@ -27,15 +26,6 @@ PERCEPTRONS = (
     *((1024, 1024), (2048, 512), (2048, 2048), (4096, 1024), (4096, 4096)),
 )
 DEPTH = 4
-
-CONVOLUTIONS = (
-    # channels, edge, batch
-    *((8, 24, 16), (16, 28, 32), (32, 32, 32), (64, 32, 32), (64, 48, 64), (96, 64, 96)),
-)
-RECURRENT = (
-    # width, length, batch
-    *((64, 16, 16), (96, 32, 32), (192, 32, 32), (384, 48, 48), (768, 64, 64), (1536, 64, 128)),
-)
 
 RATE, FIRST, SECOND, TINY = 1e-3, 0.9, 0.999, 1e-8
 """Adam: learning rate, decay of both moments, and epsilon [1]."""
@@ -71,12 +61,8 @@ class NumpyEngine:
         return vector_sums(VECTOR_SIZES, "numpy", self._sum)
 
     def training(self) -> list[Job]:
-        """Training steps by family, from small to large."""
-        return [
-            *(self.perceptron(width, DEPTH, batch) for width, batch in PERCEPTRONS),
-            *(self.convolutions(*shape) for shape in CONVOLUTIONS),
-            *(self.lstm(*shape) for shape in RECURRENT),
-        ]
+        """Training steps of perceptrons, from small to large."""
+        return [self.perceptron(width, DEPTH, batch) for width, batch in PERCEPTRONS]
 
     def finish(self) -> None:
         """Do nothing, as numpy is synchronous."""
@@ -109,50 +95,6 @@ class NumpyEngine:
             style="perceptron in numpy",
             params=params,
             hidden=float(width),
-            samples=float(batch),
-        )
-
-    def convolutions(self, channels: int, edge: int, batch: int) -> Job:
-        """Training step of two convolutions written as products."""
-        return Job(
-            what="training",
-            label=f"convolutions of {channels} channels, {batch} x {edge} x {edge}, numpy",
-            precision="fp32",
-            prepare=partial(
-                numpy_networks.convolutions,
-                channels=channels,
-                edge=edge,
-                batch=batch,
-                random=self._random,
-            ),
-            flop=numpy_networks.convolution_flop(channels=channels, edge=edge, batch=batch),
-            held_bytes=4.0 * batch * edge**2 * 30 * (channels + 1),
-            kind="vision",
-            arch="CNN",
-            style="convolutions in numpy",
-            samples=float(batch),
-        )
-
-    def lstm(self, width: int, length: int, batch: int) -> Job:
-        """Training step of an LSTM layer."""
-        return Job(
-            what="training",
-            label=f"LSTM of width {width}, {batch} x {length}, numpy",
-            precision="fp32",
-            prepare=partial(
-                numpy_networks.lstm,
-                width=width,
-                length=length,
-                batch=batch,
-                random=self._random,
-            ),
-            flop=numpy_networks.lstm_flop(width=width, length=length, batch=batch),
-            held_bytes=4.0 * (24 * width**2 + 10 * length * batch * width),
-            kind="language",
-            arch="LSTM",
-            style="LSTM in numpy",
-            hidden=float(width),
-            seq_len=float(length),
             samples=float(batch),
         )
 
