@@ -324,45 +324,6 @@ def merge_evidence(parts: Sequence[Evidence]) -> Evidence:
     )
 
 
-def condensed(evidence: Evidence, most: int) -> Evidence:
-    """Evidence with similar programs merged, if there are more than `most`.
-
-    Programs with the same host, format, kind and step size (within a factor of e) become their
-    mean, with noise that shrinks with their number.
-    """
-    if len(evidence.log_ratio) <= most:
-        return evidence
-    where, shared = evidence.where, evidence.components
-    rounded = np.where(np.isnan(where.size), -99.0, np.round(where.size)).astype(np.int64)
-    words = [where.device, where.host, where.precision, where.kind]
-    flags = [flag.astype(np.str_) for flag in (where.own, np.isnan(where.moved))]
-    names = np.array([*words, *flags, rounded.astype(np.str_)])
-    _, first, member = np.unique(names.T, axis=0, return_index=True, return_inverse=True)
-    count = np.bincount(member.ravel()).astype(np.float64)
-
-    def mean(values: Floats) -> Floats:
-        found: Floats = np.bincount(member.ravel(), weights=values) / count
-        return found
-
-    kept = where.part(first)
-    single = shared.style**2 * np.where(count > 1, 1 / count, 0.0)
-    noise = mean(evidence.noise_sd**2) / count + single
-    return Evidence(
-        where=replace(
-            kept,
-            size=mean(where.size),
-            dispatch=mean(where.dispatch),
-            moved=mean(where.moved),
-            program=np.where(count > 1, "", kept.program),
-        ),
-        log_ratio=mean(evidence.log_ratio),
-        prior_sd=mean(evidence.prior_sd),
-        noise_sd=np.sqrt(noise),
-        components=shared,
-        user_steps=evidence.user_steps,
-    )
-
-
 def _quantiles(shares: Floats, weights: Floats, means: Floats, sds: Floats) -> Floats:
     """Quantiles of mixtures of normals along the first axis, by bisection."""
     low = np.tile((means - 4.0 * sds).min(axis=0), (len(shares), 1))

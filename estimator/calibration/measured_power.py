@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.calibration.conditions import Conditions
-from estimator.calibration.gaussian_process import Evidence, condensed
+from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_utilization import (
-    MOST_OBSERVED,
     UNKNOWN_SIZE,
     CalibrationObservation,
     network_group,
@@ -61,7 +60,7 @@ def power_evidence_of(
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
     noise_sd = np.array([one.noise_sd for one in found], dtype=float)
-    evidence = Evidence(
+    return Evidence(
         where=Conditions(
             device=text_array(device.id for _ in found),
             host=text_array(one.host for one in found),
@@ -76,4 +75,3 @@ def power_evidence_of(
         noise_sd=np.sqrt(noise_sd**2 + own / runs),
         components=components,
     )
-    return condensed(evidence, MOST_OBSERVED)

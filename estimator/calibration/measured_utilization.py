@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from estimator.calibration.conditions import Conditions, Floats, step_size
-from estimator.calibration.gaussian_process import Evidence, Posterior, condensed
+from estimator.calibration.gaussian_process import Evidence, Posterior
 from estimator.calibration.law import OPERATION_S
 from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog, Device
@@ -36,9 +36,6 @@ MOST_COUNTED = 5.0
 """Dispatch and traffic time as counted over measured step time above which the counts must be wrong
 [1].
 """
-
-MOST_OBSERVED = 300
-"""Observations per device above which similar programs are merged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +241,7 @@ def evidence_of(
     stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
     expected, prior_sd = components.prior(log_prior, stated, where.speed)
     reached = np.array([np.log(one.reached) for one in found], dtype=float)
-    evidence = Evidence(
+    return Evidence(
         where=where,
         log_ratio=reached - expected,
         prior_sd=prior_sd,
@@ -252,7 +249,6 @@ def evidence_of(
         components=components,
         user_steps=_user_steps(found, where),
     )
-    return condensed(evidence, MOST_OBSERVED)
 
 
 def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> Conditions:

@@ -124,13 +124,9 @@ def age_in_words(started: str) -> str:
 
 
 def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) -> tuple[Notice, ...]:
-    """Return the notice on disturbed runs and outliers.
-
-    With too many kinds of timings to distinguish, none counts as an outlier.
-    """
-    weights = evidence.weights if len(evidence.weights) == len(found) else np.ones(len(found))
+    """Return the notice on disturbed runs and outliers."""
     reasons: dict[str, dict[str, None]] = {}
-    for one, weight in zip(found, weights.tolist(), strict=True):
+    for one, weight in zip(found, evidence.weights.tolist(), strict=True):
         far_off = () if weight == 1.0 else (f"far off all the others, weight {in_percent(weight)}",)
         if one.reasons or far_off:
             reasons.setdefault(one.run, {}).update(dict.fromkeys((*one.reasons, *far_off)))

@@ -10,12 +10,9 @@ from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions
 from estimator.calibration.correction import Known, below_peak, bounded, steady_prior
 from estimator.calibration.measured_power import PowerObservation
 from estimator.calibration.measured_utilization import (
-    MOST_OBSERVED,
     UNKNOWN_SIZE,
     CalibrationObservation,
     after_runs,
-    components_of,
-    evidence_of,
     family_of,
     network_group,
     speed_of,
@@ -223,9 +220,6 @@ def residuals(known: Known, device: Device) -> list[Residual]:
     found, evidence = known.of(device)
     if len(found) < 2:
         return []
-    if len(found) > MOST_OBSERVED:
-        found = sorted(found, key=lambda one: one.started)[-MOST_OBSERVED:]
-        evidence = evidence_of(found, device, components_of(known.catalog, device))
     others, z = evidence.left_out(), z_score(CENTRAL)
     reached = np.array([one.reached for one in found])
     mids = reached * np.exp(others.log_shift - evidence.log_ratio)

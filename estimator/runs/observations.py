@@ -197,9 +197,9 @@ def _groups(rows: Rows, key: Callable[[Sequence[Any]], tuple[Any, ...]]) -> list
 
 
 def _coarse(row: Sequence[Any]) -> tuple[Any, ...]:
-    """Key of similar programs with step sizes within a factor of e squared."""
-    *same, bucket, pace = row[:FIRST]
-    return (*same[:COARSE], round(bucket / 4), round(pace / 2))
+    """Key of programs of one architecture with step sizes within a factor of e squared."""
+    *same, bucket, _pace = row[:FIRST]
+    return (*same[:COARSE], round(bucket / 4))
 
 
 def devices_of_programs(rows: Iterable[Sequence[Any]]) -> frozenset[str]:

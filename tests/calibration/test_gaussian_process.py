@@ -11,7 +11,6 @@ from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, step_
 from estimator.calibration.covariance import NODES, WEIGHTS, usual_trend
 from estimator.calibration.gaussian_process import (
     Evidence,
-    condensed,
     merge_evidence,
 )
 from estimator.calibration.step_sizes import (
@@ -183,19 +182,6 @@ def test_an_observation_far_off_all_others_counts_less():
     known = evidence(runs(*rows), off)
     assert known.weights[4] < 0.5
     assert np.all(known.weights[np.arange(8) != 4] == 1.0)
-
-
-def test_like_programs_condensed_leave_nearly_the_same():
-    """Sixty programs of one kind as some means: the posterior of a further one hardly moves."""
-    random = np.random.default_rng(5)
-    rows = [("gpu", "bf16", "decoder", float(size)) for size in random.uniform(-2, 0, 60)]
-    where = replace(runs(*rows), program=np.array([f"p{at}" for at in range(60)]))
-    whole = evidence(where, 0.3 + PARTS.style * random.standard_normal(60))
-    few = condensed(whole, 10)
-    assert len(few.log_ratio) <= 4
-    one, other = expected(whole, GPT), expected(few, GPT)
-    assert other[0] == pytest.approx(one[0], abs=0.06)
-    assert other[1] == pytest.approx(one[1], rel=0.25)
 
 
 def test_the_less_in_common_the_less_is_learned():

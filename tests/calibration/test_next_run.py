@@ -268,15 +268,6 @@ def test_the_shipped_timings_predict_each_other_better_than_published_runs_do(
     assert sum(one.inside for one in found) >= 0.6 * len(found)
 
 
-def test_of_many_timings_the_newest_are_predicted():
-    here = measured("a", steps(0.5)).host
-    hosts = [replace(here, id=f"{place:032x}") for place in range(310)]
-    timed = [measured(f"r{host.id}", steps(0.5), host=host) for host in hosts]
-    found = residuals(known(*timed), H100)
-    assert len(found) == 300
-    assert all(0.35 < one.mid < 0.55 for one in found)
-
-
 def test_what_came_with_the_program_is_heard_where_no_store_is(monkeypatch, tmp_path):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "none"))
     shipped = {one.run.id for one in CATALOG.calibrations()}
