@@ -30,7 +30,6 @@ class Likeness:
     """Correlations of the error components between two sets of runs, shape (n, m)."""
 
     device: Floats
-    kind: Floats
     family: Floats
     program: Floats
     trend: Floats
@@ -41,8 +40,8 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     """Return the correlations between two sets of runs, given the component shares."""
     same_device = here.device[:, np.newaxis] == there.device
     same_host = here.host[:, np.newaxis] == there.host
-    alike = here.kind[:, np.newaxis] == there.kind
-    same_program = alike & (here.program[:, np.newaxis] == there.program)
+    same_program = here.kind[:, np.newaxis] == there.kind
+    same_program &= here.program[:, np.newaxis] == there.program
     same_program &= here.program[:, np.newaxis] != ""
     connected = np.where(same_host, 1.0, shared.elsewhere)
     device = connected * np.where(same_device, 1.0, shared.portable)
@@ -50,7 +49,6 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
     return Likeness(
         device=device,
-        kind=device * alike,
         family=family,
         program=device * same_program,
         trend=features * device,
@@ -69,8 +67,7 @@ def covariance(likeness: Likeness, here_sd: Floats, there_sd: Floats, shared: Co
     Where one prior is less certain than the other, the excess is independent.
     """
     (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
-    found = shared.kind**2 * likeness.kind + shared.family**2 * likeness.family
-    found += shared.style**2 * likeness.program
+    found = shared.family**2 * likeness.family + shared.style**2 * likeness.program
     found += shared.slope**2 * likeness.trend + shared.family_slope**2 * likeness.family_trend
     found *= np.outer(inner_here, inner_there)
     total: Floats = found + np.outer(of_here, of_there) * likeness.device

@@ -21,8 +21,8 @@ class Components:
 
     Parameters
     ----------
-    kind, family : float
-        Of one kind of network, and of one family; of one kind, where no family is named [1].
+    family : float
+        Of one family of networks; of one kind, where no family is named [1].
     style : float
         Of one program: how it is written, its widths and depths, its number format [1].
     run : float
@@ -52,7 +52,7 @@ class Components:
         run is used.
     """
 
-    kind: float
+    family: float
     style: float
     run: float
     elsewhere: float
@@ -61,7 +61,6 @@ class Components:
     step_sd: float
     usual_step_s: float
     usual_step_sd: float
-    family: float = 0.0
     family_slope: float = 0.0
     usual_slope: float = 0.0
     usual_perceptron_s: float | None = None
@@ -74,7 +73,7 @@ class Components:
     @property
     def within(self) -> float:
         """Variance between runs on one device [1]."""
-        return self.kind**2 + self.family**2 + self.style**2 + self.run**2
+        return self.family**2 + self.style**2 + self.run**2
 
     @property
     def usual_size(self) -> float:

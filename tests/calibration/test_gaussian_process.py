@@ -22,7 +22,7 @@ from estimator.calibration.variance_components import Components
 from estimator.training.launches import log_slowdown
 
 PARTS = Components(
-    kind=0.18,
+    family=0.18,
     style=0.1,
     run=0.15,
     elsewhere=0.5,
@@ -307,12 +307,12 @@ def test_conditioning_agrees_with_a_million_drawn_worlds():
     random = np.random.default_rng(7)
     count = 1_000_000
     part = {
-        name: getattr(PARTS, name) * random.standard_normal(count) for name in ("kind", "style")
+        name: getattr(PARTS, name) * random.standard_normal(count) for name in ("family", "style")
     }
     part["device"] = np.sqrt(PRIOR_SD**2 - PARTS.within) * random.standard_normal(count)
     seen = sum(part.values()) + 0.04 * random.standard_normal(count)
-    other = part["device"] + part["kind"]
-    rest = PRIOR_SD**2 - PARTS.within + PARTS.kind**2
+    other = part["device"] + part["family"]
+    rest = PRIOR_SD**2 - PARTS.within + PARTS.family**2
     other = other + np.sqrt(PRIOR_SD**2 - rest) * random.standard_normal(count)
     kept = np.abs(seen - 0.3) < 0.01
     shift, sd = expected(evidence(runs(GPT), 0.3), ("gpu", "bf16", "decoder", 0.0))
@@ -417,7 +417,7 @@ def test_runs_of_one_family_say_more_of_each_other_than_of_another():
 
 
 def test_a_family_is_the_same_in_another_group_and_one_of_no_name_is_its_kind():
-    parts = replace(PARTS, kind=0.0, family=0.3)
+    parts = replace(PARTS, family=0.3)
     where = replace(runs(GPT, GPT), family=np.array(["depthwise", ""]))
     known = replace(evidence(where, [-0.4, 0.2]), components=parts)
     other = ("gpu", "bf16", "convolution", 0.0)

@@ -38,7 +38,7 @@ from tests.measured_runs import CNN, H100_PEAK, measured, several, steps
 CATALOG = Catalog.open()
 H100 = CATALOG.device("h100-sxm")
 PARTS = Components(
-    kind=0.15,
+    family=0.15,
     style=0.1,
     run=0.15,
     elsewhere=0.5,

@@ -20,7 +20,6 @@ from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 
 PARTS = Components(
-    kind=0.0,
     family=0.31,
     style=0.35,
     run=0.1,
