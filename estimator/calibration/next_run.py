@@ -36,15 +36,7 @@ WORKS = (
 )
 """Workload types and architectures, one per group of networks."""
 
-BENCHED_WORKS = (
-    ("language", "dense decoder"),
-    ("language", "encoder"),
-    ("language", "LSTM"),
-    ("vision", "CNN"),
-    ("vision", "CNN, depthwise"),
-    ("diffusion", "U-Net"),
-    ("other", "perceptron"),
-)
+BENCHED_WORKS = (("language", "dense decoder"), ("vision", "CNN"), ("other", "perceptron"))
 """Families whose steps `calibrate bench` times."""
 
 BENCHED_FORMATS = {"cpu": ("fp32", "bf16"), "gpu": ("fp32", "tf32", "bf16", "fp16")}

@@ -1,7 +1,6 @@
 """What to measure next: laws of the choice, and what is known of a device before and after."""
 
 import shlex
-from dataclasses import replace
 
 import numpy as np
 import pytest

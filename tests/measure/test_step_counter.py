@@ -12,7 +12,6 @@ pytest.importorskip("torch._dynamo.utils")
 from torch.nn import attention as torch_attention  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from estimator.measure.bench.network_styles import STYLES  # noqa: E402
 from estimator.measure.bench.torch_engine import TorchEngine  # noqa: E402
 from estimator.measure.network_seen import network_seen  # noqa: E402
 from estimator.measure.session import Session  # noqa: E402
@@ -415,12 +414,12 @@ def test_groups_of_a_convolution_are_counted_once(groups):
     assert flop_of(lambda: layer(given).sum().backward()) == 3 * forward
 
 
-@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name)
-def test_the_formula_of_each_style_is_what_is_counted(style):
-    """To one percent: the head of classes, and gradients that the first step need not pass on."""
-    engine = TorchEngine("cpu", "cpu")
-    shape = style.shapes[1]
-    job = engine.styled(style, shape, "fp32")
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [("decoder", (2, 64, 64, 8)), ("convolution", (16, 32, 8)), ("perceptron", (256, 64))],
+)
+def test_the_formula_of_each_network_of_the_benchmark_is_what_is_counted(network, shape):
+    job = getattr(TorchEngine("cpu", "cpu"), network)(*shape, "fp32")
     assert job.flop == pytest.approx(flop_of(job.prepare()), rel=0.01)
 
 

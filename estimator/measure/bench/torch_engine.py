@@ -1,6 +1,10 @@
 """Benchmark work on PyTorch: products, vector sums, training steps.
 
-PyTorch is optional. Networks (`small_networks`) use common optimizers in eager mode.
+PyTorch is optional. Training steps are those of a decoder, a residual network and a perceptron
+(`small_networks`) in eager mode. Twelve further networks (recurrent, depthwise, U-Net, vision
+transformers, other norms) were dropped. Without them, median errors for 129 programs recorded on
+two boards are 32% instead of 28% after the benchmark, 52% instead of 57% if the step size is
+unknown as well, and 26% instead of 25% after the benchmark and the other programs.
 """
 
 import importlib
@@ -11,7 +15,6 @@ from typing import Any
 
 from estimator.measure.bench import small_networks
 from estimator.measure.bench.eight_bit import in_eight_bits
-from estimator.measure.bench.network_styles import STYLES, ProgramStyle
 from estimator.measure.bench.small_networks import (
     CLASSES,
     DEPTH,
@@ -119,12 +122,10 @@ class TorchEngine:
         """Training steps by precision and family, from small to large."""
         jobs: list[Job] = []
         for precision in self._precisions():
-            styles = [one for one in STYLES if one.linear or precision != "fp8"]
             jobs += [self.decoder(*shape, precision) for shape in DECODERS]
             if precision != "fp8":
                 jobs += [self.convolution(*shape, precision) for shape in CONVOLUTIONS]
             jobs += [self.perceptron(*shape, precision) for shape in PERCEPTRONS]
-            jobs += [self.styled(one, shape, precision) for one in styles for shape in one.shapes]
         return jobs
 
     def finish(self) -> None:
@@ -248,42 +249,11 @@ class TorchEngine:
             samples=float(batch),
         )
 
-    def styled(self, style: ProgramStyle, shape: tuple[int, ...], precision: str) -> Job:
-        """Training step of a network in another style."""
-        *size, batch = shape
-        sequence = style.data == "words"
-        data = {
-            "words": partial(self._words, batch, size[-1]),
-            "pictures": partial(self._pictures, batch, size[-1]),
-            "images": partial(self._images, batch, size[-1]),
-        }
-        return Job(
-            what="training",
-            label=f"{style.name}, {' x '.join(map(str, size))}, batch {batch}, PyTorch",
-            precision=precision,
-            prepare=self._step(
-                partial(style.build, self._torch, *size),
-                data[style.data],
-                precision,
-                style.optimizer,
-            ),
-            flop=style.flop(shape),
-            held_bytes=style.held_bytes(shape),
-            kind=style.kind,
-            arch=style.arch,
-            style=style.name,
-            hidden=float(size[1]) if sequence else None,
-            seq_len=float(size[-1]) if sequence else None,
-            tokens=float(batch * size[-1]) if sequence else None,
-            samples=None if sequence else float(batch),
-        )
-
     def _step(
         self,
         network: Callable[[], Any],
         data: Callable[[], tuple[Any, Any]],
         precision: str,
-        optimizer_name: str = "AdamW",
     ) -> Factory:
         """Prepare a training step: forward, loss, backward, optimizer."""
         torch = self._torch
@@ -296,9 +266,7 @@ class TorchEngine:
             if precision == "fp8":
                 model = in_eight_bits(torch, model)
             fused = device == "cuda"
-            optimizer = getattr(torch.optim, optimizer_name)(
-                model.parameters(), lr=1e-4, fused=fused
-            )
+            optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused)
             given, wanted = data()
 
             def step() -> object:
@@ -323,10 +291,6 @@ class TorchEngine:
         torch = self._torch
         given = torch.randn(batch, 3, edge, edge, device=self.place)
         return given, torch.randint(CLASSES, (batch,), device=self.place)
-
-    def _images(self, batch: int, edge: int) -> tuple[Any, Any]:
-        torch = self._torch
-        return tuple(torch.randn(batch, 3, edge, edge, device=self.place) for _ in range(2))
 
     def _vectors(self, batch: int, width: int) -> tuple[Any, Any]:
         return tuple(self._torch.randn(batch, width, device=self.place) for _ in range(2))
