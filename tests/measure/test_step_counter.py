@@ -329,7 +329,10 @@ def test_nothing_is_counted_where_that_would_change_the_program(compiled, given)
         with pytest.raises(CannotCountError, match="compiled by"):
             Counting()
     else:
-        with FlopCounterMode(display=False), pytest.raises(CannotCountError, match="active PyTorch mode"):
+        with (
+            FlopCounterMode(display=False),
+            pytest.raises(CannotCountError, match="active PyTorch mode"),
+        ):
             Counting()
     assert sys.getprofile() is None
     assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
