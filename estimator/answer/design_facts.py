@@ -1,83 +1,73 @@
 """Facts about a design besides its results: memory fit and price offers."""
 
-import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
 from estimator.core.notice import Notice
-from estimator.core.units import human
+from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import MemoryQuestion
+from estimator.memory.savings import remedies
 from estimator.memory.training_state import DOES_NOT_FIT, TRAINING
 from estimator.question.hardware import Offers, offers_behind
 from estimator.question.site import provider_at
 
-if TYPE_CHECKING:
-    from estimator.memory.fit import MemoryAnswer
-
-IN_SERVER = 8
-"""Devices in a typical server [1]."""
+EXCEEDS_MEMORY = ("exceeds_memory", "exceeds_memory_unless", "exceeds_memory_unless_either")
+"""Notice codes of a run that does not fit, by the number of its remedies."""
 
 
-def memory_of_run(
-    answer: Answer, catalog: Catalog, *, least: bool = True, **changed: Any
-) -> "MemoryAnswer | None":
-    """Memory need of a run, or None if the model or the device is unknown.
+def memory_of_run(answer: Answer, catalog: Catalog, *, least: bool = True) -> MemoryAnswer | None:
+    """Memory need of a run as `memory` answers it, or None if the model or device is unknown.
 
-    Assumes one sequence at a time per device, with weights and optimizer fully sharded. Searches
-    for the smallest device count that fits if the run does not fit, or if `least` is set. `changed`
-    overrides fields of the question.
+    Assumes one sequence at a time per device. Searches for the smallest device count that fits if
+    the run does not fit, or if `least` is set.
     """
     question = memory_question(answer)
     if question is None:
         return None
-    from estimator.memory.fit import answer_memory
-
     try:
-        memory = answer_memory(replace(question, **changed), catalog, least=least)
+        memory = answer_memory(question, catalog, least=least)
     except ValueError:
         return None
     return None if memory.capacity_bytes is None else memory
 
 
-def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
-    """Return a notice if not even one sequence at a time fits in memory.
+def with_memory(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
+    """Return the notices of an answer, with one on a run that does not fit and its remedies.
 
-    Unspecified settings count as the most economical: full recomputation, and layers split across
-    the devices of a server. The estimate covers such runs, so only questions that set one of the
-    two get the notice. A timed run has evidently fitted.
+    A timed run has evidently fitted.
     """
-    said = any(notice.code == DOES_NOT_FIT for notice in answer.notices)
-    if said or answer.scenario.device_hours is not None:
-        return ()
-    memory = memory_of_run(answer, catalog, least=False)
+    memory = None
+    if answer.scenario.device_hours is None:
+        memory = memory_of_run(answer, catalog, least=False)
     if memory is None or memory.fits is not False:
-        return ()
-    scenario = answer.scenario
-    stages = scenario.pipeline_parallel or 1.0
-    split = scenario.tensor_parallel or math.gcd(int(answer.run.devices // stages), IN_SERVER)
-    saving = memory_of_run(
-        answer,
-        catalog,
-        least=False,
-        recomputation=scenario.recomputation or "full",
-        tensor_parallel=float(split),
-    )
-    saves = saving is not None and saving.fits
-    if saves and scenario.recomputation is None and scenario.tensor_parallel is None:
-        return ()
-    needed = human(float(memory.memory.total_bytes.mid), "B")
-    values = {"needed": needed, "held": human(memory.capacity_bytes or 0.0, "B")}
-    code = "one_sequence_needs_saving" if saves else "one_sequence_does_not_fit"
-    return (Notice(code, "devices", values),)
+        return answer.notices
+    others = (notice for notice in answer.notices if notice.code != DOES_NOT_FIT)
+    return (*others, too_small(memory, catalog))
+
+
+def too_small(memory: MemoryAnswer, catalog: Catalog) -> Notice:
+    """Return the notice that a run does not fit in memory, with what would make it fit."""
+    assert memory.device is not None
+    count = memory.question.devices
+    values: dict[str, Any] = {
+        "fleet": f"{'one' if count == 1 else f'{count:,.0f} ×'} {memory.device.name}",
+        "times": share_of_memory(memory),
+        "held": memory.capacity_bytes,
+    }
+    found = remedies(memory, catalog)
+    for place, remedy in zip(("first", "second"), found, strict=False):
+        values[f"{place}_settings"] = tuple(
+            (name, f"{one:.0f}" if isinstance(one, float) else one)
+            for name, one in remedy.inputs.items()
+        )
+    settings = any(not one.more and "finetune" not in one.changes for one in found)
+    code = "fits_only_with" if settings else EXCEEDS_MEMORY[len(found)]
+    return Notice(code, "devices", values)
 
 
 def memory_question(answer: Answer) -> MemoryQuestion | None:
-    """Memory question for a scenario, or None if the model size is unknown.
-
-    Unspecified: no recomputation and no tensor parallelism, in every interface.
-    """
+    """Memory question for a scenario, or None if the model size is unknown."""
     scenario = answer.scenario
     model = scenario.preset or scenario.config
     if answer.device.kind == "brain" or (model is None and scenario.params is None):
@@ -88,7 +78,7 @@ def memory_question(answer: Answer) -> MemoryQuestion | None:
         hardware=answer.device.id,
         devices=float(answer.run.devices),
         precision=answer.precision if answer.precision in TRAINING else "bf16",
-        recomputation=scenario.recomputation or "none",
+        recomputation=scenario.recomputation,
         seq_len=scenario.seq_len,
         finetune=scenario.finetune,
         tensor_parallel=scenario.tensor_parallel,
@@ -96,7 +86,7 @@ def memory_question(answer: Answer) -> MemoryQuestion | None:
     )
 
 
-def share_of_memory(memory: "MemoryAnswer") -> float:
+def share_of_memory(memory: MemoryAnswer) -> float:
     """Memory need over device memory [1]."""
     assert memory.capacity_bytes is not None
     return float(memory.memory.total_bytes.mid) / memory.capacity_bytes

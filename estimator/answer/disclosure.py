@@ -9,7 +9,7 @@ from math import floor, log10
 from math import nan as NAN
 from typing import Any
 
-from estimator.answer.design_facts import memory_too_small
+from estimator.answer.design_facts import with_memory
 from estimator.answer.published_run import published_run
 from estimator.answer.scenario_estimate import Answer
 from estimator.answer.training_report import fleet, spread
@@ -165,7 +165,7 @@ def training_facts(
         facts=facts,
         boundary=_boundary(answer),
         tighten=shares,
-        notices=(*answer.notices, *memory_too_small(answer, catalog)),
+        notices=with_memory(answer, catalog),
         level=answer.level,
         link=answer.link,
     )

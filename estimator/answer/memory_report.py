@@ -1,6 +1,6 @@
 """Report of memory per device by component, and whether it fits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +8,7 @@ from estimator.answer.report import Report
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import uncertain
 from estimator.memory.fit import MemoryAnswer
-from estimator.memory.savings import SAVINGS, cheapest_saving
+from estimator.memory.savings import Remedy, remedies
 
 KEYS = {"micro_batch": "batch", "recomputation": "recompute"}
 """Input -> JSON key, where they differ."""
@@ -33,6 +33,7 @@ def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Repor
     Report
         Quantities are the components of the need of one device, and `total_bytes` [byte].
     """
+    found = remedies(answer, catalog)
     need = {**answer.memory.components, "total_bytes": answer.memory.total_bytes}
     question = _keyed(
         {name: one for name, one in asdict(answer.question).items() if one is not None}
@@ -53,24 +54,24 @@ def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Repor
         },
         resolved=answer.inputs,
         notices=answer.notices,
-        facts=_fit(answer, catalog),
+        facts=_fit(answer, found),
         columns=("hardware", "devices", "memory_bytes", "fits", "least_devices"),
         details={
             "network": answer.network.name,
             "device": None if answer.device is None else answer.device.name,
             "without_activations": answer.without_activations,
-            "remedy": answer.remedy,
+            "remedies": found,
         },
     )
 
 
-def _fit(answer: MemoryAnswer, catalog: Catalog) -> Mapping[str, Any]:
+def _fit(answer: MemoryAnswer, found: Sequence[Remedy]) -> Mapping[str, Any]:
     if answer.device is None or answer.capacity_bytes is None:
         return {}
-    name = cheapest_saving(answer.question, catalog) if answer.fits is False else None
+    here = next((one.changes for one in found if not one.more), None)
     return {
         "memory_bytes": answer.capacity_bytes,
         "fits": answer.fits,
         "least_devices": answer.least_devices,
-        **({"fits_with": _keyed(SAVINGS[name])} if name else {}),
+        **({"fits_with": _keyed(here)} if here else {}),
     }

@@ -57,13 +57,20 @@ add_messages(
     precision_assumed="assuming {precision}, the fastest training format of {device}",
     as_reported="PUE and grid as reported for this run; set {set[site]} for another site",
     no_effect_yet="{field} is recorded, but does not change the estimate",
-    one_sequence_needs_saving=(
-        "fits only with {set[recomputation]} or {set[tensor_parallel]}: without them, one sequence "
-        "at a time needs {needed}, and each device has {held}"
+    fits_only_with=(
+        "fits only with {first_settings}: otherwise one sequence needs {times:count} times a "
+        "device's {held:capacity}"
     ),
-    one_sequence_does_not_fit=(
-        "does not fit: one sequence at a time needs {needed}, and each device has {held}; `memory` "
-        "shows what would fit"
+    exceeds_memory=(
+        "does not fit on {fleet}: one sequence needs {times:count} times a device's {held:capacity}"
+    ),
+    exceeds_memory_unless=(
+        "does not fit on {fleet}: one sequence needs {times:count} times a device's "
+        "{held:capacity}; fits with {first_settings}"
+    ),
+    exceeds_memory_unless_either=(
+        "does not fit on {fleet}: one sequence needs {times:count} times a device's "
+        "{held:capacity}; fits with {first_settings}, or with {second_settings}"
     ),
     power_limit_idle="the power limit of {limit} W is above what the run draws: no effect",
     power_limit_slows=(

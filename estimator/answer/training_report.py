@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from estimator.answer.design_facts import memory_too_small, offers_of
+from estimator.answer.design_facts import offers_of, with_memory
 from estimator.answer.estimate_table import TableResult
 from estimator.answer.published_run import published_run, words_of_run
 from estimator.answer.report import Report
@@ -45,7 +45,7 @@ def training_report(answer: Answer, catalog: Catalog) -> Report:
     return Report(
         **{
             **vars(report),
-            "notices": (*answer.notices, *memory_too_small(answer, catalog)),
+            "notices": with_memory(answer, catalog),
             "facts": {**report.facts, **measured, "equivalents": equivalents(answer, catalog)},
             "details": {
                 **report.details,

@@ -98,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
         serve_cost.refuse_training(options, (*LIMITS, "sort"))
         return serve_cost.compare(options)
     serve_cost.refuse_serving(options, SERVED)
+    from estimator.answer.design_facts import with_memory
     from estimator.answer.scenario_estimate import answer_scenarios
 
     catalog = catalog_of(options)
@@ -119,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
         note(what, quiet=options.quiet)
     known = [found for _, found in answers if not isinstance(found, str)]
     print_notices(
-        itertools.chain.from_iterable(found.notices for found in known),
+        itertools.chain.from_iterable(with_memory(found, catalog) for found in known),
         option_of,
         quantities=known[0].estimate.quantities if known else None,
         quiet=options.quiet,
@@ -132,6 +133,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
     """Print the rows in the requested format."""
+    from estimator.answer.design_facts import with_memory
     from estimator.answer.training_report import estimate_report
     from estimator.show.comparison import comparison_table, design_facts, flattened
     from estimator.show.quantities import label
@@ -151,7 +153,7 @@ def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
             refused.append(": ".join([str(scenario.hardware), *site, found]))
             continue
         facts = design_facts(found, catalog, option_of)
-        report = estimate_report(found)
+        report = replace(estimate_report(found), notices=with_memory(found, catalog))
         if shape == "json":
             rows.append({**as_json(report, option_of), **facts})
         elif shape == "csv":

@@ -3,7 +3,8 @@
 Each room adds its sentences, one per code, for a catalogue to translate. A sentence names inputs
 through `set`, which each interface fills: `{set[pue]}` is `--pue` on the command line, `“PUE”` on a
 page, `pue` in a table and in Python. `{field}` is the input that the notice is about, as is a value
-whose name ends in `_input`. A pair of sentences is singular and plural, selected by `count`.
+whose name ends in `_input`; `_settings` are inputs with values. A pair of sentences is
+singular and plural, selected by `count`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from functools import lru_cache
 from string import Formatter
 
 from estimator.core.notice import MESSAGES, Notice, Refusal, Value, add_messages
-from estimator.core.units import human, human_count, in_percent
+from estimator.core.units import human, human_capacity, human_count, in_percent
 
 Names = Callable[[str], str]
 """Field of the scenario -> its name in an interface."""
@@ -55,6 +56,7 @@ AMOUNTS: Mapping[str, Callable[[float], str]] = {
     "percent": in_percent,
     "count": human_count,
     "flop": lambda value: human(value, "FLOP"),
+    "capacity": human_capacity,
 }
 """Custom format of a value, in addition to Python's own."""
 
@@ -93,8 +95,13 @@ def render(
             pieces.append(names(notice.field))
         elif name:
             value = notice.values[name]
-            is_input = name.endswith("_input")
-            shown = names(str(value)) if is_input else _translate_value(value, translated)
+            if name.endswith("_settings"):
+                each = (f"{names(field)} {translated(word)}" for field, word in value)
+                shown: Value = translated(" and ").join(each)
+            elif name.endswith("_input"):
+                shown = names(str(value))
+            else:
+                shown = _translate_value(value, translated)
             pieces.append(_filled(shown, spec, conversion, written))
     return "".join(pieces)
 

@@ -98,6 +98,16 @@ def _human_money(dollars: float) -> str:
     return f"${text}0" if re.fullmatch(r"0\.\d", text) else f"${text}"
 
 
+def human_capacity(memory_bytes: float) -> str:
+    """Format the memory of a device in its vendor's units, if whole.
+
+    >>> human_capacity(17179869184.0), human_capacity(17.3e9)
+    ('16 GB', '17.3 GB')
+    """
+    whole = memory_bytes / GIB
+    return f"{whole:,.0f} GB" if whole >= 1 and whole == round(whole) else human(memory_bytes, "B")
+
+
 def human_percent(share: float) -> str:
     """Format a share in percent, without an exponent.
 

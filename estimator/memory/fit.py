@@ -63,30 +63,6 @@ MACHINES = ("server", "supercomputer")
 """Device types that consist of many devices."""
 
 
-THRIFTIER: tuple[Mapping[str, Any], ...] = (
-    {"zero": 3.0},
-    {"zero": 3.0, "recomputation": "full"},
-    {"zero": 3.0, "recomputation": "full", "micro_batch": 1.0},
-)
-"""Settings that need less memory, the mildest first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Remedy:
-    """Changes that make a model fit that does not fit on any number of devices.
-
-    Parameters
-    ----------
-    changes : mapping
-        Input -> its value instead.
-    devices : float
-        The least number of devices that it fits on this way. [1]
-    """
-
-    changes: Mapping[str, float | str]
-    devices: float
-
-
 @dataclass(frozen=True, kw_only=True)
 class MemoryAnswer:
     """Memory need of a question, and the device it is compared with.
@@ -108,8 +84,6 @@ class MemoryAnswer:
     least_devices : float or None
         The least number of devices that hold it shared out in this way, None if none does, or if
         it fits and they were not sought. [1]
-    remedy : Remedy or None
-        What would make it fit where no number of devices is enough, if anything does.
     inputs, notices
         As in `Answer`.
     """
@@ -121,7 +95,6 @@ class MemoryAnswer:
     device: Device | None
     capacity_bytes: float | None
     least_devices: float | None
-    remedy: Remedy | None
     inputs: Mapping[str, SourcedNumber]
     notices: tuple[Notice, ...]
 
@@ -139,11 +112,16 @@ class MemoryAnswer:
 
 
 def answer_memory(
-    question: MemoryQuestion, catalog: Catalog, *, least: bool = True
+    question: MemoryQuestion,
+    catalog: Catalog,
+    *,
+    least: bool = True,
+    network: HeldNetwork | None = None,
 ) -> MemoryAnswer:
     """Answer one question.
 
-    Searches for the smallest device count if it does not fit, or if `least` is set.
+    Searches for the smallest device count if it does not fit, or if `least` is set. `network` is
+    the model of the question if it is known.
 
     Raises
     ------
@@ -155,32 +133,30 @@ def answer_memory(
     (False, 2.0)
     """
     _check(question)
-    network = find_network(question, catalog)
+    model = find_network(question, catalog) if network is None else Found(value=network)
     device = None if question.hardware is None else catalog.device(question.hardware)
     held = _capacity(device)
     capacity = held.value
     settled = Found(value=_usual(question))
     if capacity is not None:
-        ways = list(_ways_to_run(question, network.value, catalog))
+        ways = list(_ways_to_run(question, model.value, catalog))
         settled = _settled(question, ways, capacity)
     asked, question = question, settled.value
-    plan = _plan(question, network.value, catalog)
-    memory = _memory(question, network.value, plan.value, catalog)
-    covered = _covering(memory.value, asked, question, network.value, catalog, capacity)
-    found = of_all(covered, network, plan, memory, held, settled)
-    fewest, remedy = None, None
+    plan = _plan(question, model.value, catalog)
+    memory = _memory(question, model.value, plan.value, catalog)
+    covered = _covering(memory.value, asked, question, model.value, catalog, capacity)
+    found = of_all(covered, model, plan, memory, held, settled)
+    fewest = None
     if capacity is not None and (least or found.value.total_bytes.mid > capacity):
-        (fewest,) = _least_devices(question, network.value, plan.value, catalog, [capacity])
-        remedy = None if fewest else _remedy(question, network.value, catalog, capacity)
+        (fewest,) = _least_devices(question, model.value, plan.value, catalog, [capacity])
     return MemoryAnswer(
         question=question,
-        network=network.value,
+        network=model.value,
         plan=plan.value,
         memory=found.value,
         device=device,
         capacity_bytes=capacity,
         least_devices=fewest,
-        remedy=remedy,
         inputs=found.inputs,
         notices=tuple(dict.fromkeys(found.notices)),
     )
@@ -558,18 +534,3 @@ def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | Non
     """Least count of devices that fit their need, or None."""
     fitting = wanted[needed <= capacity_bytes]
     return float(fitting[0]) if fitting.size else None
-
-
-def _remedy(
-    question: MemoryQuestion, network: HeldNetwork, catalog: Catalog, capacity_bytes: float
-) -> Remedy | None:
-    """Mildest thriftier setting that fits on some number of devices."""
-    if question.inference:
-        return None
-    for changes in THRIFTIER:
-        asked = replace(question, **changes)
-        plan = _plan(asked, network, catalog).value
-        (least,) = _least_devices(asked, network, plan, catalog, [capacity_bytes])
-        if least is not None:
-            return Remedy(changes=changes, devices=least)
-    return None

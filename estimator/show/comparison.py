@@ -9,6 +9,7 @@ from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
 from estimator.core.messages import Names
 from estimator.core.units import in_percent
+from estimator.memory.savings import remedies
 from estimator.show.quantities import with_interval
 from estimator.show.text import TextTable
 from estimator.show.verdicts import remedy_text
@@ -23,9 +24,10 @@ def design_facts(answer: Answer, catalog: Catalog, names: Names) -> dict[str, di
         facts["memory"]["without_activations"] = memory.without_activations
         if memory.least_devices is not None:
             facts["memory"]["least_devices"] = memory.least_devices
-        if memory.remedy:
-            facts["memory"]["remedy"] = remedy_text(memory.remedy, names)
-            facts["memory"]["remedy_devices"] = memory.remedy.devices
+        for remedy in reversed(remedies(memory, catalog)):
+            facts["memory"]["remedy"] = remedy_text(remedy, names)
+            if remedy.more:
+                facts["memory"]["remedy_devices"] = remedy.devices
     if offers is not None:
         facts["price_offers"] = dict(vars(offers))
     return facts
@@ -71,7 +73,9 @@ def comparison_table(
     ]
     last = ["memory"] if designs else []
     return TextTable(
-        header=[*first, *heads.values(), *last], rows=cells, whole=[*heads.values()] * designs
+        header=[*first, *heads.values(), *last],
+        rows=cells,
+        whole=[*heads.values()] * designs,
     )
 
 
@@ -89,14 +93,12 @@ def _cell(report: Report, name: str, unknown: str) -> str:
 
 
 def _fullness(memory: Mapping[str, Any] | None) -> str:
-    """Format the memory use of each device, or how many devices would fit the model."""
+    """Format the memory use of each device, or how many devices fit the model."""
     if memory is None:
         return "unknown"
     missing = "without\nactivations" if memory["without_activations"] else ""
     if memory["fits"]:
         return f"fits {missing}".strip() + f",\n{in_percent(memory['share'])} full"
     still = f"too small even\n{missing}" if missing else "too small"
-    if "least_devices" in memory:
-        return f"{still},\n{memory['least_devices']:,.0f} hold it"
     needed = memory.get("remedy_devices")
-    return still if needed is None else f"{still},\n{needed:,.0f} hold it,\nrecomputing"
+    return still if needed is None else f"{still},\n{needed:,.0f} devices fit"

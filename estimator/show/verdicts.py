@@ -1,14 +1,13 @@
 """Verdict on whether a model fits in memory."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from estimator.answer.report import Report
 from estimator.core.messages import Names
 from estimator.core.units import GIB, human, in_percent
 
 if TYPE_CHECKING:
-    from estimator.memory.fit import Remedy
+    from estimator.memory.savings import Remedy
 
 MISSING = "without activations, which are not modelled"
 
@@ -30,13 +29,9 @@ def verdict(report: Report, names: Names) -> str:
         return f"probably fits{caveat}, but tightly: {of}, and up to {human(found['high'], 'B')}"
     caveat = f", even {MISSING}" if details["without_activations"] else ""
     fails = "does not fit" if found["low"] > capacity else "probably does not fit"
-    saving = format_changes(facts.get("fits_with", {}), names)
-    same = f"; fits with {saving}" if saving else ""
-    if facts["least_devices"] is None:
-        way = f": {remedy_text(details['remedy'], names)}" if details["remedy"] else ""
-        return f"{fails}{caveat}: {of}; not on any number of devices this way{same or way}"
-    least = f"{facts['least_devices']:,.0f} devices"
-    return f"{fails}{caveat}: {of}; needs at least {least}{same}"
+    ways = " or ".join(remedy_text(one, names) for one in details["remedies"])
+    remedy = f"fits {ways}" if ways else "no number of devices or saving of memory is enough"
+    return f"{fails}{caveat}: {of}; {remedy}"
 
 
 def places(devices: float) -> str:
@@ -49,15 +44,11 @@ def places(devices: float) -> str:
 
 
 def remedy_text(remedy: "Remedy", names: Names) -> str:
-    """Format the changes that make a model fit."""
-    plural = "" if remedy.devices == 1 else "s"
-    changes = format_changes(remedy.changes, names)
-    return f"with {changes} from {remedy.devices:,.0f} device{plural} on"
-
-
-def format_changes(changes: Mapping[str, Any], names: Names) -> str:
-    """Format changed inputs: `--zero 3 --recompute full` on the command line."""
+    """Format the changes that make a model fit: `on 43 devices with --recomputation full`."""
+    parts = [f"on {remedy.devices:,.0f} devices"] if remedy.more else []
     values = {
-        name: f"{value:g}" if isinstance(value, float) else value for name, value in changes.items()
+        name: f"{value:g}" if isinstance(value, float) else value
+        for name, value in remedy.changes.items()
     }
-    return " ".join(f"{names(name)} {value}" for name, value in values.items())
+    changes = " ".join(f"{names(name)} {value}" for name, value in values.items())
+    return " ".join((*parts, f"with {changes}") if changes else parts)

@@ -30,6 +30,7 @@ from estimator.memory.fit import answer_memory, fit_across_devices
 from estimator.memory.network import find_network, training_model
 from estimator.memory.plan import Model, ParameterGroup, Plan, Serving
 from estimator.memory.request import MemoryQuestion
+from estimator.memory.savings import remedies
 from estimator.memory.usage import Overhead, inference_memory, training_memory, with_overhead
 from estimator.networks.blocks import Attention, Mlp
 from estimator.networks.huggingface import architecture, model_ledger
@@ -622,7 +623,28 @@ def test_the_least_devices_hold_it_and_one_fewer_do_not(asked):
 def test_where_no_number_of_devices_is_enough_the_remedy_is():
     found = ask(params=70e9, hardware="h100", devices=8, zero=0)
     assert found.least_devices is None
-    assert remedy_text(found.remedy, in_python).startswith("with zero 3 from ")
+    (remedy,) = remedies(found, CATALOG)
+    assert remedy_text(remedy, in_python) == f"on {remedy.devices:.0f} devices with zero 3"
+    assert ask(params=70e9, hardware="h100", **remedy.inputs).fits
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "gpt-3", "hardware": "v100", "devices": 1024},
+        {"model": "gpt-3", "hardware": "h100"},
+        {"model": "gpt-3", "hardware": "h100", "devices": 40},
+        {"model": "gpt-3", "hardware": "v100", "recomputation": "none"},
+        {"model": "llama-2-7b", "hardware": "rtx-4090", "finetune": "lora", "micro_batch": 64},
+        {"model": "llama-2-70b", "hardware": "rtx-4090", "inference": True},
+    ],
+)
+def test_a_run_fits_with_each_remedy_that_is_named(asked):
+    found = ask(**asked)
+    named = remedies(found, CATALOG)
+    assert not found.fits and named
+    for remedy in named:
+        assert ask(**asked | dict(remedy.inputs)).fits
 
 
 def test_full_recomputation_and_eager_attention_move_the_right_way():

@@ -12,7 +12,7 @@ from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
 from estimator.web.compare.page import USUAL, Pinned, cells, differences, facts
-from estimator.web.estimate.fit import badge, fit_of
+from estimator.web.estimate.fit import badge
 from estimator.web.hardware import page as hardware_page
 from estimator.web.hardware.page import devices
 from estimator.web.shared.url_state import data_version
@@ -130,7 +130,8 @@ def test_the_table_has_a_row_for_each_quantity_and_scenario():
 def test_memory_and_the_offers_behind_each_price_are_compared():
     rows = rows_of(visited("compare", a=A.replace("=64", "=1"), b=B + "&price=2"))
     (small, _mark), (large, _mark) = rows["Memory"]
-    assert small.startswith("does not fit in memory") and "2 devices or more" in small
+    assert small.startswith("does not fit on one NVIDIA H100")
+    assert small.endswith("; fits with “Devices” 2")
     assert large.startswith("fits in memory")
     (several, _mark), (given, _mark) = rows["Offers behind the price"]
     listed = [price for price in CATALOG.prices("h100-sxm") if price.kind == "on-demand"]
@@ -143,10 +144,9 @@ def test_memory_and_the_offers_behind_each_price_are_compared():
 def test_a_need_of_memory_without_activations_says_so():
     path = ROOT / "tests" / "golden" / "networks" / "rtdetr-r50vd.json"
     scenario = Scenario(config=str(path), samples=1e7, hardware="h100", devices=1.0)
-    fit = fit_of(answer_scenario(scenario, CATALOG), CATALOG)
-    assert re.fullmatch(r"fits in .*, without activations, which are not modelled", badge(fit))
-    counted = fit_of(answered(devices=64.0), CATALOG)
-    assert "activations" not in badge(counted)
+    verdict = badge(answer_scenario(scenario, CATALOG), CATALOG)
+    assert re.fullmatch(r"fits in .*, without activations, which are not modelled", verdict)
+    assert "activations" not in badge(answered(devices=64.0), CATALOG)
 
 
 def test_a_link_of_another_kind_is_reported_and_the_rest_is_shown():
@@ -217,6 +217,6 @@ def test_a_link_of_nothing_that_is_read_is_said_to_show_the_default():
 
 def test_a_remedy_is_the_one_of_the_page_estimate():
     page = visited("compare", a="preset=gpt-3&hardware=v100", b="preset=gpt-3&hardware=h100")
-    remedy = "43 devices or more, and recompute all activations"
+    remedy = "fits with “Devices” 43 and “Activations recomputed” full"
     assert rows_of(page)["Memory"][1][0].endswith(remedy)
     assert remedy in text_of(visited("estimate", preset="gpt-3", hardware="h100"))

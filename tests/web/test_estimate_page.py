@@ -584,15 +584,17 @@ def test_fine_tuning_opens_on_an_owned_card_at_home_with_qlora_in_the_link():
     page.selectbox(key="estimate_finetune").select("full").run()
     assert "finetune=full" in marker(healthy(page))
     assert "does not fit" in body(page)
-    assert re.search("LoRA: train adapters only; [2-9] devices or more<", body(page))
+    assert re.search("fits with “Fine-tuning” lora.*, or with “Devices” [2-9]<", body(page))
 
 
 def test_what_makes_a_run_fit_names_no_more_devices_than_are_needed():
     plain = "preset=llama-3-8b&tokens=5e7&hardware=rtx-4090&devices=1&finetune={}"
-    several = body(opened(plain.format("full")))
-    assert "QLoRA, and recompute all activations; 5 devices or more, and recompute" in several
+    hosted = body(opened(plain.format("full")))
+    assert "recomputing, with optimizer states in host memory" in hosted
+    several = body(opened(f"{plain.format('full')}&recomputation=full"))
+    assert "fits with “Fine-tuning” lora, or with “Devices” 5<" in several
     alone = body(opened(plain.format("qlora")))
-    assert "does not fit" in alone and "or more, and recompute" not in alone
+    assert "fits in memory" in alone and "recomputing all activations" in alone
 
 
 def test_a_scenario_is_taken_further_with_its_numbers():

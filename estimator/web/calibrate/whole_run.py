@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from estimator.answer.design_facts import memory_too_small
+from estimator.answer.design_facts import EXCEEDS_MEMORY, with_memory
 from estimator.answer.notices import LAUNCH_BOUND
 from estimator.answer.run_forecast import OTHERS
 from estimator.answer.scenario_estimate import Answer, answer_scenario, answer_scenarios
@@ -246,9 +246,9 @@ def _rows(
 
 
 def _too_small(answer: Answer) -> list[Notice]:
-    """Return the notices that the program does not fit in memory, empty if unknown."""
-    fits_not = [one for one in answer.notices if one.code == DOES_NOT_FIT]
-    return [*fits_not, *memory_too_small(answer, open_catalog())]
+    """Return the notice that the program does not fit in memory, empty if it does or is unknown."""
+    notices = with_memory(answer, open_catalog())
+    return [one for one in notices if one.code in (DOES_NOT_FIT, *EXCEEDS_MEMORY)]
 
 
 def _own(program: Program, question: Scenario) -> Answer | ValueError:

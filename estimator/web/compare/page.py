@@ -23,7 +23,7 @@ from estimator.runs.store_state import State, store_state
 from estimator.show.values import as_json
 from estimator.system.data_folder import data_directory
 from estimator.web.estimate import text as words
-from estimator.web.estimate.fit import badge, fit_of
+from estimator.web.estimate.fit import badge
 from estimator.web.estimate.link import answer_link
 from estimator.web.estimate.pins import LETTERS as PLACES
 from estimator.web.estimate.pins import pinned_query
@@ -188,12 +188,11 @@ def _pinned(letter: str, link: str, _language: str, _runs: State) -> Pinned:
     """One scenario, cached by link."""
     catalog = open_catalog()
     answer, notices = answer_link(query_of(link), catalog)
-    fit = fit_of(answer, catalog)
     return Pinned(
         letter=letter,
         link=urlencode(query_of(link)),
         answer=answer,
-        memory=_("unknown") if fit is None else "; ".join((badge(fit), *fit.remedies)),
+        memory=badge(answer, catalog) or _("unknown"),
         notices=tuple(f"{letter}: {notice}" for notice in notices),
     )
 

@@ -13,7 +13,6 @@ from estimator.answer.published_run import published_run, words_of_run
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.answer.training_report import equivalents, training_report
 from estimator.catalog import Catalog
-from estimator.core.units import human_percent
 from estimator.question.scenario import INPUTS
 from estimator.show.phrases import as_much, measured_line
 from estimator.show.values import as_json
@@ -23,7 +22,7 @@ from estimator.web.estimate import text as words
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
 from estimator.web.estimate.examples import EXAMPLES
-from estimator.web.estimate.fit import MOST_USED, badge, batches, fit_of
+from estimator.web.estimate.fit import badge, batch_rows, batches
 from estimator.web.estimate.further import further_links
 from estimator.web.estimate.inputs import (
     DEFAULT,
@@ -225,16 +224,13 @@ def _batches(answer: Answer, catalog: Catalog) -> None:
     if not found:
         style.caption(_("The memory of this run is not modelled: name its model and its device."))
         return
-    fitting = [batch for batch, share in found if share <= MOST_USED]
-    text = _("Up to {count} sequences at a time on each device fit, at this recomputation.")
+    fitting = [batch for batch, memory in found if memory.fits]
+    text = _("Up to {count} sequences at a time on each device fit.")
     if not fitting:
         text = _("Not even one sequence at a time fits: see the remedies above.")
     style.caption(text.format(count=max(fitting, default=0)))
-    rows = [
-        (str(batch), human_percent(share), _("yes") if share <= MOST_USED else _("no"))
-        for batch, share in found
-    ]
-    draw_table((_("Sequences at a time"), _("memory used"), _("fits on the device")), rows)
+    heads = (_("Sequences at a time"), _("memory used"), _("fits on the device"))
+    draw_table(heads, batch_rows(found))
 
 
 def _share(answer: Answer, query: Mapping[str, str]) -> None:
@@ -351,11 +347,8 @@ def _assumed(answer: Answer) -> list[str]:
 
 def _badges(answer: Answer) -> Iterator[str]:
     """Yield the badges: fit and plausibility."""
-    fit = fit_of(answer, open_catalog())
-    if fit is not None:
-        yield badge(fit)
-        if fit.remedies:
-            yield _("cheapest remedy: {what}").format(what="; ".join(fit.remedies))
+    if verdict := badge(answer, open_catalog()):
+        yield verdict
     if float(answer.estimate["wall_hours"].mid) > LONGEST_H:
         yield _("over 100 years: use more devices or less work")
     if any(notice.code == LAUNCH_BOUND for notice in answer.notices):

@@ -8,6 +8,7 @@ from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
 from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.units import amount, human_count
+from estimator.memory.training_state import DOES_NOT_FIT
 from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.question.scenario import Scenario
 from estimator.show.notices import by_weight
@@ -137,7 +138,8 @@ def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
     yield from shown_all(
         one
         for one in by_weight(answer.notices, answer.estimate.quantities)
-        if one.code != "no_effect" or chosen.get(one.field) != getattr(usual, one.field)
+        if one.code != DOES_NOT_FIT  # the badge says what would fit
+        and (one.code != "no_effect" or chosen.get(one.field) != getattr(usual, one.field))
     )
 
 

@@ -8,9 +8,8 @@ import streamlit as st
 
 from estimator.catalog import Device
 from estimator.catalog.records import Record
-from estimator.core.units import human, significant
+from estimator.core.units import GIB, human, significant
 from estimator.question.hardware import TRAINING_PRECISIONS
-from estimator.web.estimate.fit import GIB
 from estimator.web.shared import charts, figures, share, style, ticks, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look

@@ -6,13 +6,13 @@ from functools import lru_cache
 from html import escape
 from urllib.parse import urlencode
 
+from estimator.answer.design_facts import memory_of_run
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.question.scenario import Scenario, link
 from estimator.runs.store_state import State, store_state
 from estimator.studies.prompts.answer import equivalents
 from estimator.studies.prompts.question import PromptQuestion
 from estimator.system.data_folder import data_directory
-from estimator.web.estimate.fit import fit_of
 from estimator.web.estimate.inputs import FINETUNE
 from estimator.web.question.page import answered as answered_prompt
 from estimator.web.report.page import PARAMETERS as REPORT
@@ -133,8 +133,9 @@ def _finetuning() -> Card:
     answer = answer_scenario(FINETUNE, catalog)
     low, high = (float(bound) for bound in answer.estimate["wall_hours"].interval())
     time = result("wall_hours", float(answer.estimate["wall_hours"].mid))
-    fit = fit_of(answer, catalog)
-    held = _("fits, {time}") if fit is not None and fit.fits else _("does not fit, {time}")
+    memory = memory_of_run(answer, catalog, least=False)
+    fits = memory is not None and memory.fits
+    held = _("fits, {time}") if fits else _("does not fit, {time}")
     cost = answer.estimate["cost_usd"]
     return Card(
         question=_("Fine-tune {name} on my GPU").format(

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from estimator.core.units import significant
+from estimator.core.units import GIB, human_capacity, significant
 from estimator.memory.fit import DeviceFit
 from estimator.networks.ledger import Ledger
-from estimator.web.estimate.fit import GIB, capacity
 from estimator.web.models.described import Described
 from estimator.web.models.inputs import USES
 from estimator.web.shared import charts, figures, plots, style, ticks, widgets
@@ -187,7 +186,7 @@ def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
     mid = float(fit.share.mid)
     if mid <= FULL:
         text = _("{share} of {held}").format(
-            share=amount(mid, "share"), held=localised(capacity(fit.capacity_bytes))
+            share=amount(mid, "share"), held=localised(human_capacity(fit.capacity_bytes))
         )
     elif fit.least_devices is None:
         text = _("too small in any number")
