@@ -2,7 +2,6 @@
 
 import html
 import io
-import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,6 @@ from estimator.catalog import Catalog
 from estimator.validation.energy import energy_scores, measured_power
 from estimator.validation.held_out import earlier_scores, stored_scores, validation_report
 from estimator.validation.memory import memory_cases, memory_groups
-from estimator.web.accuracy import charts as accuracy_figures
 from estimator.web.accuracy import groups as accuracy_groups
 from estimator.web.accuracy import score_tables
 from estimator.web.accuracy import tables as accuracy_tables
@@ -25,14 +23,11 @@ from estimator.web.accuracy import text as accuracy_words
 from estimator.web.accuracy.groups import percent
 from estimator.web.accuracy.page import PARAMETERS, kinds
 from estimator.web.shared import language
-from estimator.web.shared.charts import DARK, LIGHT, Look
 from estimator.web.shared.share import csv
 from tests.web.markup import alts, body, healthy, notices, query_of
-from tests.web.vega_lite import check_layered
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
-SECTIONS = ("runs", "errors", "groups", "worst", "change", "memory", "serving")
 
 
 @pytest.fixture(scope="module")
@@ -122,21 +117,6 @@ def test_a_link_filters_everything_and_stays(report, query):
     assert f'data-run="{html.escape(worst, quote=True)}"' in body(page)
 
 
-def test_moving_a_filter_writes_the_link_and_going_back_undoes(report):
-    page = opened()
-    assert dict(page.query_params) == {}
-    page.selectbox(key="accuracy_work").set_value("vision").run()
-    first = query_of(page)
-    assert set(first) == {"work", "device", "from", "to", "by"}
-    page.selectbox(key="accuracy_device").set_value("v100").run()
-    count = select(report, "work=vision&device=v100").scores["all"][0].count
-    assert f"{count} published runs of vision on V100" in text(healthy(page))
-    for name, value in first.items():
-        page.query_params[name] = value
-    page.run()
-    assert page.selectbox(key="accuracy_device").value == "all"
-
-
 def test_years_are_a_filter_like_the_others(report):
     page = opened()
     page.slider(key="accuracy_to").set_value(2019).run()
@@ -145,36 +125,11 @@ def test_years_are_a_filter_like_the_others(report):
     assert f"{count} published runs from 2019 to 2021" in text(healthy(page))
 
 
-@pytest.mark.parametrize(
-    ("query", "reported"),
-    [
-        ("work=cooking", "cooking"),
-        ("device=abacus", "abacus"),
-        ("from=1066", "adjusted from 1066"),
-        ("by=mood", "mood"),
-        ("colour=blue", "colour"),
-    ],
-)
-def test_a_bad_link_is_reported_and_still_answered(query, reported):
-    page = opened(query)
-    assert reported.lower() in notices(page)
-    assert len(alts(page)) == 2
-    page.selectbox(key="accuracy_work").set_value("vision").run()
-    assert not notices(page)
-
-
 def test_where_no_run_is_left_the_page_says_so():
     page = opened("work=speech&device=blackwell")
     assert "No published run is left" in text(page)
     page.selectbox(key="accuracy_device").set_value("all").run()
     assert "published run" in text(healthy(page)) and "No published" not in text(page)
-
-
-@pytest.mark.parametrize("section", SECTIONS)
-def test_a_link_can_ask_for_one_section(section):
-    page = opened(f"show={section}&fs=1.4")
-    assert len(alts(page)) == {"runs": 1, "errors": 1}.get(section, 0)
-    assert "Take it along" not in [title.value for title in page.subheader]
 
 
 def test_every_kind_of_work_and_device_can_be_chosen(report):
@@ -204,10 +159,6 @@ def test_the_reasons_rest_on_all_runs_and_not_on_those_chosen(report):
     assert report.published.rows[worst]["name"] in text(opened())
 
 
-def test_a_note_keeps_what_is_known_and_drops_remarks_among_collectors():
-    assert accuracy_words.note({"notes": "Small kernels. CHECK: low MFU."}) == "Small kernels."
-
-
 def test_each_run_is_one_mark_and_there_are_few(report):
     table = accuracy_groups.runs_table(report, CATALOG)
     assert len(table) == len(report.published.rows) <= 1000
@@ -216,21 +167,6 @@ def test_each_run_is_one_mark_and_there_are_few(report):
     assert set(table["class"]) == set(accuracy_groups.CLASSES)
     worst = table.iloc[0]
     assert worst["run"].startswith(report.run_rows()[0]["name"])
-
-
-@pytest.mark.parametrize("look", [Look(), Look(dark=True), Look(scale=1.4)])
-def test_the_specifications_are_valid_and_in_the_theme(look):
-    runs = accuracy_figures._runs(look, (1.0, 10.0))
-    errors = accuracy_figures._errors(look)
-    for spec in (runs, errors):
-        check_layered(spec)
-        text = json.dumps(spec)
-        assert (DARK if look.dark else LIGHT)["muted"] in text
-    points = runs["layer"][-1]["encoding"]
-    assert points["color"]["field"] == points["shape"]["field"] == "class"
-    assert len(set(points["shape"]["scale"]["range"])) == len(accuracy_groups.CLASSES)
-    used = {channel["field"] for channel in points["tooltip"]}
-    assert {"run", "device", "ratio", "source"} <= used
 
 
 def test_the_files_hold_what_the_page_shows(report):

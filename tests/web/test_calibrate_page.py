@@ -2,7 +2,6 @@
 
 import dataclasses
 import html
-import json
 import re
 import subprocess
 import sys
@@ -18,8 +17,7 @@ from estimator.calibration.posterior import cells, power_cells, residuals
 from estimator.catalog import Catalog
 from estimator.measure.host_id import host_id
 from estimator.question.scenario import Scenario
-from estimator.runs import open_store, store_path
-from estimator.web.calibrate import charts as calibrate_figures
+from estimator.runs import store_path
 from estimator.web.calibrate import live as calibrate_live
 from estimator.web.calibrate import tables as calibrate_tables
 from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
@@ -31,14 +29,11 @@ from estimator.web.calibrate.whole_run import (
     whole_run,
 )
 from estimator.web.shared import language
-from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
 from tests.web.markup import alts, body, healthy, notices, query_of
-from tests.web.vega_lite import check_layered
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
-SECTIONS = ("live", "picture", "whole", "power", "residuals", "next", "runs")
 
 
 @pytest.fixture(autouse=True)
@@ -270,50 +265,11 @@ def test_a_link_chooses_device_and_format_and_stays():
     assert any(line.endswith(f"&{query}") and "?v=1&d=" in line for line in commands(page))
 
 
-def test_moving_a_control_writes_the_link_and_going_back_undoes():
-    store(*several())
-    page = opened()
-    assert query_of(page) == {}
-    page.segmented_control(key="calibrate_precision").set_value("tf32").run()
-    first = query_of(healthy(page))
-    assert first == {"device": "h100-sxm", "precision": "tf32"}
-    page.selectbox(key="calibrate_device").set_value("b200").run()
-    assert query_of(healthy(page))["device"] == "b200"
-    for name, value in first.items():
-        page.query_params[name] = value
-    page.run()
-    assert page.selectbox(key="calibrate_device").value == "h100-sxm"
-
-
 def test_a_format_that_the_next_device_has_not_gives_way():
     store(*several())
     page = opened("device=h100-sxm&precision=tf32")
     page.selectbox(key="calibrate_device").set_value("v100-sxm2-16").run()
     assert query_of(healthy(page)) == {"device": "v100-sxm2-16", "precision": "fp16"}
-
-
-@pytest.mark.parametrize(
-    ("query", "specified"),
-    [
-        ("device=abacus", "abacus"),
-        ("device=h100-sxm&precision=fp3", "fp3"),
-        ("colour=blue", "colour"),
-    ],
-)
-def test_a_bad_link_is_reported_and_still_answered(query, specified):
-    store(*several())
-    page = opened(query)
-    assert specified.lower() in notices(page)
-    assert len(alts(page)) == 3
-
-
-@pytest.mark.parametrize("section", SECTIONS)
-def test_a_link_can_ask_for_one_section(section):
-    store(*several())
-    page = opened(f"show={section}&fs=1.4")
-    assert len(alts(page)) == {"picture": 1, "power": 1, "residuals": 1}.get(section, 0)
-    assert "Take it along" not in [title.value for title in page.subheader]
-    assert len(page.dataframe) == (section == "runs")
 
 
 def test_the_whole_page_speaks_german():
@@ -417,21 +373,6 @@ def test_a_modelled_power_does_not_count():
     known, device = h100()
     assert power_cells(known, device, "bf16") == []
     assert "No meter has measured the power of NVIDIA H100" in text(opened("show=power"))
-
-
-@pytest.mark.parametrize("look", [Look(), Look(dark=True), Look(scale=1.4)])
-def test_the_specifications_are_valid_and_in_the_theme(look):
-    specs = (
-        calibrate_figures._cells(look, "share"),
-        calibrate_figures._cells(look, "power"),
-        calibrate_figures._residuals(look, tuple(GROUP_NAMES.values())),
-        calibrate_figures._courses(look, ("gpu:0", "cpu")),
-    )
-    for spec in specs:
-        check_layered(spec)
-        assert (DARK if look.dark else LIGHT)["muted"] in json.dumps(spec)
-    points = specs[2]["layer"][-1]["encoding"]
-    assert len(set(points["shape"]["scale"]["range"])) == len(GROUP_NAMES)
 
 
 def test_many_samples_become_few_points():
@@ -545,9 +486,3 @@ def test_no_page_starts_a_command():
     for source in sources:
         code = source.read_text(encoding="utf-8")
         assert "subprocess" not in code and "os.system" not in code, source.name
-
-
-def test_a_store_of_nobody_is_not_opened_for_writing(data):
-    opened()
-    with open_store() as kept:
-        assert kept.runs() == []

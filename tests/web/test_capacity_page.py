@@ -84,12 +84,6 @@ def test_a_plan_opens_on_serve_with_its_devices_and_its_rate():
     assert float(query["devices"]) in (1.0, 2.0, 4.0)
 
 
-def test_the_slide_stands_alone():
-    page = visited("capacity", **FEW, show="plans", fs="1.4")
-    assert "Llama 3.1 8B for 200 users" in text_of(page)
-    assert not page.code
-
-
 def test_goals_that_no_design_meets_show_the_nearest_one():
     text = text_of(visited("capacity", **FEW, latency="0.1"))
     assert "No plan keeps all limits with 80%. The nearest does with" in text
@@ -112,12 +106,6 @@ def test_an_emptied_number_of_users_keeps_the_last_result_and_says_so():
     assert "“Users” is empty" in text and "last valid input" in text
     page.text_input(key="capacity_latency").set_value("").run()
     assert "latency=&" in page.code[1].value
-
-
-def test_a_bad_link_is_adjusted_and_said():
-    text = text_of(visited("capacity", **FEW, latency="soon", percentile="95", site="nowhere"))
-    assert "“latency” is not a number" in text
-    assert "“percentile” is 95" in text and "“site” is nowhere" in text
 
 
 def test_measured_loads_correct_the_plans_until_they_are_ignored():

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import tomllib
 from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -15,14 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.question.inputs import read_number
 from estimator.question.scenario import INPUTS, Scenario, from_link, link
 from estimator.show.quantities import amount as as_text
 from estimator.web.estimate.calibrated import applied_runs, summary
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL
 from estimator.web.shared.frame import MOST_CONTROLS
-from estimator.web.shared.url_state import short_number
 from tests.measured_runs import several, store
 from tests.web.markup import alts, body, healthy, notices, text_of, visited
 
@@ -254,17 +251,6 @@ def test_devices_left_open_are_one_that_is_assumed():
     assert again.number_input(key="estimate_devices").value is None
 
 
-def test_going_back_undoes():
-    page = opened()
-    page.number_input(key="estimate_devices").set_value(8).run()
-    before = dict(page.query_params)
-    page.number_input(key="estimate_devices").set_value(16).run()
-    for name, value in before.items():
-        page.query_params[name] = value
-    page.run()
-    assert page.number_input(key="estimate_devices").value == 8
-
-
 def test_a_request_sent_before_the_address_was_written_does_not_undo():
     page = opened()
     page.number_input(key="estimate_devices").set_value(8).run()
@@ -367,22 +353,10 @@ def test_an_impossible_run_keeps_its_result_and_says_so():
     assert "years" in figure(page, "wall_hours")
 
 
-def test_owning_costs_otherwise_than_renting():
-    query = "params=7e9&tokens=2e12&hardware=h100&devices=64&pay="
-    assert figure(opened(query + "own"), "cost_usd") != figure(opened(query + "rent"), "cost_usd")
-
-
 def test_a_run_given_as_hours_has_an_exact_time_and_no_comparison():
     page = opened("device_hours=1000&hardware=a100-sxm-80&devices=8")
     assert "exactly, as given" in figure(page, "wall_hours")
     assert "has no prediction on other devices" in body(page)
-
-
-def test_the_comparison_chosen_is_in_the_link():
-    page = opened()
-    page.segmented_control(key="estimate_view").set_value("cost_usd").run()
-    assert page.query_params["view"] == "cost_usd"
-    assert any("$" in text for text in alts(healthy(page)))
 
 
 def test_a_link_can_ask_for_one_chart_in_large_type():
@@ -410,16 +384,6 @@ def test_every_number_names_its_source_one_click_away():
 def test_messages_speak_of_controls_and_not_of_options():
     for query in ("preset=gpt-3&hardware=v100", "flop=1e15&hardware=edge-tpu"):
         assert "--" not in text_of(opened(query))
-
-
-@given(st.floats(1e-12, 1e30))
-def test_numbers_are_shown_as_they_can_be_typed_again(value):
-    assert read_number("", short_number(value)) == value
-
-
-def test_the_collector_does_not_run_after_every_script():
-    config = tomllib.loads((APP.parent / ".streamlit/config.toml").read_text())
-    assert config["runner"]["postScriptGC"] is False
 
 
 def test_an_uploaded_config_is_read_like_a_pasted_one():

@@ -46,12 +46,6 @@ def test_limits_that_no_design_keeps_show_the_nearest_one():
     assert "10% more of any one limit does not make a plan possible" in text
 
 
-def test_a_bad_link_of_plan_is_adjusted_and_said():
-    _body, text = opened("plan", budget="much", aim="fun", show="plans", fs="1.4")
-    assert "“budget” is not a number" in text
-    assert "“aim” is fun" in text
-
-
 def test_explore_says_what_moves_the_answer_most():
     _body, text = opened("explore")
     assert re.search(r"What moves it most: Hardware, from .* to ", text)

@@ -8,39 +8,11 @@ import pytest
 
 from estimator.studies.claims.ledger import RECOMPUTED
 from estimator.web.shared import language, share
-from estimator.web.site_map import PAGES
 from tests.web.markup import text_of, visited
-
-PATHS = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises", "method")
 
 
 def opened(path, query=""):
     return visited(path, **dict(parse_qsl(query)))
-
-
-def slides():
-    return [(page.path, show) for page in PAGES if page.path in PATHS for show in page.slides]
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_page_opens_without_a_query_and_says_something(path):
-    page = opened(path)
-    equations = [one.value for one in page.code if not one.value.startswith("http")]
-    assert len(" ".join([text_of(page), *equations])) > 300
-
-
-@pytest.mark.parametrize(("path", "show"), slides())
-@pytest.mark.parametrize("lang", ["en", "de"])
-def test_every_slide_opens_in_every_language(path, show, lang):
-    page = opened(path, f"show={show}&fs=1.4&lang={lang}")
-    assert "Share and export" not in [one.value for one in page.subheader]
-    assert text_of(page)
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_bad_link_is_adjusted_and_said(path):
-    page = opened(path, "claim=nonsense&hardware=nonsense&nonsense=1&layers=-5&amount=x")
-    assert "“nonsense”" in text_of(page)
 
 
 @pytest.mark.parametrize("claim", RECOMPUTED)

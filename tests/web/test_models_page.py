@@ -17,7 +17,6 @@ from tests.web.markup import body, healthy, text_of, visited
 
 CATALOG = Catalog.open()
 GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}
-SLIDES = ("figures", "ledger", "cache", "fit", "terms")
 
 
 def marker(page):
@@ -37,13 +36,6 @@ def test_a_known_model_says_its_parameters_and_where_it_fits():
     assert "8.03 billion parameters" in text_of(page)
     assert f"{ledger.terms['mlp/up'].params:,}" in text_of(page)
     assert "It fits on one NVIDIA H100 SXM5 80GB, 20." in text_of(page)
-
-
-@pytest.mark.parametrize("show", SLIDES)
-def test_every_slide_stands_alone(show):
-    page = visited("models", show=show, fs="1.4")
-    assert "Llama 3.1 8B" in text_of(page)
-    assert not page.code
 
 
 def test_a_model_is_found_by_its_name_on_the_hub():
@@ -123,10 +115,6 @@ def test_a_need_of_memory_without_activations_says_so():
     caveat = "Activations are not modelled and not included."
     assert caveat in text_of(visited("models", model="resnet-50"))
     assert caveat not in text_of(visited("models", model="llama-3.1-8b"))
-
-
-def test_the_page_speaks_german():
-    assert "8,03 Milliarden Parameter" in text_of(visited("models", lang="de"))
 
 
 @pytest.mark.parametrize("said", [{"inference": True}, {}, {"finetune": "qlora"}])

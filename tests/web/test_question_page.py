@@ -73,17 +73,6 @@ def test_more_times_a_day_are_more_a_year_and_the_same_a_question():
     assert float(yearly[1]) == pytest.approx(10 * float(yearly[0]), rel=0.02)
 
 
-@pytest.mark.parametrize("show", ["answer", "stated", "tasks", "year"])
-def test_every_slide_stands_alone(show):
-    page = visited("question", show=show, fs="1.4")
-    assert text_of(page) and not page.code
-
-
-def test_it_speaks_german():
-    text = text_of(visited("question", lang="de"))
-    assert "Eine kurze Frage braucht 0," in text and "LED-Lampe mit 10 W" in text
-
-
 def test_an_uploaded_file_of_usage_is_summed_up_and_is_not_in_the_link():
     page = visited("question")
     page.session_state["fold_usage"] = True

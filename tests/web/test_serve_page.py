@@ -31,8 +31,6 @@ LOADED = MeasuredRun(
 )
 """A slow load of the model and the device that the page opens with."""
 
-SLIDES = ("figures", "curve", "api", "energy")
-
 
 def opened(**query):
     page = visited("serve", **query)
@@ -46,13 +44,6 @@ def test_the_page_answers_in_its_first_sentence():
         r"Llama 3.1 8B in bf16 on one NVIDIA H100 SXM5 80GB, concurrency 32",
         text,
     )
-
-
-@pytest.mark.parametrize("show", SLIDES)
-def test_every_slide_stands_alone(show):
-    page, text = opened(show=show, fs="1.4")
-    assert text
-    assert not page.code
 
 
 def test_a_model_that_does_not_fit_is_refused_with_the_devices_that_hold_it():
@@ -124,17 +115,6 @@ def test_the_site_and_the_rent_are_set_where_the_assumption_names_their_controls
     _page, refused = opened(pue="0.5")
     assert "“pue” must be between 1 and 10, got 0.5" in refused
     assert "PUE unknown here" in refused
-
-
-def test_a_bad_link_is_adjusted_and_said():
-    _page, text = opened(model="nonsense", concurrency="x", devices="-3")
-    assert "“nonsense” is not on record" in text
-    assert "“concurrency” is not a number" in text
-
-
-def test_a_name_that_no_link_has_is_quoted_as_the_language_does():
-    _page, text = opened(lang="de", nothing="1")
-    assert "„nothing“ kennt diese Seite nicht" in text
 
 
 def test_a_link_shows_the_set_up_that_it_names():

@@ -4,55 +4,42 @@ import http.client
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from estimator.cli import main
 from estimator.cli.app import OPEN, is_loopback, reachable
-from tests.benchmarks.app import Session, server
+from tests.benchmarks.app import Session, server, wait_for
 from tests.in_process import run_apart
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_settings_bound_uploads_and_hide_tracebacks_from_visitors():
+def test_the_settings_bound_uploads_hide_tracebacks_and_spare_the_collector():
+    options = ("server.maxUploadSize", "client.showErrorDetails", "client.allowedOrigins")
     script = (
         "from streamlit.config import get_option\n"
-        "print(get_option('server.maxUploadSize'), get_option('client.showErrorDetails'))\n"
-        "print(get_option('client.allowedOrigins'))"
+        f"print(*map(get_option, {(*options, 'runner.postScriptGC')}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["10", "none", "[]"]
+    assert done.stdout.split() == ["10", "none", "[]", "False"]
 
 
 def test_a_public_host_is_an_allowed_origin_and_no_other_name_is():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "estimator", "app", "--no-browser", "--port", str(port)]
     command += ["--public-host", "watts.example.org"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as app:
         try:
-            wait_until_healthy(port)
+            wait_for(f"http://127.0.0.1:{port}", app)
             assert handshake(port, "https://watts.example.org") == 101
             assert handshake(port, "https://elsewhere.example.org") == 403
         finally:
             app.terminate()
-
-
-def wait_until_healthy(port):
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        with suppress(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
-            return
-        time.sleep(0.1)
-    pytest.fail("the app does not answer")
 
 
 def handshake(port, origin):
