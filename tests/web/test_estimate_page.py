@@ -209,6 +209,8 @@ def test_a_copied_link_leaves_nothing_to_defaults():
         ("v=9&params=7e9&tokens=2e12&hardware=h100", "version 9"),
         ("params=7e9&tokens=2e12&hardware=h100&colour=blue", "colour"),
         ("pay=barter&params=7e9&tokens=2e12&hardware=h100", "barter"),
+        ("params=7e9&tokens=1e12&hardware=h100&interval=0", "between 0 and 1, got 0"),
+        ("params=7e9&tokens=1e12&hardware=h100&devices=0", "“devices” must be positive, got 0"),
     ],
 )
 def test_a_bad_link_is_reported_and_still_answered(query, reported):

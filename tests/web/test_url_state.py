@@ -20,6 +20,7 @@ from estimator.web.shared.url_state import (
     versioned,
     widget_key,
 )
+from tests.web.markup import notices, query_of, visited
 
 CODEC = LinkParameters(
     "trial",
@@ -119,3 +120,10 @@ def test_a_link_carries_its_versions_and_another_one_is_reported():
 @given(st.floats(1e-12, 1e30))
 def test_numbers_are_written_as_they_can_be_typed_again(value):
     assert math.isclose(read_number("", short_number(value)), value, rel_tol=0)
+
+
+def test_a_part_of_a_link_that_is_too_long_is_named():
+    page = visited("serve", hardware="b200", config="x" * LONGEST_QUERY)
+    said = "this link is longer than 20000 characters, so a part is ignored: “config”"
+    assert said in notices(page)
+    assert query_of(page)["hardware"] == "b200"

@@ -288,15 +288,15 @@ def complete(scenario: Scenario, catalog: Catalog) -> Scenario:
         preset=None if preset is None else preset.id,
         hardware=device.id,
         site=None if scenario.site is None else catalog.place(scenario.site).id,
-        devices=scenario.devices or _usual_devices(preset, device),
+        devices=_usual_devices(preset, device) if scenario.devices is None else scenario.devices,
         precision=named_precision(scenario.precision or "", device)
         or usual_precision(device, preset),
-        calibration=scenario.calibration or DEFAULT.calibration,
-        attempts=scenario.attempts or DEFAULT.attempts,
-        price_kind=scenario.price_kind or DEFAULT.price_kind,
-        pay=scenario.pay or DEFAULT.pay,
-        interval=scenario.interval or DEFAULT.interval,
+        **{name: getattr(DEFAULT, name) for name in SHOWN if getattr(scenario, name) is None},
     )
+
+
+SHOWN = ("calibration", "attempts", "price_kind", "pay", "interval")
+"""Fields with a default that a control shows."""
 
 
 SETTING = frozenset(("entry", "way", "preset", "hardware"))

@@ -228,7 +228,8 @@ class LinkParameters:
         value, notices = self.from_link(query)
         known = {*VERSIONS, *KEPT, *self.names()}
         unknown = [name for name in query if name not in known]
-        notices = [*_versions(query), *notices, *_unknown(unknown)]
+        left_out = [name for name in st.query_params if name not in query]
+        notices = [*_versions(query), *notices, *_unknown(unknown), *_too_long(left_out)]
         state[self._place] = memory = VisitMemory(asked=value, seen=dict(query), notices=notices)
         self._show(memory, value, state)
         return memory
@@ -490,12 +491,20 @@ def _versions(query: Query) -> list[str]:
 
 def _unknown(names: list[str]) -> list[str]:
     """Notice on unknown names in a link."""
-    if not names:
-        return []
-    first = ", ".join(_("“{label}”").format(label=shortened(name)) for name in names[:3])
-    rest = len(names) - 3
-    more = ngettext(" and {n} more", " and {n} more", rest).format(n=rest) if rest > 0 else ""
     text = ngettext(
         "{names} is unknown to this page", "{names} are unknown to this page", len(names)
     )
-    return [text.format(names=first + more)]
+    return [text.format(names=_few(names))] if names else []
+
+
+def _too_long(names: list[str]) -> list[str]:
+    """Notice on the names that an oversized link loses."""
+    text = _("this link is longer than {longest} characters, so a part is ignored: {names}")
+    return [text.format(longest=LONGEST_QUERY, names=_few(names))] if names else []
+
+
+def _few(names: list[str]) -> str:
+    """First names in quotes, and how many more there are."""
+    first = ", ".join(_("“{label}”").format(label=shortened(name)) for name in names[:3])
+    rest = len(names) - 3
+    return first + (ngettext(" and {n} more", " and {n} more", rest).format(n=rest) * (rest > 0))
