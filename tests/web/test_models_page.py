@@ -13,7 +13,7 @@ from estimator.memory.request import MemoryQuestion
 from estimator.networks.huggingface import architecture
 from estimator.networks.ledger import Inputs, takes
 from estimator.question.workload import compact_config
-from tests.web.markup import body, healthy, text_of, visited
+from tests.web.markup import alts, body, healthy, text_of, visited
 
 CATALOG = Catalog.open()
 GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}
@@ -34,8 +34,22 @@ def test_a_known_model_says_its_parameters_and_where_it_fits():
     page = visited("models")
     ledger = architecture(CATALOG.preset("llama-3.1-8b").config).ledger(Inputs())
     assert "8.03 billion parameters" in text_of(page)
-    assert f"{ledger.terms['mlp/up'].params:,}" in text_of(page)
     assert "It fits on one NVIDIA H100 SXM5 80GB, 20." in text_of(page)
+    assert f"{ledger.terms['mlp/up'].params:,}" in text_of(visited("models", show="terms"))
+
+
+def test_the_answer_and_one_chart_come_first_and_the_rest_is_chosen():
+    page = visited("models")
+    (chart,) = alts(page)
+    assert chart.startswith("NVIDIA GeForce RTX 3060")
+    assert "mlp/up" not in text_of(page)
+    page.button_group(key="models_view").set_value("ledger").run()
+    (chart,) = alts(page)
+    assert chart.startswith("Largest: ") and "view=ledger" in page.code[0].value
+    page.session_state["models_terms"] = True
+    assert "mlp/up 1,879,048,192" in text_of(page.run())
+    (chart,) = alts(visited("models", view="cache"))
+    assert "131,072 tokens" in chart
 
 
 def test_a_model_is_found_by_its_name_on_the_hub():
@@ -55,8 +69,7 @@ def test_a_pasted_config_is_counted_and_its_link_opens_the_same():
     assert "Paste or upload the config.json" in text_of(page)
     text = json.dumps({**GPT2, "resid_pdrop": 0.1, "transformers_version": "4.40"}, indent=2)
     page.text_area(key="models_config").set_value(text).run()
-    ledger = architecture(GPT2).ledger(Inputs())
-    assert f"{ledger.terms['embedding/token'].params:,}" in text_of(healthy(page))
+    assert "gpt2 has 124 million parameters" in text_of(healthy(page))
     query = marker(page)
     assert query["config"] == compact_config(json.dumps(GPT2))
     again = visited("models", **query)
@@ -104,9 +117,9 @@ def test_the_training_of_an_image_model_is_opened_with_samples_and_not_with_toke
 
 
 def test_an_image_model_has_pixels_and_no_cache():
-    page = visited("models", model="resnet-50", use="qlora")
+    page = visited("models", model="resnet-50", use="qlora", view="cache")
     assert "has no KV cache" in text_of(page)
-    assert "adapters of ResNet-50" in text_of(page)
+    assert "dapters of ResNet-50" in text_of(page)
     assert not [box for box in page.text_input if box.key == "models_length"]
     assert [box for box in page.text_input if box.key == "models_image"]
 
@@ -151,5 +164,5 @@ def test_a_file_with_thousands_of_keys_is_no_config():
 
 
 def test_the_largest_terms_are_all_named_where_they_tie():
-    largest = re.search(r"Largest: (.*?parameters)[^;]*\.", text_of(visited("models")))[1]
-    assert all(f"mlp/{part}: 23.4%" in largest for part in ("gate", "up", "down"))
+    (largest,) = alts(visited("models", view="ledger"))
+    assert all(f"mlp/{part}: 23.4%, parameters" in largest for part in ("gate", "up", "down"))
