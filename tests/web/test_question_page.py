@@ -36,7 +36,10 @@ def test_it_answers_beside_a_lamp_before_anything_is_typed():
     assert re.search(r"a 10 W LED lamp [\d.]+ minutes a brain at 20 W [\d.]+ \w+", text)
     assert any("ChatGPT" in name for name in page.selectbox(key="question_model").options)
     assert "is not disclosed: a distribution over models of its class stands for it" in text
-    stated, tasks = alts(page)
+    assert "20 a day are" in text and "A million such users" in text
+    (stated,) = alts(page)
+    page.button_group(key="question_view").set_value("tasks").run()
+    (tasks,) = alts(page)
     assert all(figure in stated for figure in ("0.24 Wh", "0.34 Wh", "3 Wh", "3.96 Wh"))
     assert all(name in tasks for name in TASKS.values())
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -53,19 +53,6 @@ FACTOR_OF_MODEL = "prediction"
 """Uncertainty factor for the inference model's error."""
 
 
-class AssumedNumber(NamedTuple):
-    """Assumed number with its range and source."""
-
-    name: str
-    value: float
-    low: float | None
-    high: float | None
-    unit: str
-    basis: str
-    source: str
-    note: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """Model of a question: a class of closed models, or an open model by name."""
@@ -90,7 +77,8 @@ class PromptAnswer:
         Energy of the devices alone, and of the whole site [Wh].
     co2e_g, water_ml, electricity_usd : Uncertain or None
         None where the site lacks what is needed [g, mL, USD].
-    assumptions : sequence of AssumedNumber
+    assumptions : mapping of str to Record
+        Assumed number -> its record.
     notices : tuple of Notice
     """
 
@@ -102,7 +90,7 @@ class PromptAnswer:
     co2e_g: Uncertain | None
     water_ml: Uncertain | None
     electricity_usd: Uncertain | None
-    assumptions: Sequence[AssumedNumber]
+    assumptions: Mapping[str, Record]
     notices: tuple[Notice, ...]
 
     @property
@@ -160,7 +148,7 @@ def answer_prompt(asked: PromptQuestion, catalog: Catalog) -> PromptAnswer:
         co2e_g=None if carbon is None else energy_wh * carbon,
         water_ml=None if water is None else it_wh * water,
         electricity_usd=None if price is None else energy_wh * price / WH_PER_KWH,
-        assumptions=_assumptions(known.found),
+        assumptions={one.name: one.record for one in known.found if one.record is not None},
         notices=_notices(subject, site, notes),
     )
 
@@ -402,24 +390,6 @@ def _renamed(quantity: Uncertain) -> Uncertain:
     return Uncertain(quantity.mid, {name: load for name, load in loadings.items() if np.any(load)})
 
 
-def _assumptions(unknowns: Sequence[Unknown]) -> tuple[AssumedNumber, ...]:
-    """All numbers that the answer assumes."""
-    return tuple(
-        AssumedNumber(
-            one.name,
-            one.record.value,
-            one.record.low,
-            one.record.high,
-            one.record.unit,
-            one.record.basis,
-            one.record.source,
-            one.record.note or "",
-        )
-        for one in unknowns
-        if one.record is not None
-    )
-
-
 def _notices(subject: Subject, site: Site, notes: Sequence[Notice]) -> tuple[Notice, ...]:
     """Return the assumptions about the model and the site."""
     own = (Notice("prompt_of_class", "model", {"name": subject.label}),) if subject.closed else ()
@@ -438,6 +408,24 @@ def equivalents(energy: Uncertain, catalog: Catalog) -> dict[str, float]:
         "kettles": wh / records["kettle.energy_wh"].value,
         "phone_charges": wh / records["phone.charge_wh"].value,
     }
+
+
+def facts_of(energy: Uncertain, answer: PromptAnswer, catalog: Catalog) -> dict[str, Any]:
+    """Spread and equivalents of an energy, and the numbers assumed for an answer."""
+    shares = energy.shares()
+    return {
+        "spread": {name: float(shares[name]) for name in sorted(shares, key=lambda k: -shares[k])},
+        "equivalents": equivalents(energy, catalog),
+        "assumptions": [
+            {"name": name}
+            | {key: one for key in RECORDED if (one := getattr(record, key)) not in (None, "")}
+            for name, record in answer.assumptions.items()
+        ],
+    }
+
+
+RECORDED = ("value", "low", "high", "unit", "basis", "source", "note")
+"""Fields of an assumed number that are reported."""
 
 
 def _link(answer: PromptAnswer) -> str:
@@ -468,7 +456,6 @@ def prompt_report(answer: PromptAnswer, catalog: Catalog, level: float = CENTRAL
     def of(uses: float) -> dict[str, dict[str, float]]:
         return {name: bounds(one, level) for name, one in answer.amounts(uses).items()}
 
-    shares = answer.energy_wh.shares()
     yearly = DAYS_PER_YEAR * answer.times
     return Report(
         question="prompt",
@@ -488,15 +475,7 @@ def prompt_report(answer: PromptAnswer, catalog: Catalog, level: float = CENTRAL
         },
         notices=answer.notices,
         facts={
-            "spread": {
-                name: float(one)
-                for name, one in sorted(shares.items(), key=lambda one: -float(one[1]))
-            },
-            "equivalents": equivalents(found["energy_wh"], catalog),
-            "assumptions": [
-                {name: value for name, value in one._asdict().items() if value not in (None, "")}
-                for one in answer.assumptions
-            ],
+            **facts_of(found["energy_wh"], answer, catalog),
             "link": _link(answer),
             "year": of(yearly),
             "million_users_year": of(MILLION * yearly),

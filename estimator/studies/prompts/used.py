@@ -12,7 +12,7 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain, total
 from estimator.core.units import CENTRAL
-from estimator.studies.prompts.answer import PromptAnswer, answer_prompt, equivalents
+from estimator.studies.prompts.answer import PromptAnswer, answer_prompt, facts_of
 from estimator.studies.prompts.question import PromptQuestion
 from estimator.studies.prompts.usage import ModelUsage
 
@@ -56,7 +56,6 @@ def usage_report(
     amounts = [answer.amounts(requests) for _one, requests, answer in answers]
     names = [name for name in amounts[0] if all(name in each for each in amounts)]
     sums: dict[str, Uncertain] = {name: total(each[name] for each in amounts) for name in names}
-    shares = sums["energy_wh"].shares()
     first = answers[0][2]
     return Report(
         question="usage",
@@ -65,12 +64,7 @@ def usage_report(
         inputs={"site": first.site.name},
         notices=(*notices, *dict.fromkeys(n for *_, answer in answers for n in answer.notices)),
         facts={
-            "spread": {k: float(shares[k]) for k in sorted(shares, key=lambda k: -shares[k])},
-            "equivalents": equivalents(sums["energy_wh"], catalog),
-            "assumptions": [
-                {name: value for name, value in one._asdict().items() if value not in (None, "")}
-                for one in first.assumptions
-            ],
+            **facts_of(sums["energy_wh"], first, catalog),
             "models": [_row(one, requests, answer, level) for one, requests, answer in answers],
         },
         columns=("site",),

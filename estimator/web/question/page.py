@@ -1,4 +1,4 @@
-"""Page Question: energy of one use of a model, with equivalents, per year and for many users."""
+"""Page One question: energy of one use of a model, in everyday terms, a year, many users."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -20,9 +20,9 @@ from estimator.studies.prompts.answer import (
     prompt_report,
 )
 from estimator.studies.prompts.question import (
+    CLASS_OF_TASK,
     CLASSES,
     FACTORS,
-    ITEM_TASKS,
     NUMBERS,
     TASKS,
     PromptQuestion,
@@ -32,7 +32,7 @@ from estimator.studies.prompts.usage import FORMATS, usage_of
 from estimator.studies.prompts.used import usage_report
 from estimator.web.shared import plots, share, style, widgets
 from estimator.web.shared.amounts import amount, format_range, localised
-from estimator.web.shared.charts import Picture, Row
+from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import draw_picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
@@ -99,9 +99,13 @@ def models_for(task: str) -> list[str]:
     return [ANY, *classes_of(task), *known]
 
 
-def _typed(name: str, field: str, tooltip: str) -> Typed:
+INPUT = {"input": "input_tokens", "output": "output_tokens"}
+"""Link parameter -> input of a question, where they differ."""
+
+
+def _typed(name: str, tooltip: str) -> Typed:
     """Optional typed input of a question."""
-    declared = PromptQuestion.inputs[field]
+    declared = PromptQuestion.inputs[INPUT.get(name, name)]
     return Typed(name, None, *declared.limit.range, label=declared.label, help=tooltip)
 
 
@@ -139,6 +143,8 @@ PARAMETERS = PromptInputs(
         low=1.0,
         high=500.0,
         whole=True,
+        slides=True,
+        label=LABELS["times"],
         help=N_("Uses a day, for a year of daily use."),
     ),
     Choice(
@@ -157,17 +163,15 @@ PARAMETERS = PromptInputs(
         called=hardware_names,
         rest=N_("unspecified"),
     ),
-    _typed("input", "input_tokens", N_("Length of the question. Empty: as usual for the task.")),
-    _typed("output", "output_tokens", N_("Length of the answer. Empty: as usual for the task.")),
-    _typed(
-        "concurrency",
-        "concurrency",
-        N_("Concurrent answers per device; they share its power."),
-    ),
-    _typed(
-        "pue", "pue", N_("Energy of the data center per energy of its machines. Empty: default.")
-    ),
+    _typed("input", N_("Length of the question. Empty: as usual for the task.")),
+    _typed("output", N_("Length of the answer. Empty: as usual for the task.")),
+    _typed("concurrency", N_("Concurrent answers per device; they share its power.")),
+    _typed("pue", N_("Energy of the data center per energy of its machines. Empty: default.")),
+    Choice("view", ("stated", "tasks"), help=N_("Chart that is shown.")),
 )
+VIEWS = {"stated": N_("published figures"), "tasks": N_("other tasks")}
+"""View of the page -> its name."""
+
 CARRIES = {"model": "", "site": "site", "hardware": "", "pue": "", "times": ""}
 """Inputs shared with other pages: only the site, as trained models do not answer."""
 
@@ -176,17 +180,8 @@ label_of = partial(label_of_control, LABELS, "prompt")
 
 def question_of(values: Values) -> PromptQuestion:
     """Return the question from the controls."""
-    return PromptQuestion(
-        model="" if values["model"] == ANY else values["model"],
-        site="" if values["site"] == ANY else values["site"],
-        task=values["task"],
-        hardware="" if values["hardware"] == ANY else values["hardware"],
-        times=float(values["times"]),
-        input_tokens=values["input"],
-        output_tokens=values["output"],
-        concurrency=values["concurrency"],
-        pue=values["pue"],
-    )
+    named = {INPUT.get(name, name): one for name, one in values.items() if one != ANY}
+    return PromptQuestion(**{name: named[name] for name in PromptQuestion.inputs if name in named})
 
 
 def answered(asked: PromptQuestion) -> PromptAnswer:
@@ -197,12 +192,6 @@ def answered(asked: PromptQuestion) -> PromptAnswer:
 @lru_cache(maxsize=256)
 def _answered(asked: PromptQuestion) -> PromptAnswer:
     return answer_prompt(asked, open_catalog())
-
-
-def _as_json(answer: PromptAnswer) -> dict[str, Any]:
-    """Return the answer as JSON."""
-    report = prompt_report(answer, open_catalog())
-    return {**{name: report.bounds(name) for name in report.quantities}, **report.facts}
 
 
 def _draw_choice(values: Values, frame: Frame) -> None:
@@ -239,97 +228,42 @@ def _capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _draw_answer(values: Values, answer: PromptAnswer, frame: Frame) -> None:
-    """Draw all parts of the answer, or the slide's."""
+def _draw(values: Values, answer: PromptAnswer, frame: Frame) -> None:
+    """Draw the answer and the chosen chart, or a slide."""
     if frame.shows("answer"):
         with style.block():
             style.sentence(escape(_sentence(answer)))
             style.figures(_cards(answer))
             style.caption(_uncertain(answer))
-    with_stated = frame.slide or answer.task == "question"
-    parts = {name: draw for name, draw in PARTS.items() if with_stated or name != "stated"}
-    style.sections(parts, SLIDES, frame, answer)
-    if not frame.slide:
-        style.assumptions(shown_all(answer.notices, label_of))
-        with style.folded(_("Assumptions and sources"), key="fold_assumed") as fold:
-            if fold.open:
-                _draw_assumed(answer)
-        with style.folded(_("Your own usage"), key="fold_usage") as fold:
-            if fold.open:
-                _draw_usage(question_of(values))
-
-
-def _draw_usage(asked: PromptQuestion) -> None:
-    """Draw the upload of a usage file, and its cost."""
-    names = ", ".join(form.name for form in FORMATS)
-    upload = st.file_uploader(
-        _("Usage file"),
-        type=["json", "jsonl", "csv", "txt", "log"],
-        max_upload_size=MOST_USAGE_MB,
-        key="question_usage",
-        help=_(
-            "Only counts and names of models are read, and nothing is kept. Known: {names}."
-        ).format(names=names),
-    )
-    if upload is None:
+    if frame.shows("year"):
+        with style.block():
+            style.sentence(escape(_year(answer)))
+            style.caption(_million(answer))
+    if frame.slide:
+        if frame.show in DRAWN:
+            DRAWN[frame.show](answer, frame)
         return
-    known = PromptQuestion(site=asked.site, pue=asked.pue)
-    try:
-        report = usage_report(usage_of(upload.getvalue()), known, open_catalog())
-    except ValueError as error:
-        style.problem(sentence_of(reason(error), label_of))
-        return
-    sums = report.quantities
-    style.sentence_of(
-        _("This usage took {energy} ({interval})."),
-        energy=style.bold(_median("energy_wh", sums["energy_wh"])),
-        interval=_interval("energy_wh", sums["energy_wh"]),
-    )
-    header = (_("Model"), _("requests"), _("tokens read"), _("tokens written"), _("energy"))
-    rows = [
-        (
-            one["model"],
-            *(amount(one[name], "1") for name in ("requests", "input_tokens", "output_tokens")),
-            _amount("energy_wh", one["energy_wh"]["mid"]),
-        )
-        for one in report.facts["models"]
-    ]
-    draw_table(header, rows)
-    assert isinstance(report.notices, tuple)
-    style.assumptions(shown_all(report.notices, label_of))
-
-
-def _draw_stated(answer: PromptAnswer, frame: Frame) -> None:
-    """Draw the published figures next to the answer."""
-    draw_picture(stated_picture(answer), frame.look, key="question_stated")
-    style.caption_html(_checked())
-
-
-def _draw_tasks(answer: PromptAnswer, frame: Frame) -> None:
-    """Draw every task on one scale."""
-    draw_picture(tasks_picture(answer), frame.look, key="question_tasks")
-
-
-def _draw_year(answer: PromptAnswer, frame: Frame) -> None:
-    """Draw a year of daily use, and of a million users."""
-    if not frame.slide:
-        widgets.slider(PARAMETERS, "times", _(LABELS["times"]))
-    with style.block():
-        style.sentence(escape(_year(answer)))
-        style.caption(_million(answer))
-
-
-PARTS = {"stated": _draw_stated, "tasks": _draw_tasks, "year": _draw_year}
-"""Slide -> its drawing function."""
+    view = "tasks"
+    if answer.task == "question":
+        widgets.switch(PARAMETERS, "view", _("View"), VIEWS)
+        view = values["view"]
+    DRAWN[view](answer, frame)
+    style.assumptions(shown_all(answer.notices, label_of))
+    for label, key, draw in (
+        (_("Assumptions and sources"), "fold_assumed", _draw_assumed),
+        (_("Your own usage"), "fold_usage", _draw_usage),
+    ):
+        with style.folded(label, key=key) as fold:
+            if fold.open:
+                draw(answer)
 
 
 def _sentence(answer: PromptAnswer) -> str:
     """Answer in a sentence."""
-    energy = answer.energy_wh
     return _("{task} takes {energy} ({interval}): {model}.").format(
         task=_capital(_(TASKS[answer.task])),
-        energy=style.bold(_median("energy_wh", energy)),
-        interval=_interval("energy_wh", energy),
+        energy=style.bold(_median("energy_wh", answer.energy_wh)),
+        interval=_interval("energy_wh", answer.energy_wh),
         model=_(answer.subject.label),
     )
 
@@ -343,17 +277,15 @@ def _cards(answer: PromptAnswer) -> list[str]:
         "kettles": (_("boiling a litre of water"), "share"),
         "phone_charges": (_("charging a phone"), "share"),
     }
-    cards = [
-        style.figure(name, label, amount(alike[name], unit), "", ())
-        for name, (label, unit) in things.items()
-    ]
     known = answer.amounts(1.0)
     names = {"co2e_g": _("CO2e"), "water_ml": _("water"), "electricity_usd": _("electricity")}
-    return cards + [
-        style.figure(name, label, _median(name, known[name]), _interval(name, known[name]), ())
+    cards = [(name, label, amount(alike[name], unit), "") for name, (label, unit) in things.items()]
+    cards += [
+        (name, label, _median(name, known[name]), _interval(name, known[name]))
         for name, label in names.items()
         if name in known
     ]
+    return [style.figure(*card, ()) for card in cards]
 
 
 def _amount(name: str, value: float) -> str:
@@ -380,8 +312,31 @@ def _uncertain(answer: PromptAnswer) -> str:
     return _("Most of the 80% interval: {named}.").format(named=named) + hint
 
 
-def stated_picture(answer: PromptAnswer) -> Picture:
-    """Energy of the answer, and published or measured figures."""
+def _year(answer: PromptAnswer) -> str:
+    """Sentence on a year of daily use."""
+    energy = answer.amounts(DAYS_PER_YEAR * answer.times)["energy_wh"]
+    household = open_catalog().equivalents()["household.kwh_per_year"].value
+    return _(
+        "{times} a day are {energy} a year ({interval}), as much as a US household uses in {time}."
+    ).format(
+        times=localised(f"{answer.times:g}"),
+        energy=style.bold(_median("energy_wh", energy)),
+        interval=_interval("energy_wh", energy),
+        time=amount(float(energy.mid) / 1e3 / household * H_PER_YEAR * S_PER_H, "s"),
+    )
+
+
+def _million(answer: PromptAnswer) -> str:
+    """Sentence on a year of a million users."""
+    many = answer.amounts(MILLION * DAYS_PER_YEAR * answer.times)
+    parts = [_median("energy_wh", many["energy_wh"])]
+    if "co2e_g" in many:
+        parts.append(_("{amount} of CO2e").format(amount=_median("co2e_g", many["co2e_g"])))
+    return _("A million such users: {amounts} a year.").format(amounts=", ".join(parts))
+
+
+def _draw_stated(answer: PromptAnswer, frame: Frame) -> None:
+    """Draw the published or measured figures next to the answer."""
     rows = [_row(_(answer.subject.label), answer.energy_wh, _(HERE))]
     for name, kind in STATED.items():
         record = open_catalog().claims()[name]
@@ -389,40 +344,33 @@ def stated_picture(answer: PromptAnswer) -> Picture:
         text = title if kind == MEASURED else f"{title} ({_(kind)})"
         rows.append(plots.interval(title, (value, value, value), text, _(kind)))
     kinds = (_(HERE), *dict.fromkeys(_(kind) for kind in STATED.values()))
-    return plots.ranges_picture(rows, _("energy of a question [Wh]"), kinds, "Wh")
-
-
-def _checked() -> str:
-    """Link to the fact checks of these figures."""
-    name = next(iter(STATED))
+    picture = plots.ranges_picture(rows, _("energy of a question [Wh]"), kinds, "Wh")
+    draw_picture(picture, frame.look, key="question_stated")
     text = _("The figures and their sources are checked under {page}.")
-    link = anchor(f"claims?claim={name}", _("Fact checks"))
-    return escape(text).format(page=link)
+    link = anchor(f"claims?claim={next(iter(STATED))}", _("Fact checks"))
+    style.caption_html(escape(text).format(page=link))
 
 
-def tasks_picture(answer: PromptAnswer) -> Picture:
-    """Energy of every task, including the selected one."""
+def _draw_tasks(answer: PromptAnswer, frame: Frame) -> None:
+    """Draw every task on one scale, by the same model where it does the task."""
     rows: list[Row] = []
-    same = answer.subject.closed or answer.subject.preset
+    subject = answer.subject
     for task, name in TASKS.items():
         here = task == answer.task
-        model = same if task in classes_like(answer) else ""
+        model = subject.closed if subject.closed in classes_of(task) else ""
+        if subject.preset and answer.task in WRITTEN and task in WRITTEN:
+            model = subject.preset
         energy = (answer if here else answered(PromptQuestion(task=task, model=model))).energy_wh
-        kind = OURS if here else OTHERS
-        rows.append(_row(_(name), energy, _(kind)))
-    return plots.ranges_picture(rows, _("energy [Wh]"), (_(OURS), _(OTHERS)), "Wh")
+        rows.append(_row(_(name), energy, _(OURS if here else OTHERS)))
+    picture = plots.ranges_picture(rows, _("energy [Wh]"), (_(OURS), _(OTHERS)), "Wh")
+    draw_picture(picture, frame.look, key="question_tasks")
 
 
-def classes_like(answer: PromptAnswer) -> tuple[str, ...]:
-    """Tasks that the answer's model also supports."""
-    if answer.subject.closed:
-        return tuple(task for task in TASKS if answer.subject.closed in classes_of(task))
-    written = answer.task not in (*ITEM_TASKS, "transcription")
-    return tuple(
-        task
-        for task in TASKS
-        if task == answer.task or (written and task not in (*ITEM_TASKS, "transcription"))
-    )
+WRITTEN = tuple(task for task in TASKS if task not in CLASS_OF_TASK)
+"""Tasks of language models."""
+
+DRAWN = {"stated": _draw_stated, "tasks": _draw_tasks}
+"""View -> what draws it."""
 
 
 def _row(label: str, energy: Uncertain, kind: str) -> Row:
@@ -431,46 +379,62 @@ def _row(label: str, energy: Uncertain, kind: str) -> Row:
     return plots.interval(label, (low, float(energy.mid), high), text, kind)
 
 
-def _year(answer: PromptAnswer) -> str:
-    """Sentence on a year of daily use."""
-    year = answer.amounts(DAYS_PER_YEAR * answer.times)
-    energy = year["energy_wh"]
-    household = open_catalog().equivalents()["household.kwh_per_year"].value
-    days = float(energy.mid) / 1e3 / household * H_PER_YEAR * S_PER_H
-    return _(
-        "{times} a day are {energy} a year ({interval}), as much as a US household uses in {time}."
-    ).format(
-        times=localised(f"{answer.times:g}"),
-        energy=style.bold(_median("energy_wh", energy)),
-        interval=_interval("energy_wh", energy),
-        time=amount(days, "s"),
-    )
-
-
-def _million(answer: PromptAnswer) -> str:
-    """Sentence on a year of a million users."""
-    many = answer.amounts(MILLION * DAYS_PER_YEAR * answer.times)
-    parts = [_amount("energy_wh", float(many["energy_wh"].mid))]
-    if "co2e_g" in many:
-        parts.append(
-            _("{amount} of CO2e").format(amount=_amount("co2e_g", float(many["co2e_g"].mid)))
-        )
-    return _("A million such users: {amounts} a year.").format(amounts=", ".join(parts))
-
-
 def _draw_assumed(answer: PromptAnswer) -> None:
     """Draw every assumed number with its range and source."""
-    catalog, rows = open_catalog(), []
-    for one in answer.assumptions:
-        source, known = catalog.source(one.source), one.low is not None and one.high is not None
-        span = format_range(_number(one.low), _number(one.high)) if known else ""
+    rows = []
+    for name, record in answer.assumptions.items():
+        ends = [amount(end, "1") for end in (record.low, record.high) if end is not None]
+        source = open_catalog().source(record.source)
         named = anchor(source.url, source.title) if source.url else _("assumed")
-        rows.append((_(NUMBERS[one.name]), _number(one.value), span, named))
+        span = format_range(*ends) if len(ends) == 2 else ""
+        rows.append((_(NUMBERS[name]), amount(record.value, "1"), span, named))
     draw_table((_("assumed"), _("median"), _("80% interval"), _("source")), rows)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else amount(value, "1")
+def _draw_usage(answer: PromptAnswer) -> None:
+    """Draw the upload of a usage file, and its cost."""
+    names = ", ".join(form.name for form in FORMATS)
+    upload = st.file_uploader(
+        _("Usage file"),
+        type=["json", "jsonl", "csv", "txt", "log"],
+        max_upload_size=MOST_USAGE_MB,
+        key="question_usage",
+        help=_(
+            "Only counts and names of models are read, and nothing is kept. Known: {names}."
+        ).format(names=names),
+    )
+    if upload is None:
+        return
+    known = PromptQuestion(site=answer.asked.site, pue=answer.asked.pue)
+    try:
+        report = usage_report(usage_of(upload.getvalue()), known, open_catalog())
+    except ValueError as error:
+        style.problem(sentence_of(reason(error), label_of))
+        return
+    energy = report.quantities["energy_wh"]
+    style.sentence_of(
+        _("This usage took {energy} ({interval})."),
+        energy=style.bold(_median("energy_wh", energy)),
+        interval=_interval("energy_wh", energy),
+    )
+    header = (_("Model"), _("requests"), _("tokens read"), _("tokens written"), _("energy"))
+    rows = [
+        (
+            one["model"],
+            *(amount(one[name], "1") for name in ("requests", "input_tokens", "output_tokens")),
+            _amount("energy_wh", one["energy_wh"]["mid"]),
+        )
+        for one in report.facts["models"]
+    ]
+    draw_table(header, rows)
+    assert isinstance(report.notices, tuple)
+    style.assumptions(shown_all(report.notices, label_of))
+
+
+def _as_json(answer: PromptAnswer) -> dict[str, Any]:
+    """Return the answer as JSON."""
+    report = prompt_report(answer, open_catalog())
+    return {**{name: report.bounds(name) for name in report.quantities}, **report.facts}
 
 
 SLIDES = {
@@ -483,13 +447,13 @@ QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=lambda values: answered(question_of(values)),
     above=_draw_choice,
-    view=_draw_answer,
+    view=_draw,
     title=title(N_("One question")),
     heading=lambda values, frame: _(SLIDES[frame.show]),
     slides=SLIDES,
     files=lambda values, found: (share.json("question", lambda: _as_json(found)),),
     query=lambda values: {name: text for name, text in PARAMETERS.query(values).items() if text},
     worded=lambda notice: sentence_of(notice, label_of),
-    named={"input_tokens": "input", "output_tokens": "output"},
+    named={of: name for name, of in INPUT.items()},
 )
 PAGE = QUESTION.page(N_("One question"), INFERENCE, carries=CARRIES)

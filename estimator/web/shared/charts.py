@@ -344,13 +344,6 @@ def _two_lines(text: str, size: str) -> str:
     return f"[substring({text}, 0, {place}), trim(substring({text}, {place}))]"
 
 
-def full_line(look: Look) -> Spec:
-    """Dashed line at a share of 1."""
-    encoding = {"x": {"datum": 1.0, "type": "quantitative"}}
-    style = {"aria": False, "strokeDash": [6, 4], "strokeWidth": 2, "color": look.colours["ink"]}
-    return layer("rule", encoding, **style)
-
-
 def rows(field: str, padding: float = 0.2) -> Spec:
     """One row per value in table order, its name above the mark."""
     scale = {"padding": padding}

@@ -35,7 +35,7 @@ def test_every_closed_class_is_a_distribution_with_sourced_priors(model, catalog
     assert answer.energy_wh.shares()["batch"] > 0.05
     assert answer.notices[0].code == "prompt_of_class"
     known = set(catalog.source_ids())
-    assert answer.assumptions and {one.source for one in answer.assumptions} <= known
+    assert answer.assumptions and {one.source for one in answer.assumptions.values()} <= known
 
 
 @pytest.mark.parametrize("model", [one for one in CLASSES if one not in CLASS_OF_TASK.values()])
