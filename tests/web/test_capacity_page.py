@@ -1,16 +1,14 @@
-"""The page Capacity as a visitor without a browser sees it: plans, links, the command, refusals."""
+"""The page Capacity as a visitor without a browser sees it: plans, links, refusals."""
 
 import html
 import json
 import re
-import shlex
 from urllib.parse import parse_qsl
 
 import pytest
 
 from estimator.cli import main
 from estimator.runs import open_store
-from estimator.web.capacity.page import PARAMETERS, command
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount
 from tests.web.markup import body, text_of, visited
@@ -41,18 +39,25 @@ def test_the_first_sentence_answers_for_users_and_a_percentile():
     assert "Assuming that users pause 30 s" in text
 
 
-def test_the_page_answers_as_its_command_does(capsys):
+COMMAND = "plan --task serving --preset llama-3.1-8b --input-tokens 500 --output-tokens 300 "
+COMMAND += "--hardware h100-sxm --devices 1,2,4 --budget 20000 --json "
+
+
+def unfolded(**query):
+    """Words of the page with the rest of its figures."""
+    page = visited("capacity", **query)
+    page.session_state["capacity_more"] = True
+    return text_of(page.run())
+
+
+def test_the_page_answers_as_the_command_does(capsys):
     query = {**FEW, "rate": "40", "latency": "20", "days": "7", "pue": "1.4", "first": ""}
     query |= {"request": "9", "percentile": "99"}
-    page = visited("capacity", **query)
-    shown = next(one.value for one in page.code if "plan --task serving" in one.value)
-    values, problems = PARAMETERS.from_link(query)
-    assert problems == [] and shown == command(values)
-    assert "--pue 1.4" in shown and "PUE unknown here" not in text_of(page)
-    assert "--request-goal 9 --percentile 99" in shown and "--users" not in shown
-    text = text_of(page)
+    text = unfolded(**query)
+    assert "PUE unknown here" not in text
+    words = f"{COMMAND} --request-rate 40 --latency-goal 0.02 --days 7 --pue 1.4 --request-goal 9 "
     for aim in ("cost", "time", "co2e"):
-        assert main([*shlex.split(shown)[1:], "--minimize", aim, "--json"]) == 0
+        assert main(f"{words} --percentile 99 --minimize {aim}".split()) == 0
         plan = json.loads(capsys.readouterr().out)["plans"][0]
         assert amount(plan["results"]["inter_token_s"]["mid"], "s") in text
         assert amount(plan["results"]["request_p99_s"]["mid"], "s") in text
@@ -60,14 +65,19 @@ def test_the_page_answers_as_its_command_does(capsys):
 
 
 def test_users_pause_as_the_page_says(capsys):
-    page = visited("capacity", **FEW, users="300", think="10")
-    shown = next(one.value for one in page.code if "plan --task serving" in one.value)
-    assert "--users 300 --think-time 10" in shown and "--request-rate" not in shown
-    assert main([*shlex.split(shown)[1:], "--json"]) == 0
+    text = unfolded(**FEW, users="300", think="10")
+    words = f"{COMMAND} --users 300 --think-time 10 --percentile 90 --first-token-goal 2"
+    assert main(words.split()) == 0
     plan = json.loads(capsys.readouterr().out)["plans"][0]
-    text = text_of(page)
     assert f"requests a second {amount(plan['inputs']['requests_per_s'], '1')}" in text
     assert "users pause" not in text
+
+
+def test_what_decides_comes_first_and_the_rest_is_folded():
+    text = text_of(visited("capacity", **FEW))
+    assert "time per token" not in text and "price of a device" not in text
+    assert text.index("tightest limit") > text.index("CO2e")
+    assert "price of a device" in unfolded(**FEW)
 
 
 def test_a_plan_that_takes_more_devices_than_its_weights_says_why():
@@ -105,7 +115,7 @@ def test_an_emptied_number_of_users_keeps_the_last_result_and_says_so():
     text = text_of(page)
     assert "“Users” is empty" in text and "last valid input" in text
     page.text_input(key="capacity_latency").set_value("").run()
-    assert "latency=&" in page.code[1].value
+    assert "latency=&" in page.code[0].value
 
 
 def test_measured_loads_correct_the_plans_until_they_are_ignored():
@@ -115,7 +125,6 @@ def test_measured_loads_correct_the_plans_until_they_are_ignored():
     assert "Calibrated: 1 run on NVIDIA H100 SXM5 80GB" in text_of(page)
     page.selectbox(key="capacity_calibration").set_value("ignore").run()
     assert "Calibrated" not in text_of(page)
-    assert any(one.value.endswith("--calibration ignore") for one in page.code)
 
 
 def test_german_says_it_in_german():

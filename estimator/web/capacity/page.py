@@ -1,14 +1,11 @@
 """Page Capacity: devices that serve users or a request rate within latency goals and limits."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from html import escape
-from shlex import quote
 from typing import Any
 from urllib.parse import urlencode
-
-import streamlit as st
 
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.question import ServingQuestion
@@ -83,26 +80,8 @@ PERCENT = {"90": N_("90% of requests"), "50": N_("half of requests"), "99": N_("
 LOADED = Limited(quantity=LOAD, label=N_("load"), unit="share")
 """Arriving over possible requests, always below one."""
 
-OPTIONS = {
-    "model": "--preset",
-    "users": "--users",
-    "think": "--think-time",
-    "rate": "--request-rate",
-    "request": "--request-goal",
-    "percentile": "--percentile",
-    "input": "--input-tokens",
-    "output": "--output-tokens",
-    "budget": "--budget",
-    "carbon": "--carbon-cap",
-    "energy": "--energy-cap",
-    "days": "--days",
-    "confidence": "--confidence",
-    "pue": "--pue",
-}
-"""Control -> option of `plan --task serving` with the same value."""
-
-GOALS = {"latency": "--latency-goal", "first": "--first-token-goal"}
-"""Control in milliseconds -> option in seconds."""
+FIRST = ("budget", "first", "request", "carbon", "weights", "tightest")
+"""Rows of the plans that decide; the others are folded."""
 
 
 @cached_per_server
@@ -227,24 +206,18 @@ def limited(values: Row) -> dict[str, Limited]:
 
 def request_of(values: Row) -> ServingRequest:
     """Request from the controls."""
-    by_users = _by_users(values)
-    question = ServingQuestion(
-        preset=values["model"],
-        users=float(values["users"]) if by_users else None,
-        think_s=values["think"] if by_users else None,
-        request_rate=values["rate"],
-        input_tokens=float(values["input"]),
-        output_tokens=float(values["output"]),
-        precision="" if values["precision"] == USUAL else values["precision"],
-        site="" if values["site"] == ANYWHERE else values["site"],
-        pue=values["pue"],
-    )
-    chosen = values["hardware"]
-    devices = served_devices(open_catalog()) if chosen == ANY else (chosen,)
+    usual = (USUAL, ANYWHERE, ANY)
+    given = {INPUT.get(name, name): one for name, one in values.items() if one not in usual}
+    if _by_users(values):
+        given["request_rate"] = None
+    else:
+        given |= {"users": None, "think_s": None}
+    fields = ("preset", "users", "think_s", "request_rate", "input_tokens", "output_tokens")
+    asked = {name: given[name] for name in (*fields, "precision", "site", "pue") if name in given}
     return ServingRequest(
-        question=question,
+        question=ServingQuestion(**asked),
         choices={
-            "hardware": devices,
+            "hardware": (given["hardware"],) if "hardware" in given else known_devices()[1:],
             "devices": tuple(count for count in COUNTS if count <= values["devices"]),
         },
         limits=limits_of(values, limited(values)),
@@ -262,10 +235,6 @@ def answered(values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]) -> Pla
     return serving_plans_by_aim(request, catalog, aims, dearest=DEAREST, calibration=calibration)
 
 
-def _answer(values: Row) -> Plans:
-    return answered(tuple(values.items()), store_state(data_directory()))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A plan, what it is the best in, and the answer that says what limits it."""
@@ -273,13 +242,6 @@ class Column:
     aims: tuple[str, ...]
     plan: ServingPlan
     answer: PlanAnswer[ServingPlan]
-
-    @property
-    def head(self) -> str:
-        """What the plan is the best in."""
-        if not self.answer.plans:
-            return _("closest to the limits")
-        return ", ".join(_(AIMS[aim]) for aim in self.aims)
 
     @property
     def name(self) -> str:
@@ -301,14 +263,18 @@ def columns(answers: Plans) -> list[Column]:
 
 
 def _draw(values: Row, answers: Plans, frame: Frame) -> None:
-    """Draw the sentence, the chart, the table, and the binding limits."""
+    """Draw the sentence, the plans side by side, and what they rest on."""
     every = columns(answers)
     style.sentence(escape(_sentence(values, every[0])))
     linked = not (frame.slide or frame.embedded)
-    heads = [_column_head(values, one, linked=linked) for one in every]
-    draw_columns(_("Plans"), heads, _rows(values, every, frame))
+    heads = [_head(values, one, linked=linked) for one in every]
+    rows = _rows(values, every)
+    draw_columns(_("Plans"), heads, [rows.pop(name) for name in FIRST])
     if frame.slide:
         return
+    with style.folded(_("More figures of these plans"), "capacity_more") as fold:
+        if fold.open:
+            draw_columns(_("More figures of these plans"), heads, rows.values())
     style.first_assumptions(shown_all(by_weight(every[0].plan.notes), label_of))
     answer = every[0].answer
     style.caption(
@@ -322,8 +288,6 @@ def _draw(values: Row, answers: Plans, frame: Frame) -> None:
             times=f"{DEAREST:g}",
         )
     )
-    st.subheader(_("On the command line"), anchor=False)
-    st.code(command(values), language=None, wrap_lines=True)
 
 
 def _load(values: Row) -> str:
@@ -367,36 +331,46 @@ def _sentence(values: Row, best: Column) -> str:
     )
 
 
-def _column_head(values: Row, column: Column, *, linked: bool) -> str:
+def _head(values: Row, column: Column, *, linked: bool) -> str:
     """Head of a column: what it is best in, and its machines, which open on Inference."""
-    said = column.head
-    opened = escape(column.name)
+    said = ", ".join(_(AIMS[aim]) for aim in column.aims)
+    if not column.answer.plans:
+        said = _("closest to the limits")
+    plan, opened = column.plan, escape(column.name)
     if linked:
-        opened = anchor(f"serve?{_serve_query(values, column.plan)}", column.name)
+        shared = ("model", "precision", "input", "output", "site", "pue", "calibration")
+        query = {name: one for name, one in PARAMETERS.query(values).items() if name in shared}
+        query |= {
+            "hardware": plan.question.hardware,
+            "devices": f"{plan.question.devices or 1.0:.0f}",
+            "rate": f"{plan.requests_per_s:.4g}",
+        }
+        opened = anchor(f"serve?{urlencode(query)}", column.name)
     return f"<b>{escape(f'{said[:1].upper()}{said[1:]}')}</b> {opened}"
 
 
-def _rows(values: Row, every: list[Column], frame: Frame) -> Iterator[str]:
-    """Rows of the plans side by side; a slide has those that decide."""
+def _rows(values: Row, every: list[Column]) -> dict[str, str]:
+    """Figure -> its row with the plans side by side."""
     shown = limited(values)
     most = limits_of(values, shown).most
-
-    def row(label: str, cell: Callable[[ServingPlan], str]) -> str:
-        return column_row(label, [cell(one.plan) for one in every])
-
-    usual = ("budget", *OF_REQUEST, "latency", "energy", "carbon")
-    for name in ("budget", *OF_REQUEST, "carbon") if frame.slide else usual:
-        cells = [quantity_cell(one.plan.quantities, shown[name], most) for one in every]
-        yield column_row(_(shown[name].label), cells)
-    yield row(_("weights and replicas"), _replicas)
-    yield column_row(_("tightest limit"), [_binding(values, one) for one in every])
-    if frame.slide:
-        return
-    yield row(_("price of a device"), _price)
-    yield row(_("requests a second"), lambda plan: amount(plan.requests_per_s, "1"))
-    yield row(_("concurrent answers"), lambda plan: amount(plan.concurrency, "1"))
-    yield row(_(LOADED.label), partial(_median, LOADED))
-    yield row(_("limits met"), lambda plan: amount(plan.probability, "share"))
+    plans = [one.plan for one in every]
+    found = {
+        name: column_row(
+            _(one.label), [quantity_cell(plan.quantities, one, most) for plan in plans]
+        )
+        for name, one in shown.items()
+    }
+    found["tightest"] = column_row(_("tightest limit"), [_binding(values, one) for one in every])
+    further: dict[str, tuple[str, Callable[[ServingPlan], str]]] = {
+        "weights": (_("weights and replicas"), _replicas),
+        "price": (_("price of a device"), _price),
+        "rate": (_("requests a second"), lambda plan: amount(plan.requests_per_s, "1")),
+        "flying": (_("concurrent answers"), lambda plan: amount(plan.concurrency, "1")),
+        "load": (_(LOADED.label), partial(_median, LOADED)),
+        "met": (_("limits met"), lambda plan: amount(plan.probability, "share")),
+    }
+    rows = {name: column_row(label, map(cell, plans)) for name, (label, cell) in further.items()}
+    return found | rows
 
 
 def _median(one: Limited, plan: ServingPlan) -> str:
@@ -419,10 +393,9 @@ def _replicas(plan: ServingPlan) -> str:
     """Say what the devices are for: to hold the weights, or to serve the load."""
     devices = plan.question.devices or 1.0
     each = devices / plan.replicas
-    values = {"weights": plan.weights, "fewest": f"{plan.fewest_devices:g}"}
     if devices == 1.0:
-        return _("{weights}, fits in 1 device").format(**values)
-    if each < plan.fewest_devices:
+        text = _("{weights}, fits in 1 device")
+    elif each < plan.fewest_devices:
         text = _("{weights}, fits in {fewest}; {replicas} replicas share the experts")
     elif devices <= plan.fewest_devices:
         text = _("{weights}, needs {fewest} for its weights")
@@ -430,7 +403,9 @@ def _replicas(plan: ServingPlan) -> str:
         text = _("{weights}, fits in {fewest}; the others make it faster")
     else:
         text = _("{weights}, fits in {fewest}; {replicas} replicas of {each}")
-    return text.format(**values, replicas=f"{plan.replicas:g}", each=f"{each:g}")
+    counts = {"fewest": plan.fewest_devices, "replicas": plan.replicas, "each": each}
+    written = {name: f"{count:g}" for name, count in counts.items()}
+    return text.format(weights=plan.weights, **written)
 
 
 def _binding(values: Row, column: Column) -> str:
@@ -447,42 +422,6 @@ def _binding(values: Row, column: Column) -> str:
     return "; ".join((said, *gained))
 
 
-def _serve_query(values: Row, plan: ServingPlan) -> str:
-    """Query of the page Inference for a plan."""
-    shared = ("model", "precision", "input", "output", "site", "pue", "calibration")
-    query = PARAMETERS.query(values)
-    return urlencode(
-        {
-            **{name: query[name] for name in shared},
-            "hardware": plan.question.hardware,
-            "devices": f"{plan.question.devices or 1.0:.0f}",
-            "rate": f"{plan.requests_per_s:.4g}",
-        }
-    )
-
-
-def command(values: Row) -> str:
-    """Return the equivalent command."""
-    query = PARAMETERS.query(values)
-    if not _by_users(values):
-        query |= {"users": "", "think": ""}
-    if not any(values[name] is not None for name in OF_REQUEST):
-        query["percentile"] = ""
-    words = ["twenty-watts plan --task serving"]
-    words += [f"{option} {quote(query[name])}" for name, option in OPTIONS.items() if query[name]]
-    words += [
-        f"{option} {values[name] / 1e3:g}"
-        for name, option in GOALS.items()
-        if values[name] is not None
-    ]
-    for name, usual in (("hardware", ANY), ("precision", USUAL), ("site", ANYWHERE)):
-        words += [] if values[name] == usual else [f"--{name} {quote(values[name])}"]
-    counts = [f"{count:g}" for count in COUNTS if count <= values["devices"]]
-    words += [] if len(counts) == len(COUNTS) else [f"--devices {','.join(counts)}"]
-    words += [] if values["calibration"] == "use" else ["--calibration ignore"]
-    return " ".join(words)
-
-
 def _inputs(plan: ServingPlan) -> Row:
     chosen = plan.question
     weights = {"weights": plan.weights, "concurrency": plan.concurrency}
@@ -497,15 +436,12 @@ def _as_json(answers: Plans) -> Row:
 LABELS = labels(PARAMETERS) | {"devices": N_("Devices at most")}
 """Input of a question -> label of its control."""
 
-
 label_of = partial(label_of_control, LABELS, "plan")
-"""Label of an input on this page, or its command-line option."""
-
 
 SLIDES = {"plans": N_("the cheapest, the fastest and the cleanest plan")}
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
-    answer=_answer,
+    answer=lambda values: answered(tuple(values.items()), store_state(data_directory())),
     view=_draw,
     title=_question,
     slides=SLIDES,
