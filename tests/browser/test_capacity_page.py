@@ -32,4 +32,5 @@ def test_a_plan_opens_on_serve(visit):
 def test_the_page_fits_a_phone_and_names_every_figure(visit):
     page = visit(f"capacity?{FEW}", width=390, height=844, scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    sync_api.expect(page.locator(".tw-columns th").filter(has_text="tightest limit")).to_be_visible()
+    limit = page.locator(".tw-columns th").filter(has_text="tightest limit")
+    sync_api.expect(limit).to_be_visible()
