@@ -16,7 +16,7 @@ from estimator.web.calibrate import charts as calibrate
 from estimator.web.calibrate.tables import GROUP_NAMES
 from estimator.web.explore import charts as explore
 from estimator.web.hardware import page as hardware
-from estimator.web.models import pictures as models
+from estimator.web.models import page as models
 from estimator.web.shared import charts, language, plots
 from estimator.web.shared.charts import Look
 from estimator.web.shared.tables import COMPARED, comparison_rows, parts_rows, uncertainty_rows
