@@ -106,15 +106,11 @@ def test_the_two_commands_stand_in_the_readme():
 
 def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
     changelog = " ".join((ROOT / "CHANGELOG.md").read_text().split())
-    line = next(
-        line
-        for command, text in SHOWN.items()
-        if "validate" in command
-        for line in text.splitlines()
-        if "each predicted without its benchmark" in line
-    )
-    percent = re.findall(r"(\d+)\s?%", line)
-    ours, _, _, baseline, _, coverage = percent
+    ours, coverage, baseline = re.search(
+        r"off by (\d+)% in the median; the 80% interval covers (\d+)% of them.\n"
+        r".*0.30 is off by (\d+)%",
+        ACCURACY,
+    ).groups()
     assert f"median error of the device-hours is {ours}%" in changelog
     assert f"against {baseline}% for a constant utilization" in changelog
     assert f"covers {coverage}% of them" in changelog
@@ -154,9 +150,9 @@ def test_the_pictures_of_the_readme_say_what_is_computed(tmp_path):
 
 def scored_training():
     """Pattern around each score of device-hours in the README -> the score in `validate`."""
-    late, late_error, late_covered, runs, error, constant, coverage, own, own_covered = re.search(
+    late, late_error, late_covered, runs, error, coverage, constant, own, own_covered = re.search(
         r"^Device-hours of the (\d+).* error (\d+)%.* holds (\d+)%.\n"
-        r"Device-hours of (\d+).* error (\d+)% .* against (\d+)%.* holds (\d+)%.\n"
+        r"Predicted .* of (\d+) .* off by (\d+)% .* covers (\d+)%.*\n.* is off by (\d+)%.\n"
         r"In-sample .* median error (\d+)%, coverage (\d+)%",
         ACCURACY,
         re.MULTILINE,

@@ -154,15 +154,15 @@ def held_out_text(report: HeldOut, later: Points, last_year: float) -> Iterator[
     )
     strict, (ours, baselines) = report.stack_scores["all"], report.scores["all"]
     low, high = in_percent(strict.median_error_low), in_percent(strict.median_error_high)
+    yield str(report.headline())
     yield (
-        f"Device-hours of {strict.count} published runs, each predicted without its benchmark, "
-        f"software collection or model line: median error {in_percent(strict.median_error)} "
-        f"({low} to {high} by bootstrap), against {in_percent(baselines['constant_0.30'])} for a "
-        f"constant utilization of 0.30; the 80% interval holds {in_percent(strict.coverage)}."
+        f"The median error is {low} to {high} by bootstrap over stacks (benchmarks, software "
+        f"collections, model lines); a constant utilization of 0.30 is off by "
+        f"{in_percent(baselines['constant_0.30'])}."
     )
     by_family, by_stack = map(in_percent, report.mean_over_kinds)
     yield (
-        "In-sample for their software, each without its own family alone: median error "
+        "In-sample for their software, each without its own family only: median error "
         f"{in_percent(ours.median_error)}, coverage {in_percent(ours.coverage)}. Mean over kinds "
         f"of network: {by_stack} by stack, {by_family} by family."
     )

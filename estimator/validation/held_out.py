@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog import Catalog, once
-from estimator.core.rows import Mask, rows_of
+from estimator.core.phrase import Phrase, say
+from estimator.core.rows import Mask, Texts, rows_of
 from estimator.core.uncertainty import z_score
-from estimator.core.units import CENTRAL
+from estimator.core.units import CENTRAL, in_percent
 from estimator.networks.kinds import kind_of_domain
 from estimator.training.features import prior_model
 from estimator.validation.cross_validation import (
@@ -65,7 +66,8 @@ class HeldOut:
     blind : Blind
         Predictions of models that have not seen the family.
     by_stack : Blind
-        The same of models that have not seen the benchmark, software collection or model line.
+        Predictions of models that have not seen the benchmark, software collection or model line.
+        The headline rests on these.
     """
 
     published: PublishedRuns
@@ -73,10 +75,23 @@ class HeldOut:
     by_stack: Blind
 
     @cached_property
-    def overall(self) -> tuple[Points, Mapping[str, float]]:
-        """Score of all runs without its range, and the baselines' median errors."""
-        family = self.published.runs.family
-        return points(self.blind, family), self._baselines(np.ones(len(family), dtype=np.bool_))
+    def overall(self) -> Points:
+        """Score of all runs without its range, whole stacks held out."""
+        return points(self.by_stack, self.published.stacks)
+
+    def headline(self, runs: str = "{count} published runs") -> Phrase:
+        """Score in one sentence, the same in README, `validate` and the app.
+
+        `runs` names the runs that are scored, if they are only some.
+        """
+        ours = self.overall
+        return say(
+            "Predicted without their own software stack, the device-hours of {runs} are off by "
+            "{error} in the median; the 80% interval covers {coverage} of them.",
+            runs=runs.format(count=ours.count),
+            error=in_percent(ours.median_error),
+            coverage=in_percent(ours.coverage),
+        )
 
     @cached_property
     def scores(self) -> Mapping[str, tuple[Score, Mapping[str, float]]]:
@@ -193,11 +208,16 @@ class HeldOut:
         worse = self.stack_scores[group].median_error > min(baselines.values())
         return WORSE if worse else ""
 
+    def worst_first(self) -> list[int]:
+        """Indices of the runs, the largest error first."""
+        places: list[int] = np.argsort(-np.abs(self.by_stack.log_ratio)).tolist()
+        return places
+
     def run_rows(self) -> list[dict[str, Any]]:
-        """One flat row per run, the worst first."""
+        """One flat row per run, predicted without its stack, the worst first."""
         runs = self.published.runs
-        predicted = runs.device_hours * np.exp(self.blind.log_ratio)
-        spread = np.exp(z_score(CENTRAL) * self.blind.log_sd)
+        predicted = runs.device_hours * np.exp(self.by_stack.log_ratio)
+        spread = np.exp(z_score(CENTRAL) * self.by_stack.log_sd)
         return [
             {
                 "name": self.published.rows[place]["name"],
@@ -211,7 +231,7 @@ class HeldOut:
                 "device_hours_high": float(predicted[place] * spread[place]),
                 "source": self.published.rows[place]["source"],
             }
-            for place in np.argsort(-np.abs(self.blind.log_ratio))
+            for place in self.worst_first()
         ]
 
 
@@ -281,7 +301,8 @@ def groups_of_runs(published: PublishedRuns) -> dict[str, Mask]:
         f"{KIND}{kind}": published.groups == kind for kind in np.unique(published.groups).tolist()
     }
     groups |= {"benchmark submissions": np.char.startswith(published.stacks, "mlperf ")}
-    groups |= {f"on {device}": _on(published, device) for device in _GENERATIONS}
+    generations = generations_of(published)
+    groups |= {f"on {name}": generations == name for name in GENERATIONS}
     groups |= {
         f"{first:.0f} to {last:.0f}": (years >= first) & (years <= last)
         for first, last in ((2012, 2018), (2019, 2021), (2022, 2023), (2024, 2026))
@@ -289,9 +310,21 @@ def groups_of_runs(published: PublishedRuns) -> dict[str, Mask]:
     return groups | {f"tier {tier}": tiers == tier for tier in ("A", "B")}
 
 
-_GENERATIONS = ("p100", "v100", "a100", "h100", "tpu")
-"""Prefixes of device ids that are scored together."""
+GENERATIONS: Mapping[str, tuple[str, ...]] = {
+    "p100": ("p100",),
+    "v100": ("v100",),
+    "a100": ("a100", "a800"),
+    "h100": ("h100", "h200", "h800", "gh200"),
+    "blackwell": ("b200", "b300", "gb200", "gb300"),
+    "tpu": ("tpu",),
+}
+"""Device generation -> prefixes of the device ids that are scored together."""
+
+OTHER = "other"
 
 
-def _on(published: PublishedRuns, beginning: str) -> Mask:
-    return np.char.startswith(published.devices, beginning)
+def generations_of(published: PublishedRuns) -> Texts:
+    """Device generation of each run, `OTHER` outside `GENERATIONS`."""
+    names = {prefix: name for name, prefixes in GENERATIONS.items() for prefix in prefixes}
+    begun = [str(device).partition("-")[0] for device in published.devices]
+    return np.array([names.get(word, OTHER) for word in begun])

@@ -56,7 +56,7 @@ def _end_to_end(given_hours: Sequence[tuple[str, Uncertain]], report: HeldOut) -
     beside = np.array([np.log(float(ratio.mid)) for _, ratio in known])
     beside_sd = np.array([float(ratio.log_sd) for _, ratio in known])
     whole = Blind(
-        log_ratio=report.blind.log_ratio[at] + beside,
-        log_sd=np.hypot(report.blind.log_sd[at], beside_sd),
+        log_ratio=report.by_stack.log_ratio[at] + beside,
+        log_sd=np.hypot(report.by_stack.log_sd[at], beside_sd),
     )
-    return score(whole, report.published.runs.family[at])
+    return score(whole, report.published.stacks[at])

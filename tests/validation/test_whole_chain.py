@@ -29,7 +29,7 @@ def test_one_run_end_to_end_is_the_product_of_its_links(catalog, report):
     only = report.part(np.arange(len(names)) == place)
     reported = whole_chain_scores(catalog, only)["energy"]
     watts = float(power.predicted_w.mid) / power.reading.measured_w
-    by_hand = np.exp(report.blind.log_ratio[place]) * watts
+    by_hand = np.exp(report.by_stack.log_ratio[place]) * watts
     assert reported.count == 1
     assert reported.bias == pytest.approx(by_hand)
 

@@ -4,7 +4,6 @@ import html
 import io
 import re
 from dataclasses import asdict
-from pathlib import Path
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -13,20 +12,19 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
+from estimator.show.scores import held_out_text
 from estimator.validation.energy import energy_scores, measured_power
-from estimator.validation.held_out import earlier_scores, stored_scores, validation_report
+from estimator.validation.held_out import stored_scores, validation_report
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.web.accuracy import groups as accuracy_groups
-from estimator.web.accuracy import score_tables
-from estimator.web.accuracy import tables as accuracy_tables
-from estimator.web.accuracy import text as accuracy_words
+from estimator.web.accuracy import page as accuracy_page
 from estimator.web.accuracy.groups import percent
 from estimator.web.accuracy.page import PARAMETERS, kinds
 from estimator.web.shared import language
 from estimator.web.shared.share import csv
+from tests.build_docs import ROOT
 from tests.web.markup import alts, body, healthy, notices, query_of
 
-APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
 
 
@@ -50,8 +48,8 @@ def opened(query=""):
     return healthy(page.run())
 
 
-FOLDED = ("change", "energy", "memory", "serving")
-"""Scores that are one click away."""
+FOLDED = ("others", "method")
+"""Sections that are one click away."""
 
 
 def unfolded(query=""):
@@ -75,24 +73,31 @@ def select(report, query):
     return report.part(accuracy_groups.chosen(report, filters))
 
 
-def test_the_page_tells_the_score_that_the_command_tells(report):
-    reported = text(opened())
-    ours, baselines = report.scores["all"]
-    assert f"{ours.count} published runs" in reported
-    for share in (ours.median_error, baselines["constant_0.30"], ours.coverage, ours.within_2):
-        assert percent(share) in reported
-    assert f"{ours.count} runs of {ours.families} families" in reported
+def test_page_command_and_readme_say_the_same_headline(report):
+    headline = str(report.headline())
+    assert headline in text(opened())
+    assert headline in [str(line) for line in held_out_text(report, report.overall, 2022.0)]
+    assert headline in " ".join((ROOT / "README.md").read_text().split())
+    strict = report.stack_scores["all"]
+    assert f"off by {percent(strict.median_error)}" in headline
+    assert f"covers {percent(strict.coverage)}" in headline
 
 
-def test_the_groups_have_the_scores_that_the_command_gives_them(report):
-    table = accuracy_groups.groups_table(report).set_index("group")
-    named = {"vision": "vision", "language, large": "language, 1e20 FLOP or more", "TPU": "on tpu"}
-    for here, there in (named | {"2019 to 2021": "2019 to 2021", "all runs": "all"}).items():
-        ours, baselines = report.scores[there]
-        for name in ("count", "families", "median_error", "family_median_error", "coverage"):
-            assert table.loc[here, name] == pytest.approx(getattr(ours, name)), (here, name)
-        for name, error in baselines.items():
-            assert table.loc[here, name] == pytest.approx(error)
+def test_groups_and_worst_runs_are_predicted_without_their_stack(report):
+    rows = {
+        row["group"]: row for row in accuracy_groups.errors_rows(report, "work") if row["label"]
+    }
+    for name, row in rows.items():
+        assert row["error"] == report.stack_scores[name].median_error
+        assert row["other"] == report.scores[name][1]["constant_0.30"]
+    worst = int(np.argmax(np.abs(report.by_stack.log_ratio)))
+    assert report.run_rows()[0]["name"] == report.published.rows[worst]["name"]
+    assert report.published.rows[worst]["name"] in text(opened())
+
+
+def test_every_group_of_the_page_is_scored(report):
+    for groups in accuracy_groups.GROUPS.values():
+        assert set(groups) <= set(report.scores)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +114,8 @@ def test_a_link_filters_everything_and_stays(report, query):
     page = opened(query)
     assert not notices(page)
     part = select(report, query)
-    ours, _ = part.scores["all"]
-    assert f"{ours.count} published run" in text(page)
-    assert percent(ours.median_error) in text(page)
+    assert f"{part.overall.count} published run" in text(page)
+    assert percent(part.overall.median_error) in text(page)
     assert query_of(page) == dict(parse_qsl(query))
     worst = part.run_rows()[0]["name"]
     assert f'data-run="{html.escape(worst, quote=True)}"' in body(page)
@@ -127,7 +131,7 @@ def test_years_are_a_filter_like_the_others(report):
 
 def test_where_no_run_is_left_the_page_says_so():
     page = opened("work=speech&device=blackwell")
-    assert "No published run is left" in text(page)
+    assert "No published run matches" in text(page)
     page.selectbox(key="accuracy_device").set_value("all").run()
     assert "published run" in text(healthy(page)) and "No published" not in text(page)
 
@@ -141,10 +145,10 @@ def test_every_kind_of_work_and_device_can_be_chosen(report):
 
 
 def test_rows_left_out_are_counted_with_the_reason(report):
-    reported = text(opened())
+    reported = text(unfolded())
     for reason, count in report.left_out.items():
         assert reason[1:] in reported and str(count) in reported
-        assert reason in accuracy_tables.REASONS, "the catalogues know every reason"
+        assert reason in accuracy_page.REASONS, "the catalogues know every reason"
     rows = sum(report.left_out.values()) + len(report.published.rows)
     assert rows == len(CATALOG.published_runs())
     assert f"Of {rows} rows" in reported
@@ -153,20 +157,16 @@ def test_rows_left_out_are_counted_with_the_reason(report):
 def test_the_reasons_rest_on_all_runs_and_not_on_those_chosen(report):
     names = [row["name"] for row in report.published.rows]
     place = names.index("GNMT v2 WMT16 En-De PyTorch 8xA100 tf32")
-    reported = " ".join(accuracy_words.reasons(report, place))
-    assert "recurrent" in reported
-    worst = int(np.argmax(np.abs(report.blind.log_ratio)))
-    assert report.published.rows[worst]["name"] in text(opened())
+    assert "recurrent" in " ".join(accuracy_groups.reasons(report, place))
 
 
 def test_each_run_is_one_mark_and_there_are_few(report):
-    table = accuracy_groups.runs_table(report, CATALOG)
-    assert len(table) == len(report.published.rows) <= 1000
-    ratio = table["predicted_h"] / table["reported_h"]
-    assert sorted(np.log(ratio)) == pytest.approx(sorted(report.blind.log_ratio))
-    assert set(table["class"]) == set(accuracy_groups.CLASSES)
-    worst = table.iloc[0]
-    assert worst["run"].startswith(report.run_rows()[0]["name"])
+    rows = accuracy_groups.runs_rows(report, CATALOG)
+    assert len(rows) == len(report.published.rows) <= 1000
+    logs = [np.log(row["predicted_h"] / row["reported_h"]) for row in rows]
+    assert sorted(logs) == pytest.approx(sorted(report.by_stack.log_ratio))
+    assert {row["class"] for row in rows} == set(accuracy_groups.CLASSES)
+    assert rows[0]["run"].startswith(report.run_rows()[0]["name"])
 
 
 def test_the_files_hold_what_the_page_shows(report):
@@ -190,59 +190,33 @@ def test_a_part_of_the_report_keeps_the_blind_predictions(report):
 
 
 def test_where_a_constant_does_better_the_page_says_so(report):
-    table = accuracy_groups.groups_table(report)
-    worse = table[table["constant_0.30"] < table["median_error"]]["group"]
-    reported = accuracy_words.better(table)
-    assert all(name in reported for name in worse)
+    assert report.scores["speech"][1]["constant_0.30"] < report.stack_scores["speech"].median_error
+    assert "does better for speech" in text(opened())
 
 
-def test_the_earlier_model_stands_beside_the_present_one(report):
-    reported = text(opened("show=change"))
-    before = earlier_scores(CATALOG)["all"]
-    ours, _ = report.scores["all"]
-    strict = report.stack_scores["all"]
-    errors = (before["median_error"], ours.median_error, strict.median_error)
-    shares = (before["coverage"], ours.coverage, strict.coverage)
-    cells = " ".join(f"{100 * share:.0f}" for share in (*errors, *shares))
-    assert f"all runs{ours.count}{cells.replace(' ', '')}" in reported.replace(" ", "").replace(
-        "allruns", "all runs"
-    )
-
-
-def test_the_stricter_score_stands_with_its_range_and_the_mean_over_kinds(report):
+def test_the_fold_says_the_score_by_family_and_the_mean_over_kinds(report):
     reported = text(unfolded())
-    strict = report.stack_scores["all"]
-    family, stack = (f"{100 * mean:.0f}%" for mean in report.mean_over_kinds)
-    low, high = (f"{100 * end:.0f}%" for end in (strict.median_error_low, strict.median_error_high))
-    assert f"({low} to {high} when stacks are drawn again" in reported
-    assert f"is {family} by family and {stack} by stack" in reported
+    family, (by_family, by_stack) = report.scores["all"][0], report.mean_over_kinds
+    assert f"the median error is then {percent(family.median_error)}" in reported
+    assert f"covers {percent(family.coverage)}" in reported
+    assert f"is {percent(by_stack)} by stack and {percent(by_family)} by family" in reported
 
 
-def test_the_score_of_the_energy_is_that_of_the_command(report):
-    rows = dict(re.findall(r'data-score="([^"]+)".*?<td>(\d+)</td>', body(unfolded())))
-    scores = energy_scores(measured_power(CATALOG))
-    for name, label in score_tables.METERS.items():
-        if name in scores:
-            assert int(rows[label]) == scores[name].count, name
-    assert set(score_tables.METERS.values()) <= set(rows)
-
-
-@pytest.mark.parametrize("task", ["memory", "serving"])
-def test_the_scores_of_memory_and_serving_are_on_the_page(task):
-    page = unfolded()
-    rows = re.findall(r'data-score="([^"]+)"', body(page))
-    labels = score_tables.TASKS if task == "memory" else score_tables.PROGRAMS
-    assert any(row.endswith(label) for row in rows for label in labels.values())
-    slide = re.findall(r'data-score="([^"]+)"', body(opened(f"show={task}&fs=1.4")))
-    assert 0 < len(slide) <= score_tables.ON_A_SLIDE
-
-
-def test_the_tables_speak_german():
-    page = unfolded("lang=de")
-    assert any("Änderungen und zurückgehaltene Daten" in fold.label for fold in page.expander)
-    reported = text(page)
-    for word in ("volles Fine-Tuning", "Zeit je Token", "Zurückgehalten"):
-        assert word in reported
+def test_the_other_scores_are_those_of_the_commands(report):
+    rows = {name: row for name, *row in accuracy_page.other_scores("en")}
+    metered = energy_scores(measured_power(CATALOG))["measured"]
+    energy = rows["energy, hours known, all meters"]
+    assert energy == [metered.count, metered.median_error, metered.coverage]
+    peaks = stored_scores(CATALOG, "memory")
+    every = next(row for row in peaks if row["group"] == "all")
+    assert rows["peak memory"][0] == int(every["cases"])
+    assert rows["peak memory"][1] == float(every["held_out_error"])
+    served = [row for row in stored_scores(CATALOG, "serving") if row["by"] == "all"]
+    first = next(row for row in served if row["quantity"] == "inter_token_s")
+    assert rows["time per output token, server GPUs"][1] == float(first["median_error"])
+    reported = text(unfolded())
+    for name in rows:
+        assert name[1:] in reported
 
 
 def test_the_stored_score_of_memory_is_what_the_command_prints():
@@ -257,11 +231,12 @@ def test_the_stored_score_of_memory_is_what_the_command_prints():
 
 def test_the_tables_and_pictures_speak_german():
     try:
-        page = opened("lang=de&by=year")
+        page = unfolded("lang=de&by=year")
         said, lines = text(page), alts(page)
     finally:
         language.use("en")
-    assert "Median des Fehlers [%], je Familie" in said
+    assert "Ohne ihren eigenen Software-Stack vorhergesagt" in said
+    assert "Spitzenspeicher, volles Fine-Tuning" in said and "Zeit je Ausgabetoken" in said
     assert "2012 bis 2018" in said and "2012 to 2018" not in said
     assert "Mögliche Gründe" in said and "× zu kurz" in said
     assert any(line.startswith("Vorhergesagte gegen berichtete") for line in lines)

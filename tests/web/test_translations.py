@@ -40,6 +40,7 @@ OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 @cache
 def texts():
     pages = texts_of("web", "studies/claims", "studies/levers", "calibration", "answer", "show")
+    pages |= texts_of("validation/held_out.py")
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
     words |= lever_texts() | meter_texts() | module_texts() | preset_texts(catalog) | prompt_texts()

@@ -3,11 +3,9 @@
 import math
 from collections.abc import Sequence
 
-import pandas as pd
-
 from estimator.web.accuracy.groups import CLASSES, CONSTANT, OURS
 from estimator.web.shared import charts, figures, ticks
-from estimator.web.shared.charts import SHAPES, Look, Spec, distinguished
+from estimator.web.shared.charts import SHAPES, Look, Row, Spec, distinguished
 from estimator.web.shared.language import N_, _
 
 HEIGHT_PX, SLIDE_PX = 430, 285
@@ -33,15 +31,15 @@ TOOLTIP = {
 """Column -> name in the tooltip."""
 
 
-def draw_runs(table: pd.DataFrame, look: Look, alt: str) -> None:
+def draw_runs(table: list[Row], look: Look, alt: str) -> None:
     """Draw predicted against reported device-hours, lower on a slide."""
     height = SLIDE_PX if look.slide else HEIGHT_PX
     figures.draw(_runs, table, look, key="chart_runs", alt=alt, height=height, of=(_ticks(table),))
 
 
-def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
+def draw_errors(table: list[Row], look: Look, alt: str) -> None:
     """Draw the median errors of groups."""
-    height = figures.rows_px(table["group"].nunique(), look, most=SLIDE_PX)
+    height = figures.rows_px(len(table) // 2, look, most=SLIDE_PX)
     figures.draw(_errors, table, look, key="chart_errors", alt=alt, height=height)
 
 
@@ -93,10 +91,10 @@ def _errors(look: Look) -> Spec:
     )
 
 
-def _ticks(table: pd.DataFrame) -> tuple[float, ...]:
+def _ticks(table: list[Row]) -> tuple[float, ...]:
     """Ticks for a table's hours: powers of ten, with 2 and 5 times if there are few."""
-    low = math.floor(math.log10(table["half_h"].min()))
-    high = math.ceil(math.log10(table["double_h"].max()))
+    low = math.floor(math.log10(min(row["half_h"] for row in table)))
+    high = math.ceil(math.log10(max(row["double_h"] for row in table)))
     steps = (1.0,) if high - low > DECADES else (1.0, 2.0, 5.0)
     return tuple(step * 10.0**power for power in range(low, high + 1) for step in steps)
 

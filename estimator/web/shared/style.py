@@ -117,6 +117,7 @@ h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem
 .tw-inputs td { vertical-align: top; padding: 0.4rem 1rem 0.4rem 0; border: 0;
                 border-bottom: 1px solid var(--line); }
 .tw-inputs td:first-child { min-width: 9rem; }
+.tw-inputs small { display: block; font-size: 0.85rem; color: var(--soft); }
 .tw-scroll { overflow-x: auto; }
 .tw-columns { width: 100%%; min-width: calc(8rem + 10rem * var(--columns)); line-height: 1.4;
   border-collapse: collapse; table-layout: fixed; font-variant-numeric: tabular-nums; }
@@ -256,9 +257,6 @@ h1.tw.tw-front-title { font-size: 1.7rem; margin: 0; }
 .tw-slide-title { font-size: 1.25rem; }
 .tw-step { grid-template-columns: 8rem 1fr 7rem; gap: 0 0.8rem; font-size: 0.74rem;
   padding: 0.1rem 0; line-height: 1.25; }
-.tw-scores tbody th { white-space: nowrap; }
-.tw.tw-scores, .tw-inputs:has([data-run]) { font-size: 0.74rem; line-height: 1.2; }
-.tw.tw-scores td, .tw.tw-scores th { padding-top: 0.12rem; padding-bottom: 0.12rem; }
 .tw-sentence { font-size: 1.2rem; line-height: 1.2; max-width: none; }
 .tw-columns, .tw-columns small { font-size: 0.78rem; line-height: 1.3; }
 .tw-columns :is(th, td) { padding: 0.25rem 0.8rem 0.25rem 0; }
