@@ -38,7 +38,7 @@ from estimator.web.plan.limits import (
     most_devices,
     quantity_cell,
 )
-from estimator.web.serve.inputs import ANYWHERE, CARRIES, INPUT, USUAL, bounds, control_of, labels
+from estimator.web.serve.inputs import CARRIES, INPUT, control_of, labels, question_of
 from estimator.web.serve.inputs import PARAMETERS as SERVED
 from estimator.web.shared import share, style
 from estimator.web.shared.amounts import amount, localised
@@ -110,12 +110,10 @@ def _as_served(name: str, section: str = "") -> Any:
 PARAMETERS = LinkParameters(
     "capacity",
     _as_served("model"),
-    control_of(Typed, "users", 200.0, *bounds("users"), required=True, when=_by_users),
-    control_of(Typed, "think", None, *bounds("think"), when=_by_users),
-    Typed(
-        "rate",
-        None,
-        *bounds("rate"),
+    control_of(Typed, "users", 200.0, required=True, when=_by_users),
+    control_of(Typed, "think", None, when=_by_users),
+    replace(
+        control_of(Typed, "rate", None),
         label=N_("Requests per second, instead of users"),
         help=N_("Requests that arrive each second, however long an answer takes."),
     ),
@@ -206,18 +204,11 @@ def limited(values: Row) -> dict[str, Limited]:
 
 def request_of(values: Row) -> ServingRequest:
     """Request from the controls."""
-    usual = (USUAL, ANYWHERE, ANY)
-    given = {INPUT.get(name, name): one for name, one in values.items() if one not in usual}
-    if _by_users(values):
-        given["request_rate"] = None
-    else:
-        given |= {"users": None, "think_s": None}
-    fields = ("preset", "users", "think_s", "request_rate", "input_tokens", "output_tokens")
-    asked = {name: given[name] for name in (*fields, "precision", "site", "pue") if name in given}
+    chosen = values["hardware"]
     return ServingRequest(
-        question=ServingQuestion(**asked),
+        question=question_of({**values, "hardware": "", "devices": 0}),
         choices={
-            "hardware": (given["hardware"],) if "hardware" in given else known_devices()[1:],
+            "hardware": known_devices()[1:] if chosen == ANY else (chosen,),
             "devices": tuple(count for count in COUNTS if count <= values["devices"]),
         },
         limits=limits_of(values, limited(values)),

@@ -223,16 +223,10 @@ def _facts(run: Scenario, held: Disclosure) -> Disclosed:
 
 def served_question(values: Values) -> ServingQuestion:
     """Return the inference setup from the controls."""
-    return ServingQuestion(
-        preset=values["model"],
-        hardware=values["hardware"],
-        devices=float(values["servers"]) or None,
-        precision="" if values["weights"] == serve.USUAL else values["weights"],
-        concurrency=float(values["concurrency"]),
-        input_tokens=float(values["input"]),
-        output_tokens=float(values["output"]),
-        site="" if values["site"] == ANY else values["site"],
-        pue=values["pue"],
+    own = {"devices": "servers", "precision": "weights"}
+    names = ("model", "hardware", "devices", "precision", "concurrency", "input", "output")
+    return serve.question_of(
+        {name: values[own.get(name, name)] for name in (*names, "site", "pue")}
     )
 
 

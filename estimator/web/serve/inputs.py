@@ -36,7 +36,7 @@ WRITING = ("dense decoder", "MoE decoder", "SSM")
 """Architectures that generate tokens."""
 
 USUAL = "usual"
-ANYWHERE = "anywhere"
+ANYWHERE, ANY = "anywhere", "any"
 FIRST_MODEL, FIRST_DEVICE = "llama-3.1-8b", "h100-sxm"
 FORMATS = (USUAL, "bf16", "fp8", "int4", "mxfp4", "Q4_K_M", "Q8_0")
 MATCHING, TYPED = "matching", "typed"
@@ -123,15 +123,14 @@ HELP = {
 """Parameter -> its tooltip."""
 
 
-def control_of(kind: type[Any], name: str, *args: Any, **more: Any) -> Any:
-    """Declare the control of an input, with its label and tooltip."""
+def control_of(
+    kind: type[Any], name: str, *args: Any, least: float | None = None, **more: Any
+) -> Any:
+    """Declare the control of an input, with its label, limits and tooltip; `least` is ours."""
+    if kind is not Choice and kind is not ModelName:
+        low, high = described(name).limit.range
+        args = (*args, low if least is None else least, high)
     return kind(name, *args, label=described(name).label, help=HELP[name], **more)
-
-
-def bounds(name: str, least: float | None = None) -> tuple[float, float]:
-    """Limits of a parameter, with the page's own minimum if given."""
-    low, high = described(name).limit.range
-    return (low if least is None else least), high
 
 
 FURTHER = N_("Request rate, site, prices, lifetime")
@@ -145,11 +144,6 @@ def _offers() -> dict[str, str]:
     known = open_catalog().api_prices()
     named = {MATCHING: N_("on record for this model"), TYPED: N_("the prices below")}
     return named | {name: f"{one.name} ({one.date})" for name, one in known.items()}
-
-
-def formats_called() -> dict[str, str]:
-    """Weight formats by name."""
-    return {USUAL: N_("as usual")}
 
 
 VIEWS = {
@@ -171,11 +165,11 @@ PARAMETERS = LinkParameters(
         when=lambda values: not values["config"],
     ),
     control_of(Choice, "hardware", known_devices(), called=hardware_names),
-    control_of(Number, "devices", 0.0, *bounds("devices", 0.0), whole=True),
-    control_of(Choice, "precision", FORMATS, called=formats_called),
-    control_of(Number, "concurrency", 32.0, *bounds("concurrency", 1.0), whole=True),
-    control_of(Number, "input", 500.0, *bounds("input", 1.0), whole=True),
-    control_of(Number, "output", 300.0, *bounds("output"), whole=True),
+    control_of(Number, "devices", 0.0, least=0.0, whole=True),
+    control_of(Choice, "precision", FORMATS, called=lambda: {USUAL: N_("as usual")}),
+    control_of(Number, "concurrency", 32.0, least=1.0, whole=True),
+    control_of(Number, "input", 500.0, least=1.0, whole=True),
+    control_of(Number, "output", 300.0, whole=True),
     control_of(
         Choice, "site", (ANYWHERE, *place_names()), called=place_names, rest=N_("unspecified")
     ),
@@ -187,7 +181,7 @@ PARAMETERS = LinkParameters(
         called=lambda: CALIBRATION,
         when=_has_runs,
     ),
-    control_of(Number, "rate", 0.0, *bounds("rate", 0.0), section=FURTHER),
+    control_of(Number, "rate", 0.0, least=0.0, section=FURTHER),
     control_of(
         Choice,
         "offer",
@@ -195,12 +189,12 @@ PARAMETERS = LinkParameters(
         called=_offers,
         section=FURTHER,
     ),
-    control_of(Number, "api", API_USD, *bounds("api"), step=0.1, section=FURTHER),
-    control_of(Number, "apiin", 0.0, *bounds("apiin"), step=0.1, section=FURTHER),
-    control_of(Typed, "pue", None, *bounds("pue"), section=FURTHER),
-    control_of(Typed, "price", None, *bounds("price"), section=FURTHER),
-    control_of(Number, "training", 0.0, *bounds("training"), step=1e5, section=FURTHER),
-    control_of(Number, "daily", 1e9, *bounds("daily"), step=1e8, section=FURTHER),
+    control_of(Number, "api", API_USD, step=0.1, section=FURTHER),
+    control_of(Number, "apiin", 0.0, step=0.1, section=FURTHER),
+    control_of(Typed, "pue", None, section=FURTHER),
+    control_of(Typed, "price", None, section=FURTHER),
+    control_of(Number, "training", 0.0, step=1e5, section=FURTHER),
+    control_of(Number, "daily", 1e9, step=1e8, section=FURTHER),
     ConfigLink("config", longest=LONGEST_CONFIG),
     Choice("view", tuple(VIEWS), help=N_("Question that is answered.")),
 )
@@ -219,20 +213,19 @@ def model_name(values: Values) -> str:
 
 
 def question_of(values: Values) -> ServingQuestion:
-    """Question from the controls."""
+    """Question from the controls; what they leave open, and what a rate decides, is left out."""
+    words = ("", None, 0, USUAL, ANYWHERE, ANY)
+    asked = {
+        INPUT.get(name, name): float(one) if isinstance(one, int) else one
+        for name, one in values.items()
+        if one not in words
+    }
+    if "config" in asked:
+        asked.pop("preset")
+    if "request_rate" in asked:
+        asked |= dict.fromkeys(("concurrency", "users", "think_s"))
     return ServingQuestion(
-        preset="" if values["config"] else values["model"],
-        config=values["config"],
-        hardware=values["hardware"],
-        devices=float(values["devices"]) or None,
-        precision="" if values["precision"] == USUAL else values["precision"],
-        concurrency=None if values["rate"] else float(values["concurrency"]),
-        request_rate=float(values["rate"]) or None,
-        input_tokens=float(values["input"]),
-        output_tokens=float(values["output"]),
-        site="" if values["site"] == ANYWHERE else values["site"],
-        pue=values["pue"],
-        price=values["price"],
+        **{name: asked[name] for name in ServingQuestion.inputs if name in asked}
     )
 
 
@@ -241,9 +234,7 @@ def offer(values: Values) -> ApiPrice | None:
     known = open_catalog().api_prices()
     if values["offer"] in known:
         return known[values["offer"]]
-    if values["offer"] == TYPED or float(values["api"]) != API_USD:
-        return None
-    if values["config"]:
+    if values["offer"] == TYPED or float(values["api"]) != API_USD or values["config"]:
         return None
     return next((one for one in known.values() if one.preset == values["model"]), None)
 
