@@ -1,7 +1,7 @@
 """Page Hardware: every device with its source, and efficiency over time."""
 
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -58,7 +58,6 @@ PARAMETERS = LinkParameters(
     ),
 )
 
-PEAK, PEAK_UNIT = "peak_tflop_per_s", 1e12
 RECORDS = {
     "memory_bytes": ("memory_gb", GIB),
     "memory_bytes_per_s": ("memory_gb_per_s", 1e9),
@@ -66,8 +65,9 @@ RECORDS = {
     "launch_price_usd": ("launch_price_usd", 1.0),
 }
 """Record -> table column, and unit conversion."""
+
 NUMBERS = {
-    PEAK: N_("peak [TFLOP/s]"),
+    "peak_tflop_per_s": N_("peak [TFLOP/s]"),
     "memory_gb": N_("memory [GB]"),
     "memory_gb_per_s": N_("bandwidth [GB/s]"),
     "power_limit_w": N_("power limit [W]"),
@@ -81,18 +81,14 @@ COLUMNS = {
     "vendor": N_("vendor"),
     "released": N_("released"),
     "precision": N_("precision"),
-    **NUMBERS,
     "basis": N_("basis"),
     "source": N_("source"),
     "publisher": N_("publisher"),
     "date": N_("date"),
-}
-SOURCE_COLUMNS = {name: COLUMNS[name] for name in ("publisher", "date")} | {
     "title": N_("title"),
     "licence": N_("licence"),
 }
-"""Table column -> its heading."""
-
+"""Text column -> its heading."""
 
 LANDMARKS = {
     "k40": "K40",
@@ -122,7 +118,9 @@ def _draw(values: Values, table: pd.DataFrame, frame: Frame) -> None:
     if frame.shows("devices"):
         _devices(table, frame)
     if not frame.slide:
-        _sources()
+        with style.folded(_("Every source"), key="fold_hardware_sources") as fold:
+            if fold.open:
+                _draw_table(sources(), "source_table")
 
 
 @cached_per_server
@@ -136,61 +134,45 @@ def devices() -> pd.DataFrame:
 def sources() -> pd.DataFrame:
     """All sources of numbers."""
     catalog = open_catalog()
-    names = sorted({record.source for device in catalog.devices() for record in _records(device)})
-    found = [catalog.source(name) for name in names if name]
-    return pd.DataFrame(
-        {
-            "title": [one.title for one in found],
-            "publisher": [one.publisher for one in found],
-            "date": [one.date for one in found],
-            "licence": [one.licence for one in found],
-            "url": [one.url or "" for one in found],
-        }
-    )
-
-
-def _records(device: Device) -> list[Any]:
-    return [*device.peaks.values(), *device.records.values()]
+    records = [
+        record
+        for device in catalog.devices()
+        for record in (*device.peaks.values(), *device.records.values())
+    ]
+    names = ("title", "publisher", "date", "licence", "url")
+    found = [catalog.source(one) for one in sorted({one.source for one in records if one.source})]
+    return pd.DataFrame([{name: getattr(one, name) or "" for name in names} for one in found])
 
 
 def _row(device: Device) -> dict[str, Any]:
     """Table row of a device, with the source of its peak."""
-    power = device.records.get("tdp_w")
-    peak: Record | None = None
-    row: dict[str, Any] = {
+    precision = usual_precision(device) if device.peaks else ""
+    peak, power = device.peaks.get(precision), device.records.get("tdp_w")
+    source = None if peak is None else open_catalog().source(peak.source)
+    return {
         "name": device.name,
         "kind": device.kind,
         "vendor": device.vendor,
         "released": device.released or "",
-        "precision": "",
+        "precision": precision,
+        "peak_tflop_per_s": _in_unit(peak, 1e12),
+        **{
+            column: _in_unit(device.records.get(name), unit)
+            for name, (column, unit) in RECORDS.items()
+        },
+        "flop_per_j": peak.value / power.value if peak and power else None,
+        "basis": "" if peak is None else peak.basis,
+        "source": "" if source is None else source.title,
+        "publisher": "" if source is None else source.publisher,
+        "date": "" if source is None else source.date,
+        "url": "" if source is None else source.url or "",
+        "id": device.id,
     }
-    if device.peaks:
-        row["precision"] = usual_precision(device)
-        peak = device.peaks[row["precision"]]
-    row[PEAK] = _in_unit(peak, PEAK_UNIT)
-    for name, (column, unit) in RECORDS.items():
-        row[column] = _in_unit(device.records.get(name), unit)
-    row["flop_per_j"] = peak.value / power.value if peak and power else None
-    return row | _origin(peak) | {"id": device.id}
 
 
 def _in_unit(record: Record | None, unit: float) -> float | None:
     """Number in its column's unit with three digits, or None."""
     return None if record is None else significant(record.value / unit)
-
-
-def _origin(peak: Record | None) -> dict[str, str]:
-    """Return the source of a peak, empty if there is none."""
-    if peak is None:
-        return dict.fromkeys(("basis", "source", "publisher", "date", "url"), "")
-    source = open_catalog().source(peak.source)
-    return {
-        "basis": peak.basis,
-        "source": source.title,
-        "publisher": source.publisher,
-        "date": source.date,
-        "url": source.url or "",
-    }
 
 
 def _efficiency(table: pd.DataFrame, frame: Frame) -> None:
@@ -226,19 +208,11 @@ def _efficiency(table: pd.DataFrame, frame: Frame) -> None:
 def efficiency(look: Look) -> dict[str, Any]:
     """Specification: efficiency on a logarithmic axis against the date."""
     efficient = {"field": "flop_per_j", "type": "quantitative"}
+    x = {"field": "released", "type": "temporal", "title": _("released"), "scale": {"padding": 8}}
+    y = {"scale": {"type": "log", "nice": False, "padding": 14}, "title": _("peak per watt")}
     encoding = {
-        "x": {
-            "field": "released",
-            "type": "temporal",
-            "title": _("released"),
-            "scale": {"padding": 8},
-        },
-        "y": efficient
-        | {
-            "scale": {"type": "log", "nice": False, "padding": 14},
-            "title": _("peak per watt"),
-            "axis": ticks.logarithmic("y", "FLOP/s/W"),
-        },
+        "x": x,
+        "y": efficient | y | {"axis": ticks.logarithmic("y", "FLOP/s/W")},
         "tooltip": [
             {"field": "name", "type": "nominal", "title": _("device")},
             {"field": "precision", "type": "nominal", "title": _("precision")},
@@ -254,36 +228,26 @@ def efficiency(look: Look) -> dict[str, Any]:
 
 def _devices(table: pd.DataFrame, frame: Frame) -> None:
     """Draw the searchable, sortable table."""
-    columns: dict[Any, Any] = {
-        **{name: widgets.heading(_(text)) for name, text in COLUMNS.items()},
-        **{name: widgets.number_column(_(text)) for name, text in NUMBERS.items()},
-        "url": st.column_config.LinkColumn(widgets.heading(_("link"))),
-    }
     worded = {
         "name": table["name"].map(_),
         "kind": table["kind"].map(lambda kind: _(KINDS[kind])),
         "basis": table["basis"].map(lambda basis: basis and _(basis)),
     }
-    st.dataframe(
-        table.assign(**worded).drop(columns=["flop_per_j"]),
-        column_config=columns,
-        hide_index=True,
-        key="hardware_table",
-        placeholder="",
-        height=360 if frame.slide else "auto",
-    )
+    shown = table.assign(**worded).drop(columns=["flop_per_j"])
+    _draw_table(shown, "hardware_table", height=360 if frame.slide else "auto")
     style.caption(_("A click on a column sorts it; the magnifier at its top right searches it."))
 
 
-def _sources() -> None:
-    """Draw every source behind the devices, folded."""
-    with style.folded(_("Every source"), key="fold_hardware_sources") as fold:
-        if fold.open:
-            columns: dict[Any, Any] = {
-                **{name: widgets.heading(_(text)) for name, text in SOURCE_COLUMNS.items()},
-                "url": st.column_config.LinkColumn(widgets.heading(_("link"))),
-            }
-            st.dataframe(sources(), column_config=columns, hide_index=True, key="source_table")
+def _draw_table(table: pd.DataFrame, key: str, height: int | Literal["auto"] = "auto") -> None:
+    """Draw a table with our headings, and links in its column `url`."""
+    columns: dict[Any, Any] = {
+        **{name: widgets.heading(_(text)) for name, text in COLUMNS.items()},
+        **{name: widgets.number_column(_(text)) for name, text in NUMBERS.items()},
+        "url": st.column_config.LinkColumn(widgets.heading(_("link"))),
+    }
+    st.dataframe(
+        table, column_config=columns, hide_index=True, key=key, placeholder="", height=height
+    )
 
 
 SLIDES = {

@@ -247,11 +247,10 @@ def counted(values: tuple[tuple[str, Any], ...]) -> Counted:
         longest=longest,
     )
     model = asked["model"] if _is_known(asked) else asked["config"]
+    finetune = None if asked["use"] == "train" else asked["use"]
+    way: dict[str, Any] = {"seq_len": found.length, "finetune": finetune}
     if asked["use"] == "serve":
         way = {"inference": True, "context": found.length, **WEIGHTS[asked["weights"]]}
-    else:
-        finetune = None if asked["use"] == "train" else asked["use"]
-        way = {"seq_len": found.length, "finetune": finetune}
     question = MemoryQuestion(model=model, micro_batch=float(asked["batch"]), **way)
     try:
         memory, fits = fit_across_devices(question, open_catalog())

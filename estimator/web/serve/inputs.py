@@ -215,7 +215,7 @@ def model_name(values: Values) -> str:
 def question_of(values: Values) -> ServingQuestion:
     """Question from the controls; what they leave open, and what a rate decides, is left out."""
     words = ("", None, 0, USUAL, ANYWHERE, ANY)
-    asked = {
+    asked: dict[str, Any] = {
         INPUT.get(name, name): float(one) if isinstance(one, int) else one
         for name, one in values.items()
         if one not in words
