@@ -27,8 +27,8 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
     """Build the parser of one command or of all, with the standard library only."""
     parser = CommandParser(
         prog="twenty-watts",
-        description="Estimate the time, money, energy and CO2e that training or running a "
-        "neural network takes, each with an interval.",
+        description="Estimate the time, cost, energy and CO2e of training or running a neural network, "
+        "with uncertainty intervals.",
         epilog="Start with: twenty-watts estimate --preset gpt-3 --hardware v100 --devices 10000",
     )
     parser.add_argument("--version", action="version", version=f"twenty-watts {__version__}")
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser(first if first in COMMANDS else "").parse_args(arguments)
     try:
         if sys.stdout is None:
-            return _complain("stdout is closed: there is nowhere to put the answer")
+            return _complain("stdout is closed, so the answer cannot be printed")
         read_piped_config(options)
         resolve_here(options)
         code: int = options.run(options)
@@ -81,13 +81,13 @@ def _is_text(word: str) -> bool:
 def _refused(words: Sequence[str]) -> str | None:
     """Return why a command line is invalid before parsing, or None."""
     if any(not _is_text(word) for word in words):
-        return "an argument holds bytes that are not UTF-8"
+        return "an argument contains bytes that are not UTF-8"
     ours = words[: words.index("--")] if "--" in words else words
     for word in ours:
         if word.startswith("-") and word.endswith("=--"):
             return f"{word.removesuffix('=--')} needs a value, got '--'"
     empty = _empty(ours)
-    return None if empty is None else f"{empty} is empty: give a value, or leave it out"
+    return None if empty is None else f"{empty} is empty: specify a value or omit the option"
 
 
 def _empty(words: Sequence[str]) -> str | None:

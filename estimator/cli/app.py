@@ -23,8 +23,8 @@ LIVE_TOKEN = "TWENTY_WATTS_LIVE"
 """Environment variable with the access token for live readings."""
 
 OPEN = (
-    "Open to the network: whoever reaches this machine can use the app, without a password and "
-    "without encryption.\n"
+    "Open to the network: anyone who can reach this machine can use the app, without a "
+    "password or encryption.\n"
 )
 
 EXAMPLES = """examples:
@@ -47,11 +47,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s, this machine only)",
+    )
     parser.add_argument(
         "--public-host",
         metavar="NAME",
-        help="name under which a proxy serves the app, such as watts.example.org",
+        help="public host name if the app is behind a proxy, such as watts.example.org",
     )
     parser.add_argument(
         "--max-sessions",
@@ -63,18 +67,18 @@ def add_parser(commands: Any) -> None:
         "--metrics-port",
         type=int,
         metavar="PORT",
-        help="serve Prometheus metrics at this port, on this machine only (default: none)",
+        help="serve Prometheus metrics on this port, to this machine only (default: off)",
     )
     parser.add_argument(
         "--live",
         action="store_true",
-        help="show the current power of this machine to visitors with the link that is printed",
+        help="show this machine's current power to visitors who open the link that is printed",
     )
     parser.add_argument(
         "--open",
         metavar="LINK",
         default="",
-        help="link to open, such as '?v=1&...' or 'brain?years=20'",
+        help="page or scenario to open, such as 'brain?years=20' or '?v=1&...'",
     )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument(
@@ -190,7 +194,7 @@ def _refuse_taken(host: str, port: int) -> None:
     with suppress(OSError), socket.create_connection((host or "localhost", port), timeout=1):
         raise ValueError(
             f"port {port} is in use: the app may be open already at "
-            f"http://{reachable(host)}:{port}; choose another by --port"
+            f"http://{reachable(host)}:{port}; choose another with --port"
         )
 
 
@@ -207,7 +211,7 @@ def _refuse_elsewhere(host: str, port: int) -> None:
             return
         raise ValueError(
             f"cannot listen at {host} on port {port} ({error.strerror}): "
-            "give an address of this machine by --host, and a free port by --port"
+            "use an address of this machine with --host, and a free port with --port"
         ) from None
 
 

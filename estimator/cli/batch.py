@@ -41,14 +41,14 @@ EXAMPLES = """examples:
   sqlite3 -csv -header runs.db "select * from runs" | twenty-watts batch - -o -
 """
 
-COLUMNS = """columns, all optional but a device and a workload:
+COLUMNS = """columns (a device and a workload are required):
 {training}
-columns with --task serving, all optional but a device and a model:
+columns with --task serving (a device and a model are required):
 {serving}
-Cells are separated by commas, semicolons or tabs, with decimal commas where a spreadsheet writes
-them; the output is written like the input. Numbers may be written 7e9, 7B, 300k. Other columns pass
-through. A given accelerator_hours is used as it is. If a row cannot be estimated, its column
-`error` gives the reason; other rows are not affected.
+Cells may be separated by commas, semicolons or tabs, and numbers may have decimal commas; the
+output uses the same format. Numbers may be written 7e9, 7B, 300k. Other columns are copied to the
+output. accelerator_hours, if given, replaces the predicted duration. A row that cannot be estimated
+gets the reason in its column `error` and does not affect other rows.
 """
 
 
@@ -70,7 +70,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "batch",
         help="estimate a table of scenarios, one result row per input row",
-        description="Estimate every row of a CSV table, in bounded memory.",
+        description="Estimate every row of a CSV table. Memory use does not grow with the table.",
         epilog=EXAMPLES + _columns(),
     )
     parser.add_argument(
@@ -83,9 +83,13 @@ def add_parser(commands: Any) -> None:
         "--task",
         choices=("training", "serving"),
         default="training",
-        help="kind of scenario in each row (default: training)",
+        help="what the rows describe (default: training)",
     )
-    parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
+    parser.add_argument(
+        "--interval",
+        metavar="P",
+        help="probability that an interval covers the true value (default: 0.8)",
+    )
     add_calibration(parser, "runs on these devices")
     parser.add_argument(
         "--carbon-profile",

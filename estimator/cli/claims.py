@@ -32,11 +32,13 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "claims",
         help="recompute claims about the limits of deep learning",
-        description="Recompute claims about the limits of deep learning from lectures, with "
-        "sources, intervals and a verdict that follows from the numbers.",
+        description="Recompute claims about the limits of deep learning, as heard in lectures, and "
+        "give each a verdict based on the numbers, with sources and intervals.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("id", nargs="?", metavar="ID", help="show one claim with its formula")
+    parser.add_argument(
+        "id", nargs="?", metavar="ID", help="claim to show with its formula and sources"
+    )
     add_output(parser, interval=False)
     parser.set_defaults(run=run)
 
@@ -90,7 +92,7 @@ def _overview(found: Iterable["Claim"]) -> Iterator["Block"]:
 
     header = ("claim", "as claimed", "recomputed", "80% interval", "verdict")
     yield TextTable(header=header, rows=[_cells(one) for one in found], whole=("claim",))
-    yield "One of them with its formula and sources: twenty-watts claims ID"
+    yield "For the formula and sources of a claim: twenty-watts claims ID"
 
 
 def _argument(one: "Claim") -> Iterator["Block"]:

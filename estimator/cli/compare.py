@@ -67,12 +67,11 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "compare",
         help="compare one workload on several devices, counts and sites",
-        description="Compare one workload on every combination of the given devices, counts "
-        "and sites, each separated by commas.",
+        description="Compare one workload on every combination of devices, device counts and sites.",
         epilog=EXAMPLES,
     )
     add_scenario(parser, without=("hardware", "devices", "site"))
-    group = parser.add_argument_group("what to compare, separated by commas")
+    group = parser.add_argument_group("what to compare (lists separated by commas)")
     group.add_argument("--hardware", metavar="NAMES", help=f"default: {DEFAULT_HARDWARE}")
     group.add_argument(
         "--devices",
@@ -195,7 +194,7 @@ def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row],
             for name in limits
             if (mids := [float(one.estimate[name].mid) for one in known if name in one.estimate])
         )
-        reason = f"the least of each by itself is {least}" if least else "none has such a figure"
+        reason = f"the lowest value of each is {least}" if least else "no design has this figure"
         raise ValueError(f"no combination is within the limits: {reason}")
     return kept, len(answers) - len(kept)
 

@@ -21,9 +21,8 @@ EXAMPLES = """examples:
   twenty-watts estimate --flop 1e21 --hardware h100 --devices 8 --pay own --device-price 27000
   twenty-watts estimate --flop 1e18 --precision bf16 --hardware here
   twenty-watts estimate --flop 1e20 --hardware a100 --carbon-profile grid.csv --start 18
-`--hardware here` is the device that was measured last on this machine, and the default where one
-was. Numbers may be written 7e9, 7B, 300k. Omitted inputs are assumed, and every assumption is
-listed.
+`--hardware here` is the device last measured on this machine, and the default if there is one.
+Numbers may be written 7e9, 7B, 300k. Omitted inputs are assumed, and every assumption is listed.
 """
 
 

@@ -25,14 +25,14 @@ NAMES = {
     "scenario": "time, energy, cost and CO2e with sliders that recompute them",
     "devices": "the same work on other devices",
     "parts": "energy by part",
-    "uncertainty": "what makes the energy uncertain",
+    "uncertainty": "sources of uncertainty in the energy",
 }
 
 LIMITS = {
-    "claims": "claims of lectures recomputed, over what was claimed",
-    "brain": "a brain and a machine: energy from a thought to a city, power, samples, operations",
-    "scaling": "loss against flop, kwh, usd or kg, or the error on imagenet",
-    "trends": "compute, memory-wall, efficiency, budget, cost, quantum through the years",
+    "claims": "claims from lectures, recomputed and divided by the claimed value",
+    "brain": "brain versus machine: energy from a thought to a city, power, samples, operations",
+    "scaling": "loss versus flop, kwh, usd or kg, or error on imagenet",
+    "trends": "compute, memory-wall, efficiency, budget, cost or quantum over the years",
 }
 """Charts of the pages Claims, Brain, Scaling and Trends, which need no scenario."""
 
@@ -50,7 +50,7 @@ TAKEN_BY_VIEW = {
 VIEWED = ("devices", *LIMITS)
 """Charts that accept `--view`."""
 
-DECK = "a reveal.js deck with live figures, to start a lecture from"
+DECK = "reveal.js deck with live figures, as a starting point for a lecture"
 
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib", ".tex", ".md")
 WITHOUT_LOOK = (".csv", ".json", ".bib", ".tex", ".md")
@@ -63,8 +63,8 @@ EXAMPLES = """examples:
   twenty-watts figure scenario --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o card.md
   twenty-watts figure trends --view efficiency -o efficiency.html
   twenty-watts figure deck -o deck.html
-The end of the file's name decides: .html with sliders, .svg, .png or .pdf for print, .csv or .json
-for the numbers, .tex and .bib for a paper, .md for the head of a model card.
+The file extension sets the format: .html with sliders, .svg, .png or .pdf for print, .csv or .json
+for the numbers, .tex and .bib for a paper, .md for the header of a model card.
 """
 
 
@@ -72,8 +72,8 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "figure",
-        help="write a figure for slides, with sliders, or for print",
-        description="Write a figure as one file that needs no server and no network.",
+        help="write a chart for slides (with sliders) or for print",
+        description="Write a chart as one self-contained file that needs no server and no network.",
         epilog=EXAMPLES,
     )
     every = {**NAMES, **LIMITS, "deck": DECK}
@@ -83,17 +83,25 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--dark",
         action="store_true",
-        help="dark background (a page on its own follows the system setting)",
+        help="dark background (an HTML page follows the system setting by default)",
     )
-    parser.add_argument("--lang", metavar="CODE", help="language of its texts: en or de")
-    parser.add_argument("--scale", type=float, metavar="X", help="size of the text (default: 1)")
+    parser.add_argument(
+        "--lang", metavar="CODE", help="language of the texts, en or de (default: en)"
+    )
+    parser.add_argument(
+        "--scale", type=float, metavar="X", help="text size, as a factor (default: 1)"
+    )
     parser.add_argument(
         "--view",
         metavar="WHAT",
-        help="quantity for devices; topic for brain, scaling and trends",
+        help="quantity to show in devices; topic of brain, scaling and trends",
     )
     add_notes(parser)
-    parser.add_argument("--interval", metavar="P", help="probability that the intervals cover")
+    parser.add_argument(
+        "--interval",
+        metavar="P",
+        help="probability that an interval covers the true value, in (0, 1) (default: 0.8)",
+    )
     add_profiles(parser)
     add_scenario(parser, without=("interval",))
     parser.set_defaults(run=run)
@@ -118,7 +126,8 @@ def run(options: argparse.Namespace) -> int:
     if options.figure == "deck":
         _write_deck(path, options.lang or language.ENGLISH)
         note(
-            "the deck needs reveal.js beside it, and the app for live slides: its head says how",
+            "the deck needs reveal.js next to it, and the app for live slides; see the top "
+            "of the file",
             quiet=options.quiet,
         )
     else:

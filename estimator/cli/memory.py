@@ -25,24 +25,29 @@ EXAMPLES = """examples:
   twenty-watts memory Qwen/Qwen3-14B --finetune full --precision bf16-true --counted reserved
   twenty-watts memory llama-2-7b --hardware a10g --inference --context 4096 --micro-batch 8
   twenty-watts memory llama-2-13b --inference --precision "GPTQ 4 bit" --counted allocated
-Per device, of the fullest pipeline stage. Numbers may be written 7e9, 7B, 300k. Omitted inputs are
-assumed, and every assumption is listed.
+Memory is per device, for the fullest pipeline stage. Numbers may be written 7e9, 7B, 300k.
+Omitted inputs are assumed, and every assumption is listed.
 """
 
-SHARDING = 'how states are shared out: fsdp, zero2, "zero3 8", "tp 4", "fsdp 2 + CPU offload", none'
+SHARDING = (
+    'how the model and its training state are split across devices: fsdp, zero2, "zero3 8", '
+    '"tp 4", "fsdp 2 + CPU offload", none'
+)
 
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "memory",
-        help="check whether a model fits: weights, optimizer, activations, KV cache per device",
-        description="Compute the memory per device for training or serving a model, and the "
-        "number of devices that fit it.",
+        help="check whether a model fits in memory when trained or served",
+        description="Compute the memory per device for training or serving a model, and how many "
+        "devices it needs.",
         epilog=EXAMPLES,
     )
     add_model(
-        parser, metavar="CONFIG.json|PRESET", help="a file (- for stdin), or a preset by name"
+        parser,
+        metavar="CONFIG.json|PRESET",
+        help="path of a config.json (- for stdin), or a preset",
     )
     add_inputs(parser, MemoryQuestion.inputs)
     parser.add_argument("--sharding", metavar="WORDS", help=SHARDING)

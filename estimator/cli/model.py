@@ -16,8 +16,8 @@ EXAMPLES = """examples:
   twenty-watts model gpt-2 --json
   twenty-watts model resnet50 --batch 256
   twenty-watts model config.json --count
-FLOPs count matrix products, convolutions and attention products, a multiply-add as two, with full
-attention; --causal halves the score terms.
+FLOPs count matrix products, convolutions and attention, with two FLOPs per multiply-add and full
+attention scores; --causal counts half of them.
 """
 
 TAKEN_BY = {
@@ -31,13 +31,18 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "model",
         help="count the parameters, FLOPs and memory of a config.json or a preset",
-        description="Count the parameters, FLOPs and memory of a network, term by term.",
+        description=(
+            "Count the parameters, FLOPs and weight memory of a network, layer type by layer type."
+        ),
         epilog=EXAMPLES,
     )
     add_model(
         parser,
         metavar="CONFIG.json|PRESET|NAME",
-        help="a file (- for stdin), a preset, or the name of a torchvision or timm network",
+        help=(
+            "path of a config.json (- for stdin), a preset, or the name of a torchvision or "
+            "timm model"
+        ),
     )
     parser.add_argument(
         "--batch", metavar="N", default="1", help="number of sequences or images (default: 1)"
@@ -58,7 +63,9 @@ def add_parser(commands: Any) -> None:
         help="count on PyTorch's meta device, for unsupported architectures (needs torch and "
         "transformers)",
     )
-    parser.add_argument("--causal", action="store_true", help="halve the attention score terms")
+    parser.add_argument(
+        "--causal", action="store_true", help="count only the unmasked half of attention scores"
+    )
     add_output(parser, interval=False)
     parser.set_defaults(run=run)
 
@@ -148,6 +155,6 @@ def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
     preset = catalog_of(options).preset(given)
     if not preset.config:
         raise ValueError(
-            f"no architecture of {preset.name} is on record: give its config.json instead"
+            f"no architecture of {preset.name} is on record; pass its config.json instead"
         )
     return architecture(preset.config), preset.name

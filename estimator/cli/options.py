@@ -64,7 +64,9 @@ def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> Non
     if interval:
         add_notes(group)
         group.add_argument(
-            "--interval", metavar="P", help="probability inside low..high in (0, 1) (default: 0.8)"
+            "--interval",
+            metavar="P",
+            help="probability that an interval covers the true value, in (0, 1) (default: 0.8)",
         )
     else:
         group.add_argument("--quiet", action="store_true", help="print no notes on stderr")
@@ -95,7 +97,7 @@ def add_profiles(group: Any) -> None:
     group.add_argument(
         "--profiles",
         metavar="DIR",
-        help="your own profiles, which override the built-in ones (also: environment variable "
+        help="directory of your own profiles, which override the built-in ones (or set "
         "TWENTY_WATTS_PROFILES)",
     )
 
@@ -116,7 +118,7 @@ def read_piped_config(options: argparse.Namespace) -> None:
     from estimator.networks.config_file import MAX_CONFIG_BYTES, compact_json, parse_config
 
     if sys.stdin is None:
-        raise ValueError("stdin is closed: pipe a config.json in, or name its file")
+        raise ValueError("stdin is closed: pipe a config.json in, or pass its path")
     config = parse_config(sys.stdin.buffer.read(MAX_CONFIG_BYTES + 1), "stdin")
     setattr(options, places[0], compact_json(config))
 
@@ -205,7 +207,7 @@ def whole(name: str, text: str) -> int:
     """
     number = read_number(name, text)
     if number < 1 or number % 1:
-        raise ValueError(f"{option_of(name)} must be a whole number from 1 on, got {text}")
+        raise ValueError(f"{option_of(name)} must be a whole number of at least 1, got {text}")
     return int(number)
 
 
@@ -231,7 +233,7 @@ def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
-        raise ValueError(f"{option} names nothing: give values, separated by commas")
+        raise ValueError(f"{option} is empty: list values, separated by commas")
     return matched(option, parts, catalog) if option in PATTERNED else parts
 
 
@@ -286,7 +288,7 @@ def _explained(described: Input) -> str:
     if described.unit:
         text += f" [{described.unit}]"
     if described.choices:
-        text += ": " + ", ".join(described.choices)
+        text += "; one of " + ", ".join(described.choices)
     return text + (f" (e.g. {described.example})" if described.example else "")
 
 
@@ -318,14 +320,14 @@ def shape_of(options: argparse.Namespace) -> str:
 def refuse_missing_folder(output: "Path") -> None:
     """Refuse an output file in a missing folder before any work is done."""
     if not output.parent.is_dir():
-        raise ValueError(f"{output}: there is no folder {output.parent}: make it first")
+        raise ValueError(f"{output}: the folder {output.parent} does not exist")
 
 
 def error_text(error: ValueError) -> str:
     """Format an error with command-line names."""
     if isinstance(error, UnicodeEncodeError):
         signs = ascii(error.object[error.start : error.end])
-        return f"stdout in {error.encoding} has no sign for {signs}: set PYTHONIOENCODING=utf-8"
+        return f"stdout in {error.encoding} cannot encode {signs}: set PYTHONIOENCODING=utf-8"
     from estimator.core.messages import reason, render
 
     return render(reason(error), option_of)

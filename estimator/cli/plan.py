@@ -59,10 +59,9 @@ EXAMPLES = """examples:
   twenty-watts plan --flop 1e22 --hardware h100 --devices 8,16,32 --price-kind on-demand,spot
   twenty-watts plan --task serving --preset llama-3-8b --users 200 --first-token-goal 2 \\
       --percentile 90 --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
-The plan chooses among values separated by commas; --site 'gcp-*' matches all such sites.
-Without --hardware it looks at the data-center devices with rental offers on record; without
---devices at powers of two up to 4096. All limits are met with the probability --confidence.
-A limit binds if relaxing it by 10% buys something.
+List the values to choose from, separated by commas; --site 'gcp-*' matches all such sites.
+By default, the plan considers all data-center devices with rental offers on record, in powers of
+two up to 4096. A limit binds if relaxing it by 10% would improve the plan.
 """
 
 
@@ -71,8 +70,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "plan",
         help="find the best designs under a budget, deadline, energy or carbon limit",
-        description="Find the cheapest, fastest or cleanest way to train a model, or to serve "
-        "a rate of requests, within limits.",
+        description="Find the cheapest, fastest or cleanest way to train or serve a model within "
+        "limits.",
         epilog=EXAMPLES,
     )
     group = parser.add_argument_group("limits and aim")

@@ -71,17 +71,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("with --task serving")
     group.add_argument("--task", choices=("training", "serving"), default="training")
     add_fields(group, (*TRAFFIC, "latency_goal"), SERVING)
-    group.add_argument(
-        "--first-token-goal", metavar="N", help="maximum time to the first token [s]"
-    )
-    group.add_argument("--request-goal", metavar="N", help="maximum time of a whole request [s]")
+    group.add_argument("--first-token-goal", metavar="N", help="maximum time to first token [s]")
+    group.add_argument("--request-goal", metavar="N", help="maximum latency of a whole request [s]")
     group.add_argument(
         "--percentile",
         choices=("50", "90", "99"),
-        help="percentage of requests that must meet these two goals (default: 50)",
+        help=(
+            "percentage of requests that must meet the first-token and request goals (default: 50)"
+        ),
     )
     group.add_argument(
-        "--days", metavar="N", help=f"length of the service, for the caps (default: {DAYS})"
+        "--days", metavar="N", help=f"days of service that the limits apply to (default: {DAYS})"
     )
 
 

@@ -37,9 +37,9 @@ def add_parser(commands: Any) -> None:
     """Add the command with its three verbs."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "profiles",
-        help="list, show and check the data behind every answer",
-        description="Browse devices, workloads, sites and prices: each number with unit, "
-        "source and date.",
+        help="browse and check the data behind every answer",
+        description="Browse devices, workloads, sites and prices. Each number has a unit, source and "
+        "date.",
         epilog=EXAMPLES,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="list|show|check", required=True)
@@ -55,10 +55,10 @@ def add_parser(commands: Any) -> None:
     )
     shows.add_argument(
         "name",
-        help="device, preset, site or source, by id or alias; priors, by number or group",
+        help="device, preset, site or source by id or alias, or priors by number or group",
     )
     checks = verbs.add_parser(
-        "check", help="validate every profile", description="Validate every number of all profiles."
+        "check", help="validate every profile", description="Check every number in all profiles."
     )
     for verb, function in ((lists, run_list), (shows, run_show), (checks, run_check)):
         add_output(verb, interval=False)
@@ -95,7 +95,7 @@ def _priors_text(rows: list[dict[str, Any]], catalog: "Catalog") -> Iterator["Bl
     found = [_for_people(catalog, row["number"], priors[row["number"]])[:4] for row in rows]
     header = ("number", "value", "range", "basis")
     yield TextTable(header=header, rows=found, whole=header)
-    yield "One or a group of them, with reason and source: profiles show NUMBER"
+    yield "For the reason and source of one or a group: profiles show NUMBER"
 
 
 def run_show(options: argparse.Namespace) -> int:

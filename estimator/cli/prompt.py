@@ -21,8 +21,8 @@ EXAMPLES = """examples:
   twenty-watts prompt --model llama-3.1-8b --input-tokens 200 --output-tokens 500 --json
   twenty-watts prompt --usage usage.csv --site us
   twenty-watts prompt --model flux-dev --task image --hardware h100
-Closed models are distributions over size, hardware and load, never a point. Every assumption is
-listed with its source.
+The size, hardware and load of closed models are unknown, so estimates cover a range of each.
+Every assumption is listed with its source.
 """
 
 
@@ -37,17 +37,18 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "prompt",
-        help="estimate the energy, CO2e, water and price of a question to a chatbot",
-        description="Estimate the energy, CO2e, water and electricity cost of one question, a "
-        "day or a year of use, for open and closed models, with intervals.",
+        help="estimate the energy, CO2e, water and cost of asking a chatbot",
+        description="Estimate the energy, CO2e, water and electricity cost of one question, or of a "
+        "day or year of use, for open and closed models.",
         epilog=EXAMPLES,
     )
     add_inputs(parser, PromptQuestion.inputs)
     parser.add_argument(
         "--usage",
         metavar="FILE",
-        help="your own usage: an export from OpenAI or Anthropic, a log of LiteLLM, Claude "
-        "Code or Codex, or OpenTelemetry GenAI spans; only counts and model names are read",
+        help="your own usage: an export from OpenAI or Anthropic, a log from LiteLLM, Claude "
+        "Code or Codex, or OpenTelemetry GenAI spans; only token counts and model names "
+        "are read",
     )
     add_output(parser)
     parser.set_defaults(run=run)
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         from estimator.studies.prompts.usage import read_usage
         from estimator.studies.prompts.used import usage_report
 
-        refuse_given(options, OF_ONE_USE, "is given by the file: drop it or --usage")
+        refuse_given(options, OF_ONE_USE, "is read from the file: omit it or --usage")
         report = usage_report(read_usage(Path(options.usage)), asked, catalog, level)
     print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)
     return 0

@@ -44,7 +44,7 @@ EXAMPLES = """examples:
       --contract-share 0.8
   twenty-watts report --format boamps --run RUN -o run.json
   twenty-watts report --format sci --task serving --preset llama-3-8b --hardware h100
-What is not known is N/A, with the reason; what is assumed is listed. No legal advice.
+Unknown fields are N/A with the reason, and assumptions are listed. This is not legal advice.
 """
 
 
@@ -52,9 +52,9 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "report",
-        help="report a scenario, run or inference setup as laws and journals require",
-        description="Write the document that a law, journal or registry requires: every field "
-        "with its interval, basis, formula and source.",
+        help="write a report in the format that laws, journals and registries require",
+        description="Write a report in the format that a law, journal or registry requires. Every "
+        "field comes with its interval, basis, formula and source.",
         epilog=EXAMPLES,
     )
     group = parser.add_argument_group("document")
@@ -70,13 +70,13 @@ def add_parser(commands: Any) -> None:
         metavar="FILE",
         help="file to write (.md, .json, .tex, .html), or a folder for several formats",
     )
-    group.add_argument("--run", metavar="ID", dest="run_id", help="a stored run, by id or label")
+    group.add_argument("--run", metavar="ID", dest="run_id", help="id or label of a stored run")
     group.add_argument(
         "--forecast",
         metavar="FILE",
         help="output of `forecast --json`; also give --hardware and --devices",
     )
-    group.add_argument("--link", metavar="LINK", help="a link to the Estimate page of the app")
+    group.add_argument("--link", metavar="LINK", help="link to the app's Estimate page")
     add_scenario(parser)
     add_fields(parser.add_argument_group("electricity"), Disclosure.inputs, Disclosure.inputs)
     served = parser.add_argument_group("with --task serving")
@@ -145,7 +145,7 @@ def _question(options: argparse.Namespace) -> "tuple[Scenario, str]":
     named = [name for name in ("run_id", "forecast", "link") if getattr(options, name)]
     if len(named) > 1:
         words = " and ".join(option_of(name).removesuffix("-id") for name in named)
-        raise ValueError(f"{words} name a scenario each: drop all but one")
+        raise ValueError(f"{words} each describe a scenario; use only one of them")
     base = given
     if options.run_id:
         from estimator.answer.measured_scenario import scenario_of_run

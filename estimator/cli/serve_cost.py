@@ -48,9 +48,9 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "serve-cost",
-        help="estimate inference: latency, throughput, energy and cost per token or answer",
-        description="Estimate the latency, throughput, energy, cost and CO2e per token of "
-        "serving a language model, with intervals.",
+        help="estimate the latency, throughput, energy and cost of inference",
+        description="Estimate the latency, throughput, energy, cost and CO2e of inference, per token "
+        "or per item.",
         epilog=EXAMPLES,
     )
     add_inputs(parser, INPUTS)
@@ -91,7 +91,7 @@ def refuse_training(options: argparse.Namespace, further: tuple[str, ...]) -> No
     """Refuse training options for an inference question."""
     known = {*ServingQuestion.inputs, "interval", "calibration"}
     names = (name for name in (*TRAINING, *further) if name not in known)
-    refuse_given(options, names, "is for training: drop it or --task serving")
+    refuse_given(options, names, "applies to training: omit it or --task serving")
 
 
 def refuse_serving(options: argparse.Namespace, names: Iterable[str]) -> None:

@@ -36,8 +36,8 @@ space.toml names inputs of `estimate`, each with one value, a list, or a range:
   devices = { from = 8, to = 1024, scale = "log2" }
   pue = { from = 1.05, to = 1.6, steps = 12 }
   utilization = { from = 0.2, to = 0.6, step = 0.1 }
-A stopped sweep resumes where it was when the same command is run again. Designs whose
-devices cannot hold the model are left out and counted.
+An interrupted sweep resumes when the same command is run again. Designs that do not fit in
+memory are excluded and counted.
 """
 
 
@@ -46,31 +46,40 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "sweep",
         help="estimate every combination of inputs and mark the Pareto front",
-        description="Estimate every combination of inputs and write one table, in bounded memory.",
+        description=(
+            "Estimate every combination of the given inputs and write one table. Memory use "
+            "does not grow with the table."
+        ),
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "space", metavar="SPACE.toml", help="TOML file of the inputs and their values"
+        "space", metavar="SPACE.toml", help="TOML file with inputs and the values to combine"
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
         required=True,
-        help="table to write, .parquet or .csv: the varied inputs, then low, mid and high of "
-        "each result",
+        help="output table, .parquet or .csv: the varied inputs, then low, mid and high of each "
+        "result",
     )
     parser.add_argument(
         "--pareto",
         metavar="COSTS",
-        help="mark the designs that are Pareto-optimal in these: time,cost,energy,co2e,memory",
+        help=(
+            "mark designs that are Pareto-optimal in these quantities: time,cost,energy,co2e,memory"
+        ),
     )
     parser.add_argument("--dask", metavar="ADDRESS", help="run on the workers of a Dask cluster")
     parser.add_argument(
         "--keep-too-large", action="store_true", help="keep designs that do not fit in memory"
     )
     add_calibration(parser, "runs on these devices")
-    parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
+    parser.add_argument(
+        "--interval",
+        metavar="P",
+        help="probability that an interval covers the true value (default: 0.8)",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print no progress and no notes")
     add_profiles(parser)

@@ -27,12 +27,12 @@ EXAMPLES = """examples:
   twenty-watts validate --task serving
   twenty-watts validate --task serving --ablation
   twenty-watts validate --task memory
-First come the runs of late years, predicted by a fit to those before. Then each run is predicted by
-a fit that has not seen its stack: its benchmark, software collection or model line; "by family"
-holds out its family alone, so that other runs of its software help.
-Rows whose FLOPs were worked out from their time are left out, and counted. Energy, cost and CO2e
-are scored with the hours given: energy and CO2e where a meter read the energy, cost where the price
-was listed; hours times a power limit or an assumed price are left out.
+Recent runs are predicted by a fit to earlier ones. Then each run is predicted by a fit without its
+stack: its benchmark, software collection or model line. "By family" holds out only its family, so
+other runs of the same software are seen.
+Rows whose FLOPs were derived from their duration are excluded and counted. Energy, cost and CO2e
+are scored with the hours given: energy and CO2e where energy was metered, cost where the price was
+listed.
 """
 
 
@@ -40,15 +40,19 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "validate",
-        help="compare predictions with published runs: error and interval coverage",
-        description="Score predicted device-hours against published runs: later runs predicted "
-        "from earlier ones, and each run without its own stack.",
+        help="score predictions against published runs: error and interval coverage",
+        description="Score predictions against published runs that the model has not seen: later runs "
+        "from earlier ones, and each run without others of its software stack.",
         epilog=EXAMPLES,
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--runs", action="store_true", help="print one row per run instead of groups")
     what.add_argument(
-        "--ablation", action="store_true", help="print the score without each term of the model"
+        "--runs", action="store_true", help="print one row per run instead of one per group"
+    )
+    what.add_argument(
+        "--ablation",
+        action="store_true",
+        help="print the score of the model without each of its terms",
     )
     parser.add_argument(
         "--task",

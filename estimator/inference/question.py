@@ -11,7 +11,7 @@ class ServingQuestion(
     Question,
     wording={
         "preset": {
-            "help": "preset or hub name",
+            "help": "preset or Hugging Face model name",
             "label": "Model",
             "group": "model",
             "example": "llama-3-8b, Qwen/Qwen3-14B",
@@ -19,7 +19,7 @@ class ServingQuestion(
         },
         "config": {"label": "Model", "group": "model"},
         "params": {
-            "help": "parameters, if there is no preset",
+            "help": "total parameters, if no preset matches",
             "group": "model",
             "unit": "",
             "example": "8B",
@@ -28,19 +28,19 @@ class ServingQuestion(
         "active_params": {"group": "model", "unit": ""},
         "hardware": {"label": "Hardware", "columns": ("hardware", "accelerator")},
         "devices": {
-            "help": "number of devices (default: the fewest that hold the model)",
+            "help": "number of devices (default: the fewest that fit the model)",
             "example": "",
             "columns": ("devices", "accelerator_count"),
         },
         "precision": {
-            "help": "weights: bf16, fp8, int4, awq, mxfp4, Q4_K_M ...",
+            "help": "number format of the weights: bf16, fp8, int4, awq, mxfp4, Q4_K_M ...",
             "label": "Weights",
             "group": "model",
             "choices": (),
         },
         "software": {
-            "help": "how tuned the server is (vendor, typical, research), or its program: vllm, "
-            "llama.cpp ...",
+            "help": "inference engine (vllm, llama.cpp ...), or how well tuned the server is: "
+            "vendor, typical, research",
             "label": "",
             "choices": (),
         },

@@ -27,18 +27,19 @@ class MemoryQuestion(
     Question,
     wording={
         "params": {
-            "help": "parameters, if there is no config",
+            "help": "total parameters, if there is no config.json",
             "group": "model",
             "unit": "",
         },
         "precision": {
-            "help": "bf16, fp16, fp32, tf32, fp8; bf16-true, bf16 AMP; with --inference or "
-            'adapters nf4, int8, "GPTQ 4 bit" and the like (default: bf16)',
+            "help": "number format: bf16, fp16, fp32, tf32, fp8, bf16-true or bf16 AMP; with "
+            '--inference or adapters also nf4, int8, "GPTQ 4 bit" and similar (default: '
+            "bf16)",
             "group": "model",
             "choices": (),
         },
         "kv_precision": {
-            "help": "format of the key-value cache",
+            "help": "number format of the key-value cache",
             "choices": ("bf16", "fp16", "fp8", "int8", "fp32"),
         },
         "seq_len": {
@@ -46,23 +47,25 @@ class MemoryQuestion(
             "example": "",
         },
         "recomputation": {
-            "help": "activations recomputed (default: none, or full in training that fits no other "
-            "way)",
+            "help": "activation recomputation, also called checkpointing (default: none, or full "
+            "if training fits no other way)",
             "group": "network",
         },
-        "finetune": {"help": "adapt an existing model; qlora: a base in 4 bit"},
+        "finetune": {"help": "fine-tune an existing model; qlora is LoRA on a 4-bit base model"},
         "hardware": {
-            "help": "device by id, alias or NVML name; without one only the need is shown",
+            "help": "device, by id, alias or the name that NVML reports; without one, only the "
+            "memory needed is shown",
         },
         "devices": {
-            "help": "number of devices (default: 1; a TPU slice: its chips)",
+            "help": "number of devices (default: 1; for a TPU slice, its number of chips)",
             "example": "",
         },
         "tensor_parallel": {
-            "help": "devices that each layer is split across (default: 1, all with --inference)",
+            "help": "number of devices that each layer is split across (default: 1; with "
+            "--inference, all)",
             "example": "",
         },
-        "pipeline_parallel": {"help": "pipeline stages (default: 1)", "example": ""},
+        "pipeline_parallel": {"help": "number of pipeline stages (default: 1)", "example": ""},
     },
 ):
     """Memory question; None means unspecified, and assumptions get a notice.

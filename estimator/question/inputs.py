@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from estimator.core.notice import Refusal
 
 GROUPS = {
-    "work": "workload: --preset, --params with --tokens, --flop, --config or --device-hours",
+    "work": "workload (one of --preset, --params with --tokens, --flop, --config, --device-hours)",
     "network": "workload details",
     "model": "model and number formats",
     "hardware": "hardware",
@@ -28,7 +28,7 @@ GROUPS = {
     "traffic": "traffic",
     "place": "site",
     "money": "cost",
-    "items": "items instead of tokens: images, videos, labels, texts",
+    "items": "models that do not generate tokens (images, videos, labels, embeddings)",
     "comparison": "comparisons",
     "answer": "answer",
 }
@@ -139,10 +139,10 @@ def _flag(name: str, help_text: str) -> dict[str, Any]:
 
 _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
     "work": (
-        _word("preset", "a published run or model by name", "Model or run", example="gpt-3"),
+        _word("preset", "name of a published run or model", "Model or run", example="gpt-3"),
         _number(
             "params",
-            "parameters of the model",
+            "total parameters of the model",
             "Parameters",
             unit="parameters",
             example="7e9",
@@ -150,14 +150,14 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "tokens",
-            "tokens seen in training, epochs included",
+            "training tokens, counted once per epoch",
             "Training tokens",
             example="2e12",
             columns=("tokens_processed",),
         ),
         _number(
             "active_params",
-            "parameters active per token, for a mixture of experts",
+            "parameters active per token in a mixture-of-experts model",
             "Active parameters (mixture of experts)",
             unit="parameters",
             example="37e9",
@@ -173,17 +173,20 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             columns=("train_flops_reported",),
             resolved="training_flop",
         ),
-        _word("config", "a Hugging Face config.json", "config.json", example="config.json"),
+        _word(
+            "config", "Hugging Face config.json of the model", "config.json", example="config.json"
+        ),
         _number(
             "samples",
-            "sequences, images or clips seen, with a config or FLOPs per sample",
+            "training samples (sequences, images or clips); needs a config.json or FLOPs "
+            "per sample",
             "Samples",
             example="1e8",
             columns=("samples_processed",),
         ),
         _number(
             "sample_flop",
-            "forward FLOPs per sample, if the work is counted in samples",
+            "FLOPs of one forward pass per sample",
             "Forward FLOPs per sample",
             unit="FLOP",
             example="4.1e9",
@@ -194,7 +197,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
     "network": (
         _number(
             "device_hours",
-            "device-hours of a run already timed; energy, cost and CO2e follow",
+            "device-hours of a run that was timed, from which energy, cost and CO2e are computed",
             "Device-hours already spent",
             unit="h",
             example="1.08e6",
@@ -209,39 +212,39 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "metered",
-            "boundary of the metered energy: only the devices, whole nodes, or the facility with "
+            "what the meter covers: the devices, whole nodes, or the facility including "
             "cooling (default: facility)",
             "Coverage of the meter",
             choices=("devices", "nodes", "facility"),
         ),
         _number(
             "energy_uncertainty",
-            "relative error of the metered energy, half its interval (default: 0.05)",
+            "relative error of the metered energy: half the width of its interval (default: 0.05)",
             "Uncertainty of the meter (share)",
             example="0.05",
         ),
         _word(
             "kind",
-            "kind of workload; sets the expected utilization",
+            "workload type, which affects the expected utilization",
             "Workload type",
             choices=KINDS,
             columns=("domain",),
         ),
         _word(
             "arch",
-            "architecture, as free text",
+            "architecture in your own words",
             "Architecture in words",
             example="'MoE decoder', CNN, encoder",
         ),
         _word(
             "name",
-            "name of the network, if it identifies the architecture",
+            "model name, if it identifies the architecture",
             "Name of the network",
             example="EfficientNet-B4",
         ),
         _number(
             "width",
-            "width of the network, its hidden size",
+            "hidden size of the network",
             "Width (hidden size)",
             example="4096",
             columns=("hidden",),
@@ -249,14 +252,15 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "layers",
-            "transformer layers; with width and sequence length, attention is counted exactly",
+            "number of transformer layers; with hidden size and sequence length, attention "
+            "is counted exactly",
             "Layers",
             example="32",
             refines=True,
         ),
         _count(
             "heads",
-            "attention heads",
+            "number of attention heads",
             "Attention heads",
             example="32",
             limits="layers",
@@ -264,7 +268,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "kv_heads",
-            "key-value heads, fewer than the heads in grouped-query attention",
+            "number of key-value heads, if fewer than attention heads (grouped-query attention)",
             "Key-value heads",
             example="8",
             limits="layers",
@@ -272,18 +276,18 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "vocab",
-            "vocabulary size; the embedding table of an encoder costs no FLOPs",
+            "vocabulary size, to exclude an encoder's embedding table from its FLOPs",
             "Vocabulary",
             example="30522",
             limits="width",
             refines=True,
         ),
         _number(
-            "seq_len", "tokens in a sequence", "Tokens in a sequence", example="4096", refines=True
+            "seq_len", "tokens per sequence", "Tokens in a sequence", example="4096", refines=True
         ),
         _count(
             "image_size",
-            "side of the input images, if a config is given",
+            "side length of input images, with a config.json",
             "Image side",
             unit="pixels",
             example="224",
@@ -291,34 +295,38 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "finetune",
-            "adapt an existing model instead of training it; qlora: LoRA over weights of 4 bits",
+            "fine-tune an existing model instead of training from scratch; qlora is LoRA "
+            "on 4-bit weights",
             "Fine-tuning",
             choices=("full", *ADAPTERS),
         ),
         _number(
             "attempts",
-            "development overhead: compute of all runs over that of the final one, failed runs "
-            "and experiments included",
+            "compute of all runs, including failed runs and experiments, divided by the "
+            "final run's",
             "Development overhead (all runs / final run)",
             example="1.5",
             option="development-overhead",
             aliases=("attempts",),
         ),
-        _flag("inference", "serve instead of train: weights and key-value cache"),
+        _flag(
+            "inference",
+            "compute the memory for inference (weights and key-value cache) instead of training",
+        ),
         _number(
             "micro_batch",
-            "sequences at a time per data-parallel rank or replica (default: 1)",
+            "sequences processed at once per data-parallel rank or replica (default: 1)",
             limits="batch",
             aliases=("batch",),
         ),
         _number(
             "context",
-            "tokens kept per sequence, with --inference (default: up to 2048)",
+            "tokens per sequence in the key-value cache, with --inference (default: up to 2048)",
             limits="seq_len",
         ),
         _number(
             "prefill_tokens",
-            "prompt tokens that pass a layer at once, with --inference (default: 8192)",
+            "prompt tokens processed at once, with --inference (default: 8192)",
         ),
         _word(
             "optimizer",
@@ -330,47 +338,54 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "attention",
-            "kernel of attention; eager keeps its scores (default: fused)",
+            "attention kernel; eager stores the attention scores (default: fused)",
             choices=("fused", "eager"),
             aliases=("flash-attention",),
         ),
         _word(
-            "loss", "chunked: the logits are never all held at once", choices=("plain", "chunked")
+            "loss",
+            "how the loss is computed; chunked never stores all logits at once",
+            choices=("plain", "chunked"),
         ),
         _word(
             "accumulation",
-            "micro-batches of a step; gradients of several stay next to the activations (default: "
-            "several)",
+            "micro-batches per step; with several, gradients and activations are in memory "
+            "at the same time (default: several)",
             choices=("none", "several"),
         ),
-        _flag("dropout", "keep dropout masks, as in GPT-2 and GPT-3"),
-        _number("lora_rank", "rank of the adapters (default: 16)"),
+        _flag("dropout", "store dropout masks, as in GPT-2 and GPT-3"),
+        _number("lora_rank", "rank of the LoRA adapters (default: 16)"),
         _word(
             "lora_targets",
-            "matrices with an adapter; qv: queries and values (default: all)",
+            "matrices that get an adapter; qv is queries and values only (default: all)",
             choices=("all", "qv"),
         ),
-        _flag("train_embeddings", "train the token embedding and head in addition to the adapters"),
+        _flag("train_embeddings", "also train the token embedding and the output head"),
         _flag(
             "fused_backward",
-            "run the optimizer step within the backward pass: no gradients are kept",
+            "update weights during the backward pass, so that gradients are not stored",
         ),
     ),
     "model": (
         _word(
             "weights",
-            "format of served or frozen weights",
+            "number format of served or frozen weights",
             choices=("nf4", "nf4-dq", "int4", "int8"),
         ),
-        _word("kv_precision", "format of the key-value cache: bf16, fp8 (default: as usual)"),
+        _word(
+            "kv_precision",
+            "number format of the key-value cache: bf16 or fp8 (default: the usual one for the "
+            "model)",
+        ),
         _word(
             "adapter_precision",
-            "format that adapters compute in (default: as under autocast)",
+            "number format of adapter computations (default: the autocast format)",
             choices=("fp32", "bf16", "fp16"),
         ),
         _word(
             "states",
-            "gradients and optimizer in the format of the weights, or with fp32 copies",
+            "gradients and optimizer states in the weights' format (pure), or in fp32 with "
+            "a master copy of the weights (mixed)",
             choices=("pure", "mixed"),
         ),
         _flag("fp32_gradients", "accumulate gradients in fp32, as Megatron does"),
@@ -378,7 +393,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
     "hardware": (
         _word(
             "hardware",
-            "device by id, alias or NVML name",
+            "device, by id, alias or the name that NVML reports",
             "Hardware",
             example="h100",
             columns=("accelerator",),
@@ -388,7 +403,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "precision",
-            "number format of the matrix work",
+            "number format of matrix products",
             "Number format",
             choices=(
                 *("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "equivalent"),
@@ -398,28 +413,28 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "utilization",
-            "model FLOPs utilization (MFU): share of the dense peak, in (0, 1]; predicted if "
-            "omitted",
+            "model FLOPs utilization (MFU), as a share of the dense peak in (0, 1]; "
+            "predicted if omitted",
             "Utilization (share of the peak)",
             example="0.4",
         ),
         _word(
             "calibration",
-            "use or ignore measured runs on this device",
+            "whether measured runs on this device correct the estimate",
             "Measured runs of this device",
             choices=("use", "ignore"),
         ),
         _word(
             "program",
-            "name of your program; its own measured runs weigh most",
+            "name of your program; runs measured with the same name count most",
             "Program",
             example="my-gpt",
             local=True,
         ),
         _number(
             "power_cap",
-            "power limit of each device: less power, longer run; a given utilization is without "
-            "the limit",
+            "power limit per device, which slows the run; a given utilization applies "
+            "without the limit",
             "Power limit of a device [W]",
             unit="W",
             example="250",
@@ -428,34 +443,35 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "software",
-            "how well tuned the code is: a vendor reference or benchmark submission, a typical "
+            "how well tuned the code is: vendor reference or benchmark submission, typical "
             "stack, or research code",
             "Software",
             choices=("vendor", "typical", "research"),
         ),
         _word(
             "framework",
-            "framework and version, if they indicate how well tuned the code is",
+            "framework and version, as a clue to how well tuned the code is",
             "Framework",
             example="'NGC PyTorch 24.10'",
         ),
         _word(
             "rate",
-            "steady-state step speed, or the whole run with its overheads",
+            "predict steady-state steps only, or the whole run with its overheads",
             "Rate",
             choices=("steady", "run"),
         ),
         _word(
             "attention_mask",
-            "kernels of a decoder: causal ones skip the masked half of the attention scores (usual "
-            "since 2023), full ones work all of them out; FLOPs and utilization count all",
+            "attention kernels of a decoder: causal kernels skip the masked half of the "
+            "scores (usual since 2023), full kernels compute all of them; FLOPs and "
+            "utilization always count all",
             "Attention kernels",
             choices=("causal", "full"),
         ),
         _word(
             "counted",
-            "what the total counts: by the framework allocated or reserved, or all that "
-            "nvidia-smi shows and that has to fit (default: all)",
+            "memory to report: allocated or reserved by the framework, or everything that "
+            "nvidia-smi shows and that has to fit (default: nvidia-smi)",
             choices=("allocated", "reserved", "nvidia-smi"),
         ),
     ),
@@ -479,7 +495,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "step_flop",
-            "FLOPs per optimizer step, all devices together",
+            "FLOPs per optimizer step on all devices together",
             "FLOPs per step",
             unit="FLOP",
             example="1.7e17",
@@ -488,18 +504,18 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "step_operations",
-            "operations that an eager framework dispatches per optimizer step, as counted by "
-            "run.count_flop; used on a measured CPU, together with memory traffic and FLOPs of "
-            "a step",
+            "operations that an eager framework dispatches per optimizer step, as counted "
+            "by run.count_flop; used on a measured CPU, together with memory traffic and "
+            "FLOPs per step",
             "Operations per step",
             example="1500",
             refines=True,
         ),
         _number(
             "step_traffic",
-            "memory that an optimizer step reads and writes outside its matrix products, as "
-            "counted by run.count_flop; used on a measured CPU, together with operations and FLOPs "
-            "of a step",
+            "bytes that an optimizer step reads and writes outside its matrix products, as "
+            "counted by run.count_flop; used on a measured CPU, together with operations "
+            "and FLOPs per step",
             "Memory traffic per step [B]",
             unit="B",
             example="2e9",
@@ -508,7 +524,8 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "recomputation",
-            "activations recomputed in the backward pass, to save memory",
+            "activation recomputation (checkpointing): activations recomputed in the "
+            "backward pass to save memory",
             "Activations recomputed",
             aliases=("recompute",),
             choices=("none", "selective", "full"),
@@ -517,7 +534,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _count("zero", "ZeRO stage, 0 to 3 (default: 3)"),
         _count(
             "tensor_parallel",
-            "devices that each layer is split across",
+            "number of devices that each layer is split across",
             "Tensor-parallel devices",
             example="8",
             limits="devices",
@@ -525,7 +542,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "pipeline_parallel",
-            "pipeline stages that the layers are split into",
+            "number of pipeline stages that the layers are split into",
             "Pipeline stages",
             example="4",
             limits="devices",
@@ -533,7 +550,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "expert_parallel",
-            "devices that the experts are split across",
+            "number of devices that the experts are split across",
             "Expert-parallel devices",
             example="8",
             limits="devices",
@@ -541,12 +558,12 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "data_parallel",
-            "replicas of the attention layers",
+            "number of replicas of the attention layers",
             limits="devices",
             aliases=("attention-data-parallel",),
             columns=("data_parallel", "attention_data_parallel"),
         ),
-        _flag("disaggregated", "read prompts and write answers on separate pools of devices"),
+        _flag("disaggregated", "run prefill and decode on separate pools of devices"),
         *(
             _count(f"{pool}_{name}", text.format(pool=pool), limits="devices")
             for pool in ("prefill", "decode")
@@ -559,7 +576,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "micro_batches",
-            "micro-batches per step in the pipeline",
+            "micro-batches per step, for the pipeline",
             "Micro-batches",
             example="32",
             limits="devices",
@@ -567,55 +584,59 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "virtual_stages",
-            "stages per pipeline device (interleaved schedule)",
+            "stages per device of an interleaved pipeline schedule",
             "Virtual stages of a pipeline device",
             example="2",
             limits="devices",
             refines=True,
         ),
-        _flag("sequence_parallel", "split the norms across the tensor-parallel devices, too"),
-        _flag("offload", "keep weights and optimizer states in host memory"),
-        _flag("offload_activations", "keep stored activations in host memory"),
+        _flag(
+            "sequence_parallel",
+            "also split norms and dropout across the tensor-parallel devices (sequence "
+            "parallelism)",
+        ),
+        _flag("offload", "offload weights and optimizer states to host memory"),
+        _flag("offload_activations", "offload stored activations to host memory"),
     ),
     "traffic": (
-        _number("concurrency", "sequences in flight on all devices", "Concurrent answers"),
+        _number("concurrency", "requests in flight on all devices together", "Concurrent answers"),
         _number(
             "request_rate",
-            "requests per second, which decide how many are in flight",
+            "requests per second, which set the number in flight",
             "Requests per second",
         ),
-        _number("users", "users at the same time; each waits for an answer, then pauses", "Users"),
+        _number("users", "simultaneous users; each waits for an answer, then pauses", "Users"),
         _number(
             "think_s",
-            "pause of a user between an answer and the next request (default: 30)",
+            "a user's pause between an answer and the next request (default: 30)",
             "Pause of a user [s]",
             unit="s",
             option="think-time",
         ),
-        _number("input_tokens", "tokens per prompt", "Tokens per prompt"),
-        _number("output_tokens", "tokens per answer", "Tokens per answer"),
-        _number("cached_share", "share of prompt tokens found in the prefix cache", limits="share"),
-        _number("draft_tokens", "tokens drafted at a time in speculative decoding"),
-        _number("draft_acceptance", "probability that a draft is accepted", limits="share"),
+        _number("input_tokens", "input tokens per request", "Tokens per prompt"),
+        _number("output_tokens", "output tokens per request", "Tokens per answer"),
+        _number("cached_share", "share of input tokens found in the prefix cache", limits="share"),
+        _number("draft_tokens", "tokens drafted per step in speculative decoding"),
+        _number("draft_acceptance", "probability that a drafted token is accepted", limits="share"),
         _number("draft_params", "parameters of the draft model", limits="params"),
-        _number("duty_cycle", "share of the time that reserved machines are serving"),
+        _number("duty_cycle", "share of the time in which reserved machines serve requests"),
     ),
     "use": (
         _word(
             "model",
-            "model by name: gpt, claude, gemini, mistral, deepseek, or an open one",
+            "model: gpt, claude, gemini, mistral, deepseek, or the name of an open model",
             "With what",
             example="gpt, claude, llama-3.1-8b",
         ),
         _word(
             "task",
-            "what the model does (default: question)",
+            "task of the model (default: question)",
             "Task",
             choices=(*("question", "chat", "summary", "agent", "image", "video", "transcription"),),
         ),
         _word(
             "per",
-            "amounts of one use, of a day, or of a year (default: use)",
+            "show amounts per use, per day or per year (default: use)",
             choices=("use", "day", "year"),
         ),
         _number("times", "uses per day (default: 20)", "Times per day", example="20"),
@@ -623,7 +644,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
     "place": (
         _word(
             "site",
-            "country, cloud region, operator or place; a cloud brings its own rental prices",
+            "country, cloud region, operator or named place; a cloud region also sets rental prices",
             "Site",
             example="fr",
             columns=("site", "region"),
@@ -631,7 +652,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "year",
-            "year of the run, for its grid, PUE and rental prices; the latest on record if omitted",
+            "year of the run, for grid, PUE and rental prices (default: the latest on record)",
             "Year of the run",
             example="2020",
             refines=True,
@@ -648,15 +669,15 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "carbon_profile",
-            "CSV file of hourly carbon intensities that repeat: time or hour, and co2e_kg_per_kwh "
-            "or co2e_g_per_kwh; 24 to 8784 rows",
+            "CSV file of hourly carbon intensities, 24 to 8784 rows that repeat; columns: "
+            "time or hour, and co2e_kg_per_kwh or co2e_g_per_kwh",
             "Hourly carbon intensity of your grid",
             example="grid.csv",
             local=True,
         ),
         _number(
             "start",
-            "hour of the --carbon-profile at which the run starts (default: 0)",
+            "hour of the carbon profile at which the run starts (default: 0)",
             "Starts at hour",
             unit="h",
             example="18",
@@ -664,7 +685,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "contract",
-            "carbon intensity of the electricity bought by contract or certificates",
+            "carbon intensity of electricity bought by contract or with certificates",
             "Contract or certificates [kgCO2e/kWh]",
             unit="kgCO2e/kWh",
             example="0",
@@ -679,18 +700,18 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "residual_mix",
-            "carbon intensity of the residual mix, for electricity without a contract (default: "
-            "that of the country on record)",
+            "carbon intensity of the residual mix, for electricity without a contract "
+            "(default: the country's, if on record)",
             "Residual mix [kgCO2e/kWh]",
             unit="kgCO2e/kWh",
             example="0.369",
             limits="co2e_kg_per_kwh",
         ),
-        _number("pue", "power usage effectiveness of the site, from 1", "PUE", example="1.1"),
+        _number("pue", "power usage effectiveness of the site, at least 1", "PUE", example="1.1"),
         _flag(
             "boards_only",
-            "energy of the devices only, as NVML and CodeCarbon's GPU part read it: without host, "
-            "network and PUE",
+            "count only the energy of the devices, as NVML and CodeCarbon's GPU figure do: "
+            "without host, network and PUE",
         ),
         _number(
             "wue",
@@ -705,7 +726,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
     "money": (
         _number(
             "price",
-            "rental price of one device",
+            "rental price per device",
             "Rent [USD per device-hour]",
             unit="USD/h",
             example="2.5",
@@ -715,19 +736,19 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "price_kind",
-            "which rental offers to take",
+            "type of rental offer",
             "Rental offers",
             choices=("on-demand", "spot", "reserved"),
         ),
         _word(
             "pay",
-            "rent the devices, or own them (amortized price and electricity)",
+            "rent the devices, or own them (amortized purchase price plus electricity)",
             "Pay",
             choices=("rent", "own"),
         ),
         _number(
             "device_price",
-            "purchase price of one device, if owned",
+            "purchase price per device, with owned devices",
             "Purchase price of a device [USD]",
             unit="USD",
             example="27000",
@@ -735,7 +756,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "electricity_price",
-            "price of electricity, for owned devices",
+            "price of electricity, with owned devices",
             "Electricity [USD/kWh]",
             unit="USD/kWh",
             example="0.12",
@@ -750,37 +771,48 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             option="denoising-steps",
             aliases=("steps",),
         ),
-        _number("guidance", "passes per step: 2 with classifier-free guidance (default: 1)"),
+        _number(
+            "guidance",
+            "network passes per denoising step: 2 with classifier-free guidance (default: 1)",
+        ),
         _number(
             "positions",
-            "tokens, patches or frames per item, if there is no image size",
+            "tokens, patches or frames per item, if the image size does not set them",
             limits="seq_len",
         ),
     ),
     "comparison": (
         _number("latency_goal", "maximum time per output token", unit="s"),
-        _word("api", "an API on record", "API", example="groq-gpt-oss-120b"),
+        _word("api", "API on record to compare the cost with", "API", example="groq-gpt-oss-120b"),
         _number(
             "api_price_out",
-            "price per million output tokens, instead of --api",
+            "price of an API per million output tokens, instead of --api",
             "API price per million output tokens [USD]",
             unit="USD",
             aliases=("api-price",),
         ),
         _number(
             "api_price_in",
-            "price per million input tokens (default: not counted)",
+            "price of an API per million input tokens (default: not counted)",
             "API price per million input tokens [USD]",
             unit="USD",
         ),
-        _number("training_kwh", "energy used by training", "Energy of training [kWh]", unit="kWh"),
+        _number(
+            "training_kwh",
+            "energy that training used, to compare with inference",
+            "Energy of training [kWh]",
+            unit="kWh",
+        ),
         _number(
             "tokens_per_day",
-            "output tokens per day, with --training-kwh",
+            "output tokens served per day, with --training-kwh",
             "Output tokens served a day",
             limits="tokens",
         ),
-        _number("service_days", "days in service, for training + serving (default: 365)"),
+        _number(
+            "service_days",
+            "days in service, for the sum of training and inference energy (default: 365)",
+        ),
     ),
     "answer": (
         _number(

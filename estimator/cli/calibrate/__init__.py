@@ -29,7 +29,7 @@ EXAMPLES = """examples:
   twenty-watts calibrate import h100.toml
   twenty-watts calibrate import --slurm-job 4711 --params 7e9 --tokens 1e9 --precision bf16
   twenty-watts calibrate forget 20261121T050924Z-7f3a9c01
-Measurements are stored in runs.sqlite in your data folder; TWENTY_WATTS_DATA sets another folder.
+Measurements are stored in runs.sqlite in your data folder, or in the folder TWENTY_WATTS_DATA.
 """
 
 
@@ -38,7 +38,10 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "calibrate",
         help="measure this machine and its runs: bench, run, forecast, show, import, export",
-        description="Measured runs correct every prediction for the devices that they ran on.",
+        description=(
+            "Measure this machine and its runs. Measured runs correct every estimate for the "
+            "devices they ran on."
+        ),
         epilog=EXAMPLES,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)

@@ -19,10 +19,10 @@ EXAMPLES = """examples:
   twenty-watts calibrate bench --minutes 8 --verbose
   twenty-watts calibrate bench --device gpu:0 --precision bf16,fp8
   twenty-watts calibrate bench --engine numpy --json
-It measures idle power, matrix products by size, memory, and real training steps by family, number
-format and size, the most informative first. Each has several trials; trials disturbed by other
-programs are left out and counted. Ctrl-C keeps the measurements so far. PyTorch is used if it is
-installed, otherwise numpy on the CPU.
+Measures idle power, matrix products by size, memory bandwidth, and real training steps by model
+family, number format and size, most informative first. Each is timed several times; trials
+disturbed by other programs are excluded and counted. Ctrl-C stops early and keeps what has been
+measured.
 """
 
 ENGINES = ("torch", "numpy")
@@ -33,20 +33,26 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "bench",
         help="measure this machine in two minutes",
-        description="Measure the throughput and power of a device of this machine, and store them.",
+        description=(
+            "Measure the throughput and power of one device in this machine and store the result."
+        ),
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "--minutes", metavar="N", help="total duration; from 5 on with longer trials (default: 2)"
+        "--minutes",
+        metavar="N",
+        help="total duration; trials are longer from 5 minutes on (default: 2)",
     )
     parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
-        "--device", metavar="KEY", help="cpu, or gpu:0 and so on (default: the first board, or cpu)"
+        "--device",
+        metavar="KEY",
+        help="cpu, gpu:0, gpu:1 and so on (default: the first GPU, or cpu if there is none)",
     )
     parser.add_argument(
         "--engine",
         choices=ENGINES,
-        help="library that runs the benchmark (default: torch if installed)",
+        help="library that runs the benchmark (default: torch if installed, otherwise numpy)",
     )
     parser.add_argument(
         "--precision", metavar="LIST", help="number formats, separated by commas (default: all)"
@@ -134,7 +140,7 @@ def _brief(measured: "MeasuredRun", hardware: str) -> "Iterator[str]":
     trained = Counter(one.precision for one in measured.timings if one.what == "training")
     precision = next((name for name, _ in trained.most_common() if name), "")
     if precision in rates and catalog.find_device(hardware) is not None:
-        yield "a run of one hour at 30% of the peak, before this benchmark and after it:"
+        yield "estimate of a one-hour run at 30% utilization, before and after this benchmark:"
         yield from _bought(hardware, precision, catalog)
     yield "next: twenty-watts forecast -- python train.py, or estimate --hardware here"
 

@@ -30,14 +30,16 @@ EXAMPLES = """examples:
   twenty-watts forecast --keep-going --price 2.5 --electricity-price 0.30 -- python train.py
   twenty-watts forecast --params 124e6 --batch 32 --seq-len 1024 -- python train.py
   twenty-watts forecast --try batch=64 --total-steps 20000 -- python train.py --batch-size 32
-Steps are found automatically: those that measure() in the script reports, else the steps of
-PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. The
-second step of an optimizer is counted, too: its FLOPs, operations, memory traffic and number format
-need not be given. After the minute the command is stopped, unless --keep-going lets it run on: then
-the forecast comes while it runs, and at the end what it really took. --try watches the command
-twice, as given and with another value of one of its options. The run is stored as one of a program
-that is called after its folder and file, unless --program names it: estimate --program with that
-name uses what was measured of it.
+Steps are detected automatically from PyTorch optimizers, including under Hugging Face's Trainer,
+Lightning and Accelerate, or reported by measure() in the script. FLOPs, operations, memory traffic
+and number format are counted during the second step, so they need not be given.
+
+The command is stopped after the watch. With --keep-going it continues: the forecast appears while
+it runs, and at the end it is compared with the actual time. --try watches the command twice, as
+given and with another value of one of its options.
+
+The run is stored under a program name made from the script's folder and file, or under --program;
+`estimate --program` with that name uses its measurements.
 """
 
 FEWEST = 4
@@ -70,46 +72,51 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "forecast",
         help="watch a training command for a minute and forecast the whole run",
-        description="Run a training command for a while; forecast time, energy, cost and CO2e of "
-        "the whole run, here and on other hardware.",
+        description="Run a training command for a minute, then forecast the time, energy, cost and "
+        "CO2e of the whole run, here and on other hardware.",
         epilog=EXAMPLES,
     )
     how = parser.add_argument_group("how long to watch")
-    how.add_argument(
-        "--for", dest="for_s", metavar="TIME", help="duration of the watch (default: 60s)"
-    )
-    how.add_argument("--steps", metavar="N", help="number of steps to watch")
+    how.add_argument("--for", dest="for_s", metavar="TIME", help="how long to watch (default: 60s)")
+    how.add_argument("--steps", metavar="N", help="number of steps to watch, instead of --for")
     how.add_argument(
         "--total-steps",
         metavar="N",
-        help="number of steps of the whole run, if no Trainer reports it",
+        help="number of steps in the whole run, if no Trainer reports it",
     )
+    how.add_argument("--no-count", action="store_true", help="do not count the FLOPs of a step")
     how.add_argument(
-        "--no-count", action="store_true", help="do not count the FLOPs of the second step"
+        "--keep-going", action="store_true", help="let the command finish instead of stopping it"
     )
-    how.add_argument("--keep-going", action="store_true", help="let the command run to its end")
     how.add_argument(
         "--try",
         dest="tried",
         metavar="NAME=VALUE",
-        help="watch the command again with another batch, precision or option of its own, and "
-        "compare",
+        help="watch the command a second time with another batch, precision or option of its "
+        "own, and compare",
     )
     parser.add_argument(
         "--modelled",
         action="store_true",
-        help="include power modeled from the load where no meter is available",
+        help="model power from the load where there is no meter",
     )
-    add_fields(parser.add_argument_group("what the command does, if you know it"), BESIDES)
+    add_fields(
+        parser.add_argument_group("what the command does (optional; calibrates more if given)"),
+        BESIDES,
+    )
     add_fields(parser.add_argument_group("the size of a step, where no FLOPs are counted"), OF_STEP)
     parser.add_argument(
-        "--on", metavar="LIST", help="other hardware, separated by commas (default: a few)"
+        "--on",
+        metavar="LIST",
+        help=(
+            "other hardware to forecast for, separated by commas (default: a few common devices)"
+        ),
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object, with units in its keys"
     )
     parser.add_argument(
-        "--verbose", action="store_true", help="print all notes, including those of the meters"
+        "--verbose", action="store_true", help="print all notes, including notes on the meters"
     )
     parser.add_argument("--quiet", action="store_true", help="print no notes on stderr")
     add_profiles(parser)
@@ -284,13 +291,13 @@ def _too_few(watch: "StepWatch", ended: "Ended") -> int:
     """Error that explains why there is no forecast."""
     steps = 0 if watch.seen is None else watch.seen.steps
     if steps or watch.enough:
-        why = f"only {steps} of the {FEWEST} steps needed were seen; set --for longer"
+        why = f"saw {steps} steps but needs {FEWEST}; watch longer with --for"
     elif ended.exit_code:
         why = f"the command ended with exit code {ended.exit_code} before its first training step"
     else:
         why = (
-            "no training step was seen: only PyTorch optimizers are found automatically; any other "
-            "loop reports its steps like this:"
+            "no training step was detected. Only PyTorch optimizers are detected "
+            "automatically; other loops can report steps like this:"
         )
     sys.stderr.write(f"error: {why}\n{REMEDY if why.endswith(':') else ''}")
     return 1
@@ -403,7 +410,7 @@ def with_option(words: list[str], name: str, value: str) -> tuple[list[str], str
             return [*words[: at + 1], value, *words[at + 2 :]], words[at + 1]
     options = " or ".join(f"--{one}" for one in known[:2])
     raise ValueError(
-        f"the command has no option for {name}, such as {options}: write it with its present value"
+        f"the command has no option for {name}, such as {options}: add it with its current value"
     )
 
 

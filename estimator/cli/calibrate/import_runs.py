@@ -46,31 +46,30 @@ EXAMPLES = """examples:
   twenty-watts calibrate import --slurm-job 4711 --exclusive --flop 8e20 --precision bf16
   sacct -P --noconvert -j 4711 --format=JobID,State,ExitCode,Start,End,ElapsedRaw,NNodes,NodeList,\\
 AllocTRES,ConsumedEnergyRaw | twenty-watts calibrate import --slurm - --hardware h100
-A file is checked whole before any of it is stored; runs that are there already are skipped.
+A file is checked completely before anything is stored. Runs that are already stored are skipped.
 
-Logs are recognized by their content (--format names one of them):
+Logs are recognized from their content, or set --format to one of:
   trainer-state  trainer_state.json of a Hugging Face Trainer: work, steps and time of a run
-  codecarbon     emissions.csv: energy; boards by counter, processor and memory are modelled
+  codecarbon     emissions.csv: energy; GPUs are metered, CPU and memory modeled
   nvidia-smi     nvidia-smi --query-gpu=timestamp,index,name,power.draw,utilization.gpu,... \\
-                 --format=csv -l 1: power and load of the boards
+                 --format=csv -l 1: power and load of the GPUs
   mlperf         result log of an MLPerf training benchmark (:::MLLOG): time and samples
   metrics        CSV of step times (Lightning's CSVLogger, TensorBoard, Weights & Biases)
   serving-benchmark  JSON of `vllm bench serve --save-result`, or of SGLang's bench_serving
   load-generator     JSON of AIPerf, GenAI-Perf, GuideLLM, trtllm-bench or InferenceX
   llama-bench    llama-bench -o json
   boamps, cyclonedx  energy reports in these formats, as `report` writes them
-What a log leaves out is asked for: --hardware, --devices, --precision, --flop or --params.
+Where a log lacks --hardware, --devices, --precision, --flop or --params, you are asked to add them.
 
-From Prometheus: power and energy of the boards by NVIDIA's dcgm-exporter (DCGM_FI_DEV_POWER_USAGE,
-DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) with their load, heat and clock; of the nodes by
-ipmi_exporter, node_exporter (ACPI, RAPL) or Kepler. Samples are read as they were scraped, so that
-a gap is seen as a gap. Times without a zone are UTC. A bearer token, or user:password, is taken
-from the environment variable TWENTY_WATTS_PROMETHEUS_TOKEN.
-With --task serving the load of a vLLM server is read, too: tokens, requests, latencies.
-From Slurm: how long a job ran on what, and its energy, which is that of whole nodes: the job's only
-if it had them for itself.
-If you specify what the run did (--params, --flop and so on), it also calibrates utilization;
-otherwise only power. Names of nodes are not kept.
+Prometheus: power, energy, load, temperature and clock of GPUs come from NVIDIA's dcgm-exporter
+(DCGM_FI_DEV_POWER_USAGE, DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION), power of nodes from ipmi_exporter,
+node_exporter (ACPI, RAPL) or Kepler. Gaps between scrapes stay gaps. Times without a zone are UTC.
+A bearer token or user:password is read from TWENTY_WATTS_PROMETHEUS_TOKEN. With --task serving,
+tokens, requests and latencies of a vLLM server are read as well.
+Slurm: duration, devices and energy of a job. Slurm meters whole nodes, so the energy is the job's
+only if it had them to itself (--exclusive).
+If you specify what the run did (--params, --flop and so on), it calibrates utilization as well as
+power. Node names are not stored.
 """
 
 SOURCES = {
@@ -116,21 +115,25 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "import",
         help="import measured runs from a file, another program's log, Prometheus or Slurm",
-        description="Store the measured runs of a file or of another program's log, or one run "
-        "from the telemetry of its cluster.",
+        description="Store measured runs from an exported file or another program's log, or one run "
+        "from cluster telemetry.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", help="a file from `calibrate export`, or a log"
+        "file", metavar="FILE", nargs="?", help="file written by `calibrate export`, or a log"
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="format of the file (default: recognized by its content)"
+        "--format",
+        choices=FORMATS,
+        help="format of the file (default: recognized from its content)",
     )
     _add_log_options(parser.add_argument_group("from a log"))
-    add_served_options(parser.add_argument_group("from a benchmark of a server"))
+    add_served_options(parser.add_argument_group("from a server benchmark"))
     _add_prometheus(parser.add_argument_group("from Prometheus"))
     _add_slurm(parser.add_argument_group("from Slurm"))
-    group = parser.add_argument_group("what the run did, if you know it")
+    group = parser.add_argument_group(
+        "what the run did (optional; calibrates utilization if given)"
+    )
     add_fields(group, WORK)
     group.add_argument("--label", metavar="TEXT", help="human-readable name of the run")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
@@ -142,20 +145,20 @@ def add_parser(verbs: Any) -> None:
 
 
 def _add_prometheus(group: Any) -> None:
-    group.add_argument("--prometheus", metavar="URL", help="address of the server")
-    group.add_argument("--start", metavar="TIME", dest="window_start", help="when the run began")
-    group.add_argument("--end", metavar="TIME", dest="window_end", help="when it ended")
-    group.add_argument("--hosts", metavar="LIST", help="its nodes, separated by commas")
+    group.add_argument("--prometheus", metavar="URL", help="address of the Prometheus server")
+    group.add_argument("--start", metavar="TIME", dest="window_start", help="when the run started")
+    group.add_argument("--end", metavar="TIME", dest="window_end", help="when the run ended")
+    group.add_argument("--hosts", metavar="LIST", help="nodes of the run, separated by commas")
     group.add_argument(
         "--selector",
         metavar="LABELS",
-        help="labels that select its boards, e.g. 'hpc_job=\"4711\"'",
+        help="labels that select the run's GPUs, e.g. 'hpc_job=\"4711\"'",
     )
     group.add_argument(
         "--task",
         choices=("training", "serving"),
         default="training",
-        help="serving: a vLLM server and the power of its boards (default: training)",
+        help="training run, or vLLM server with the power of its GPUs (default: training)",
     )
     group.add_argument(
         "--server-selector",
@@ -175,7 +178,7 @@ def _add_slurm(group: Any) -> None:
         "--hardware",
         metavar="NAME",
         dest="board",
-        help="type of its devices (default: as recorded)",
+        help="device type (default: as recorded by Slurm)",
     )
     group.add_argument(
         "--exclusive", action="store_true", help="the job had exclusive use of its nodes"
@@ -184,8 +187,8 @@ def _add_slurm(group: Any) -> None:
         "--slurm-energy",
         dest="gathers",
         choices=("node", "cpu", "gpu"),
-        help="what AcctGatherEnergyType counts: ipmi, xcc, pm_counters the node, rapl the "
-        "processors, gpu the boards (default: node)",
+        help="what AcctGatherEnergyType counts: node for ipmi, xcc and pm_counters, cpu for "
+        "rapl, gpu for gpu (default: node)",
     )
 
 
@@ -193,7 +196,9 @@ def run(options: argparse.Namespace) -> int:
     """Import from the selected source."""
     named = {of for name, of in SOURCES.items() if getattr(options, name) is not None}
     if len(named) != 1:
-        raise ValueError("name one source: FILE, --prometheus URL, --slurm FILE or --slurm-job ID")
+        raise ValueError(
+            "specify one source: FILE, --prometheus URL, --slurm FILE or --slurm-job ID"
+        )
     source = named.pop()
     if source == "file" and not _is_exported(options):
         source = "log"
@@ -331,7 +336,7 @@ def _recognized(log: "LogFile") -> str:
 
     name = format_of(log)
     if name is None and "JobID" in log.first_line:
-        raise ValueError(f"{log.name}: this is output of sacct: pass it by --slurm")
+        raise ValueError(f"{log.name}: this is output of sacct; pass it with --slurm")
     if name is None and log.first_line.count(";") > log.first_line.count(","):
         raise ValueError(
             f"{log.name}: columns are separated by semicolons: write it with commas, and numbers "

@@ -31,12 +31,12 @@ EXAMPLES = """examples:
   twenty-watts calibrate run --program my-gpt --flop 3e15 --precision bf16 -- python train.py
   twenty-watts estimate --program my-gpt --flop 4e18 --precision bf16 --hardware h100
 The command keeps its input, output, terminal, signals and exit code. If you specify what it does,
-the run calibrates estimates; otherwise it is kept and changes none. Runs of a --program count most
-in estimates with the same --program. A program that you can edit reports its steps:
+the run calibrates estimates; otherwise it is only stored. Runs with --program count most in
+estimates with the same --program. A script that you can edit can report its steps:
   from estimator import measure
   with measure(params=124e6, tokens=16384, precision="bf16", kind="language") as run:
       ...; run.step()
-A server benchmark writes its result to a file; the power of the devices is added to it:
+With a server benchmark, pass its result file; the measured power is added to it:
   twenty-watts calibrate run --task serving --result vllm.json --precision bf16 -- \\
       vllm bench serve --model Qwen/Qwen3-14B --max-concurrency 64 --save-result \\
       --result-filename vllm.json
@@ -53,19 +53,21 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "run",
         help="run a training or serving command and measure it",
-        description="Run a command unchanged, sample power while it runs, and store the measured "
-        "run.",
+        description="Run a command unchanged, sample power while it runs, and store the result as a "
+        "measured run.",
         epilog=EXAMPLES,
     )
-    group = parser.add_argument_group("what the command does, if you know it")
+    group = parser.add_argument_group(
+        "what the command does (optional; calibrates utilization if given)"
+    )
     add_fields(group, WORK)
     group.add_argument("--label", metavar="TEXT", help="human-readable name of the run")
-    group = parser.add_argument_group("benchmark of a server")
+    group = parser.add_argument_group("server benchmark")
     group.add_argument(
         "--task", choices=("training", "serving"), default="training", help="(default: training)"
     )
     group.add_argument(
-        "--result", metavar="FILE", help="result of vLLM's, SGLang's or llama.cpp's benchmark"
+        "--result", metavar="FILE", help="result file of vLLM's, SGLang's or llama.cpp's benchmark"
     )
     add_served_options(group)
     how = parser.add_argument_group("measurement")
@@ -89,7 +91,9 @@ def run(options: argparse.Namespace) -> int:
     if store is None:
         note(f"the run is not stored: {notes.pop(0)}", quiet=False)
     if os.environ.get(REPORT):
-        notes.append("another calibrate run holds the energy of this one, too: never add them up")
+        notes.append(
+            "another `calibrate run` also counts the energy of this one; do not add them up"
+        )
     label = options.label or name_of_command(words)
     recording = Recording(origin="run", label=label, store=store, notes=notes)
     recording.start()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 EXPORT = """examples:
   twenty-watts calibrate export -o mine.toml
   twenty-watts calibrate export --hardware h100 > h100.toml
-The file holds what each run measured, the host in general words, and the profiles of devices that
-were measured and not shipped. Look at its labels and notes before you share it.
+The file contains the measurements of each run, a general description of the host, and profiles of
+measured devices that are not built in. Check its labels and notes before sharing it.
 """
 LISTED = 20
 """Most runs listed before deletion."""
@@ -35,8 +35,10 @@ back.
 
 def add_parser(verbs: Any) -> None:
     """Add the two verbs."""
-    exports = _verb(verbs, "export", "measured runs as a file to share", EXPORT, run_export)
-    exports.add_argument("--hardware", metavar="NAME", help="only runs on this device")
+    exports = _verb(
+        verbs, "export", "export measured runs to a file that can be shared", EXPORT, run_export
+    )
+    exports.add_argument("--hardware", metavar="NAME", help="export only runs on this device")
     exports.add_argument("-o", "--output", metavar="FILE.toml", default="-", help="default: stdout")
     forgets = _verb(verbs, "forget", "drop measured runs", FORGET, run_forget)
     which = forgets.add_mutually_exclusive_group(required=True)
@@ -115,8 +117,8 @@ def run_forget(options: argparse.Namespace) -> int:
         notes = list(store.notes)
     for line in () if damaged else notes:
         note(line, quiet=options.quiet)
-    bring_back = [f"bring back with: twenty-watts calibrate import {undo}"] if runs else []
-    bring_back += [f"what could not be read is kept in {rest}"] if damaged else []
+    bring_back = [f"undo with: twenty-watts calibrate import {undo}"] if runs else []
+    bring_back += [f"unreadable records are kept in {rest}"] if damaged else []
     note(f"{_count(count, 'run')} forgotten; {'; '.join(bring_back)}", quiet=options.quiet)
     return 0
 
@@ -152,7 +154,7 @@ def _ask(runs: "Sequence[MeasuredRun]", count: int, *, sure: bool) -> None:
     if sure:
         return
     if not sys.stdin.isatty():
-        raise ValueError(f"this would forget {what}; confirm with --yes")
+        raise ValueError(f"this would delete {what}; confirm with --yes")
     for run in runs[:LISTED]:
         sys.stderr.write(harmless(f"{run.id}  {run.started}  {label_of(run)}") + "\n")
     sys.stderr.write(f"Forget {what}? [y/N] ")

@@ -32,11 +32,11 @@ EXAMPLES = """examples:
   twenty-watts calibrate show
   twenty-watts calibrate show --hardware h100 --json
   twenty-watts calibrate show --runs --csv
-utilization (expected) is what `estimate` answers for a run of the kind and format that were timed
-most, with its 80% interval, the size of a step unspecified; utilization_before the same from
-published runs alone; utilization_steady (steady) what is expected of steps like the middle one of
-those measured. The others are measured: mid is the median, low and high the range. Energy that is
-modelled from the load is no measurement, and is said to be modelled. Runs are listed newest first.
+Columns: utilization (expected) is what `estimate` predicts for the workload type and number format
+measured most, with its 80% interval and an unspecified step size. utilization_before is the same
+from published runs only, and utilization_steady (steady) the prediction for a median measured step.
+All other columns are measured: mid is the median, low and high the range. Energy modeled from the
+load is marked as modeled. Runs are listed newest first.
 """
 
 SHOWN = 30
@@ -61,10 +61,10 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "show",
         help="show measured devices and runs",
-        description="Show the measurements of each device, and their runs.",
+        description="Show what has been measured on each device, and the runs it comes from.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("--hardware", metavar="NAME", help="only runs on this device")
+    parser.add_argument("--hardware", metavar="NAME", help="show only runs on this device")
     parser.add_argument("--runs", action="store_true", help="print only the list of runs")
     parser.add_argument(
         "--most",

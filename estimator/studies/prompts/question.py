@@ -113,19 +113,23 @@ class PromptQuestion(
     Question,
     wording={
         "input_tokens": {
-            "help": "tokens that one call reads (default: of the task)",
+            "help": "input tokens per call (default: typical of the task)",
             "label": "Tokens read in a call",
         },
         "output_tokens": {
-            "help": "tokens that one call writes (default: of the task)",
+            "help": "output tokens per call (default: typical of the task)",
             "label": "Tokens written in a call",
         },
-        "hardware": {"help": "device that answers, if known", "label": "Hardware"},
+        "hardware": {"help": "device that the model runs on, if known", "label": "Hardware"},
         "concurrency": {
-            "help": "answers that one instance writes at a time, if known",
+            "help": "requests that one instance serves at a time, if known",
             "label": "Answers at a time",
         },
-        "precision": {"help": "weights: bf16, fp8, int4 ..., if known", "choices": (), "label": ""},
+        "precision": {
+            "help": "number format of the weights, if known: bf16, fp8, int4 ...",
+            "choices": (),
+            "label": "",
+        },
         "site": {"help": "country, cloud region or operator (default: world average)"},
     },
 ):

@@ -92,7 +92,7 @@ INPUT_NAMES: Mapping[str, str] = {
     "wue_l_per_kwh": N_("on-site water use (WUE)"),
     "co2e_kg_per_kwh": N_("carbon intensity"),
     "electricity_usd_per_kwh": N_("electricity price"),
-    "price_usd_per_h": N_("rental price of one device"),
+    "price_usd_per_h": N_("rental price per device"),
     "offsite_l_per_kwh": N_("off-site water of electricity generation"),
     "power_cap": N_("power limit of one device"),
     "batch_tokens": N_("tokens per step"),
