@@ -37,19 +37,19 @@ __all__ = [
 add_messages(
     unknown_name="unknown {what} {name}: did you mean {near}?",
     unknown_hardware=(
-        "unknown hardware {name}: `profiles list` shows all, profiles of your own add to them"
+        "unknown hardware {name}: `profiles list` shows all; you can add profiles of your own"
     ),
     unknown_board=(
-        "unknown hardware {name}: known boards are {known}; profiles of your own add to them"
+        "unknown hardware {name}: known devices: {known}; you can add profiles of your own"
     ),
     unknown_preset="unknown preset {name}: `profiles list` shows all",
     unknown_place=(
-        "unknown place {name}: a country code, a cloud region, an operator or a named place will do"
+        "unknown place {name}: use a country code, a cloud region, an operator or a named place"
     ),
-    unknown_prior="unknown prior {name}: they stand in priors.toml",
-    unknown_source="unknown source {name}: they stand in sources.toml",
+    unknown_prior="unknown prior {name}: priors are in priors.toml",
+    unknown_source="unknown source {name}: sources are in sources.toml",
     slice_in_part=(
-        "each device is one chip, and this slice has {count:,.0f}: set {set[devices]} to a multiple"
+        "this slice has {count:,.0f} chips, each one device: set {set[devices]} to a multiple"
     ),
 )
 

@@ -23,7 +23,7 @@ def calibration_problems(catalog: Catalog) -> Iterator[Problem]:
             yield problem(f"hardware.{name}", "a profile", remedy)
         for run in overlay.runs:
             if run.id in seen:
-                yield problem(run.id, f"is in {seen[run.id]}, too", "drop it from one of them")
+                yield problem(run.id, f"is in {seen[run.id]}, too", "remove it from one of them")
             seen[run.id] = file
             yield from _run_problems(file, run, devices)
 
@@ -32,10 +32,10 @@ def _run_problems(file: str, run: MeasuredRun, devices: dict[str, str]) -> Itera
     """Check one run against the devices, the number formats and the calendar."""
     problem = partial(Problem, file)
     if not is_past(run.started[:10]):
-        yield problem(f"{run.id} started", f"{run.started} has not come", "correct the date")
+        yield problem(f"{run.id} started", f"{run.started} is in the future", "correct the date")
     if run.simulated:
-        message = "made with a stub of a device"
-        yield problem(f"{run.id} simulated", message, "drop it: it proves nothing")
+        message = "measured with a simulated device"
+        yield problem(f"{run.id} simulated", message, "remove it")
     keys = {device.key for device in run.devices}
     for device in run.devices:
         key = f"{run.id} {device.key}"

@@ -124,8 +124,8 @@ class Catalog:
             if len(rented) != 1:
                 raise
             raise ValueError(
-                f"hardware {name.strip()[:40]!r} is a cloud instance with {rented.pop()}; name "
-                "that and set the number of devices"
+                f"hardware {name.strip()[:40]!r} is a cloud instance with {rented.pop()}; use "
+                "that name and set the number of devices"
             ) from None
 
     def _rented_as(self, instance: str) -> set[str]:

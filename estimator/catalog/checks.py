@@ -124,7 +124,7 @@ def _clashes(ours: Catalog, both: Catalog, mine: tuple[Path, ...]) -> Iterator[P
                 taken = ours.find_device(name)
                 if taken not in (None, device.id):
                     message = f"{name!r} already means {taken}"
-                    remedy = "drop it, or override that device by its id"
+                    remedy = "remove it, or override that device by its id"
                     yield Problem(str(path), "aliases", message, remedy)
 
 
@@ -135,7 +135,7 @@ def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
         for folder in (*FOLDERS.values(), CALIBRATIONS):
             for path in sorted((layer / folder).glob("*")):
                 if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*\.toml", path.name):
-                    remedy = "name it in small letters, digits, dots and dashes, ending in .toml"
+                    remedy = "use lowercase letters, digits, dots and dashes, ending in .toml"
                     yield Problem(str(path), "file", "odd name", remedy)
 
 
@@ -253,7 +253,7 @@ def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[P
     if "params" in preset.records:
         stated = preset.records["params"].value
         if abs(params / stated - 1) > CONFIG_TOLERANCE:
-            message = f"the architecture has {params:,} parameters, the record {stated:,.0f}"
+            message = f"the architecture has {params:,} parameters, the record states {stated:,.0f}"
             yield Problem(file, "config", message, "correct one of them")
 
 
@@ -267,7 +267,7 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
             if not name.startswith("run:"):
                 yield from unknown_word(file, f"{key}.source", "source", name, known)
         if record.date is not None and not is_past(record.date):
-            message, remedy = f"{record.date} has not come", "write the date of the source"
+            message, remedy = f"{record.date} is in the future", "write the date of the source"
             yield Problem(file, f"{key}.date", message, remedy)
         if (record.source == "unconfirmed") > (record.basis == "assumed"):
             message = f"unconfirmed, yet the basis is {record.basis}"
@@ -280,7 +280,7 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
     }
     for source in catalog.sources():
         if source.id not in used:
-            yield Problem("sources.toml", source.id, "unused", "name it in a record, or remove it")
+            yield Problem("sources.toml", source.id, "unused", "cite it in a record, or remove it")
         form = "2020, 2020-05 or 2020-05-14"
         yield from date_problems("sources.toml", source.id, source.date, form)
 
@@ -301,7 +301,7 @@ def _name_problems(catalog: Catalog) -> Iterator[Problem]:
     for folder, counts in names_used.items():
         for name, count in counts.items():
             if count > 1:
-                message, remedy = f"{name!r} means {count} things", "drop it from all but one"
+                message, remedy = f"{name!r} refers to {count} things", "remove it from all but one"
                 yield Problem(folder, "aliases", message, remedy)
 
 
@@ -322,7 +322,9 @@ def _device_problems(device: Device) -> Iterator[Problem]:
         "tdp_w" in watts
         and not 0.3 <= watts.get("system_power_w", watts["tdp_w"]) / watts["tdp_w"] <= 3
     ):
-        yield problem("system_power_w", "not within 0.3 to 3 times tdp_w", "give it per device")
+        yield problem(
+            "system_power_w", "not within 0.3 to 3 times tdp_w", "use the value per device"
+        )
     if device.kind in CHIPS and "tdp_w" in watts:
         yield from _efficiency_problems(device, watts["tdp_w"], problem)
 
@@ -335,10 +337,13 @@ def _silicon_problems(devices: Iterable[Device]) -> Iterator[Problem]:
         for name in device.same_silicon:
             other = known.get(name)
             if other is None or {*other.variants} != {*device.variants}:
-                message, remedy = f"{name} does not name the same devices", "name each in all files"
+                message, remedy = (
+                    f"{name} does not name the same devices",
+                    "name the same devices in all files",
+                )
                 yield Problem(file, "same_silicon", message, remedy)
             elif _peaks(other) != _peaks(device):
-                message, remedy = f"{name} has other peaks", "drop it, or correct the peaks"
+                message, remedy = f"{name} has other peaks", "remove it, or correct the peaks"
                 yield Problem(file, "same_silicon", message, remedy)
 
 
@@ -355,7 +360,7 @@ def _efficiency_problems(
     for precision in ("tf32", "fp16", "bf16"):
         if precision in device.peaks and device.peaks[precision].value > ceiling * tdp_w:
             message = f"{device.peaks[precision].value / tdp_w:.2g} FLOP/s/W, above {ceiling:.2g}"
-            yield problem(f"peak_flop_per_s.{precision}", message, "give the dense peak")
+            yield problem(f"peak_flop_per_s.{precision}", message, "use the dense peak")
     values = {key: record.value for key, record in device.peaks.items() if key != "equivalent"}
     best = max((values.get(key, 0) for key in ("fp32", "fp16", "bf16")), default=0)
     if values and max(values.values()) < FLOOR_FLOP_PER_S_PER_W * tdp_w:
@@ -363,7 +368,7 @@ def _efficiency_problems(
     for precision, most in (("fp8", 4.4), ("int8", 4.1), ("fp4", 8.8)):  # Rubin: 4.38, 8.75
         if best and values.get(precision, 0) > most * best:
             message = f"more than {most} times the 16-bit peak"
-            yield problem(f"peak_flop_per_s.{precision}", message, "give the dense peak")
+            yield problem(f"peak_flop_per_s.{precision}", message, "use the dense peak")
 
 
 def _preset_file(preset: Preset) -> str:

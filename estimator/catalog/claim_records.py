@@ -107,7 +107,7 @@ def claim_problems(claims: Mapping[str, ClaimRecord], known: set[str]) -> Iterat
             for name in names:
                 yield from unknown_word(FILE, f"{claim.id}.{key}", "source", name, known)
         if not claim.claimed_by:
-            message = "nobody is named as its source"
+            message = "it has no source"
             yield Problem(FILE, f"{claim.id}.claimed_by", message, "name the text")
         if claim.claimed.unit != claim.unit:
             message = f"claimed in {claim.claimed.unit!r}, compared in {claim.unit!r}"

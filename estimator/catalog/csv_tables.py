@@ -55,7 +55,7 @@ def each_row(path: Path, text: str) -> Iterator[tuple[int, Row]]:
                 path,
                 f"line {reader.line_num}",
                 f"{len(cells)} cells under {len(header)} columns",
-                "quote the cell that holds a comma",
+                "quote the cell that contains a comma",
             )
         yield reader.line_num, dict(zip(header, cells, strict=True))
 
@@ -121,7 +121,9 @@ def read_place(draft: PlaceRow, guard: Guard) -> Place:
             records[column] = record_from_row(path, line, row, column, field)
             guard(path, f"line {line}, {column}", records[column])
     if not records:
-        raise _refused(path, line, "row", "no number in the row", "fill a column, or drop the row")
+        raise _refused(
+            path, line, "row", "the row has no number", "fill a column, or remove the row"
+        )
     year = row.get("year", "")
     name = _place_name(kind, path, line, row)
     return Place(

@@ -212,27 +212,28 @@ def refusal(name: str) -> str | None:
     """
     text = re.sub(r"\[[^\]]*\]", "", plain(name))
     if re.search(OFFLOAD, text):
-        return f"describes offloading, not the device; name {without(OFFLOAD, name)!r}"
+        return f"describes offloading, not the device; use {without(OFFLOAD, name)!r}"
     if re.search(r"(^|\W)\+ |\d\w*/[a-z]*\d|^mixed\b|\bcluster\b", text):
-        return "names several devices; give one at a time"
+        return "names several devices; use one at a time"
     if re.fullmatch(r"(\d+ ?x )?(\d+ ?(gb|gib)? ?|unspecified )?(gpus?( ?\(.*\))?)?", text):
-        return "names no model of device" if text else None
+        return "does not name a device model" if text else None
     if re.search(MIG_SLICE, text):
-        return "names a MIG slice, whose power and price nobody states; name the whole device"
+        return "names a MIG slice, for which no power or price is published; use the whole device"
     found = _slice(text)
     if found is not None and not _is_whole(*found):
-        return "names no slice of TPUs: v2, v3, v4 and v5p count two cores a chip, others chips"
+        return "is not a TPU slice: v2, v3, v4 and v5p count two cores per chip, others count chips"
     if re.search(INSTANCE, text):
-        return "names a cloud instance; name the device in it"
+        return "is a cloud instance; use the name of its device"
     limit = re.search(POWER_LIMIT, text)
     if limit is not None:
         device = without(POWER_LIMIT, name)
-        return f"gives a power limit; name {device!r} and set the power limit to {limit[1]} W"
+        return f"contains a power limit; use {device!r} and set the power limit to {limit[1]} W"
     device, count = split_count(name)
     if count < 2:
         return None
     return (
-        f"gives a number of devices; name {device[:40]!r} and set the number of devices to {count}"
+        f"contains a number of devices; use {device[:40]!r} and set the number of devices to "
+        f"{count}"
     )
 
 

@@ -272,9 +272,9 @@ def is_past(text: str) -> bool:
 
 
 def date_problems(file: str, key: str, text: str, form: str) -> Iterator[Problem]:
-    """Yield a problem if a text is no past date."""
+    """Yield a problem if a text is not a past date."""
     if not is_past(text):
-        yield Problem(file, key, f"no past date: {text!r}", f"write {form}")
+        yield Problem(file, key, f"not a past date: {text!r}", f"write {form}")
 
 
 def record_problems(file: str, key: str, table: object, field: Field | None) -> Iterator[Problem]:
@@ -292,7 +292,7 @@ def _type_problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield part, message and remedy for values that must be texts."""
     for part in TEXTS:
         if not isinstance(table.get(part, ""), str):
-            yield part, f"{table[part]!r} is not a text", f'write {part} = "..."'
+            yield part, f"{table[part]!r} is not a string", f'write {part} = "..."'
     several = table.get("sources", [])
     if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
         yield "sources", f"{several!r} is not a list of strings", 'write sources = ["..."]'
@@ -329,7 +329,7 @@ def _number_problems(
         if isinstance(number, bool) or not isinstance(number, int | float):
             yield part, f"{number!r} is not a number", "write a number, no quotes and no unit"
         elif not math.isfinite(number) or number < 0:
-            yield part, f"{number} is not finite and positive", "leave out what is unknown"
+            yield part, f"{number} is not finite and positive", "omit unknown values"
         else:
             numbers.append(number)
             if part == "value" and field and not field.smallest <= number <= field.largest:
@@ -337,7 +337,7 @@ def _number_problems(
                 message = f"{number:g} {field.unit} is outside {span}"
                 yield part, message, f"convert it to {field.unit}"
     if numbers != sorted(numbers):
-        yield "value", "low <= value <= high does not hold", "put the range around the value"
+        yield "value", "not low <= value <= high", "put the range around the value"
 
 
 def read_record(file: str, key: str, table: object, field: Field | None) -> Record:

@@ -98,17 +98,21 @@ def _cell_problems(row: Row, catalog: Catalog) -> CellProblems:
         yield from device_problems(row, "hardware", catalog)
     yield from _number_problems(row)
     if not row["url"].startswith("https://"):
-        yield "url", f"no address: {row['url']!r}", "give the page it was read on"
+        yield "url", f"no address: {row['url']!r}", "add the URL of the page"
     if not is_past(row["date"].partition(" ")[0]):
-        yield "date", f"no past date: {row['date']!r}", "write it as 2026-01-31, 2026-01 or 2026"
+        yield "date", f"not a past date: {row['date']!r}", "write it as 2026-01-31, 2026-01 or 2026"
     if row["confidence"][:1] not in GRADES or not row["confidence"]:
-        yield "confidence", f"no grade: {row['confidence']!r}", "begin with A, B or C and say why"
+        yield (
+            "confidence",
+            f"no grade: {row['confidence']!r}",
+            "start with A, B or C and give the reason",
+        )
 
 
 def _number_problems(row: Row) -> CellProblems:
     """Yield column, message and remedy of the numbers and their unit."""
     if row["unit"] not in UNITS:
-        yield "unit", f"unknown unit {row['unit']!r}", "use one of the other rows"
+        yield "unit", f"unknown unit {row['unit']!r}", "use one that other rows have"
     elif not within(row["value"], *UNITS[row["unit"]]):
         yield "value", f"not within {UNITS[row['unit']]} {row['unit']}: {row['value']!r}", "fix it"
     yield from range_problems(row, RANGES)

@@ -137,7 +137,7 @@ def read_overlay(path: Path, known_sources: Callable[[], Iterable[str]] = frozen
 def _content(path: Path) -> dict[str, Any]:
     """Parse the file and check its header."""
     if path.exists() and not path.is_file():
-        raise ProfileError(path, "file", "not a regular file", "name an exported file")
+        raise ProfileError(path, "file", "not a regular file", "pass an exported file")
     content = files.read_toml(path)
     for key in content:
         if key not in HEAD and key not in TABLES:
@@ -180,7 +180,7 @@ def implausible_values(run: MeasuredRun) -> Iterator[tuple[str, str]]:
     except ValueError:
         yield "started", f"must be a time like 2026-11-21T05:00:00Z, got {run.started!r}"
     if run.state == "running":
-        yield "state", "must be over, got 'running'"
+        yield "state", "must be a finished run, got 'running'"
     for at, timing in enumerate(run.timings):
         if not timing.repetitions + timing.rejected:
             yield f"timings[{at}].repetitions", "must be positive where none was rejected, got 0"
@@ -221,7 +221,7 @@ def _leaves(prefix: str, value: object) -> Iterator[tuple[str, object]]:
 def _device(path: Path, name: str, table: object, sources: set[str]) -> Device:
     """Read a profile that may reference only these sources."""
     if not re.fullmatch(NAME, name) or len(name) > 100:
-        remedy = "name it in small letters, digits, dots and dashes"
+        remedy = "use lowercase letters, digits, dots and dashes"
         raise ProfileError(path, f"hardware.{_short(name)}", "odd id", remedy)
     content = dict(_mapping(path, f"hardware.{name}", table))
 
@@ -246,5 +246,5 @@ def _short(value: object) -> str:
     try:
         text = value if isinstance(value, str) else repr(value)
     except ValueError:
-        text = "a number too long to show"
+        text = "a number with too many digits to show"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -108,7 +108,7 @@ def range_problems(row: Row, ranges: Ranges) -> CellProblems:
 def device_problems(row: Row, column: str, catalog: Catalog) -> CellProblems:
     """Yield a problem for a device without a profile."""
     if catalog.find_device(row[column]) is None:
-        yield column, f"unknown device {row[column]!r}", "name one on record"
+        yield column, f"unknown device {row[column]!r}", "use a name on record"
 
 
 def within(cell: str, least: float, most: float) -> bool:
@@ -139,13 +139,13 @@ def _contradictions(row: Row) -> CellProblems:
     tokens, counted = row["tokens_per_s_per_chip"], row["tflops_per_chip_reported"]
     samples = row["samples_per_s_per_chip"] and row["flops_per_sample_forward"]
     if not (tokens or counted or row["mfu_reported"] or samples):
-        yield "row", "no rate", "give one, or write why it is not fit"
+        yield "row", "no rate", "add one, or give the reason why the row is not fitted"
     if tokens and counted and not row["counts_recomputation"]:
         params = float(row["params_active"] or row["params_total"])
         share = LORA_SHARE if "lora" in row["model"].lower() else 1.0
         least = share * FLOP_PER_PARAM_AND_TOKEN * params * float(tokens) / 1e12
         if least > SLACK * float(counted):
-            message = f"its parameters and tokens make {least:.0f} TFLOP/s, more than reported"
+            message = f"its parameters and tokens imply {least:.0f} TFLOP/s, more than reported"
             yield "tflops_per_chip_reported", message, "correct one of them"
 
 
@@ -157,7 +157,7 @@ def _power(row: Row, catalog: Catalog) -> CellProblems:
         return
     limit = catalog.device(row["hardware"]).records["tdp_w"].value
     if not 0.1 * limit < float(row["power_w"]) < 3 * limit:
-        yield "power_w", "not within 0.1 to 3 times the power limit", "give it for one device"
+        yield "power_w", "not within 0.1 to 3 times the power limit", "use the value per device"
 
 
 def _memory(row: Row, catalog: Catalog) -> CellProblems:
@@ -166,12 +166,12 @@ def _memory(row: Row, catalog: Catalog) -> CellProblems:
     if row["use"] != "yes":
         return
     if row["model"] not in catalog.preset_names():
-        yield "model", f"unknown preset {row['model']!r}", "name one on record"
+        yield "model", f"unknown preset {row['model']!r}", "use a name on record"
     yield from word_problems(row, "task", TASKS, "task")
     yield from word_problems(row, "counted", COUNTED, "word")
     yield from range_problems(row, MEMORY)
     if not row["peak_gib"]:
-        yield "peak_gib", "empty", "fill it in, or say why the row is not used"
+        yield "peak_gib", "empty", "fill it in, or give the reason why the row is not used"
 
 
 def _compression(row: Row, _: Catalog) -> CellProblems:
@@ -180,13 +180,13 @@ def _compression(row: Row, _: Catalog) -> CellProblems:
     yield from range_problems(row, COMPRESSION)
     for column in ("before", "after", "model", "task", "metric"):
         if not row[column]:
-            yield column, "missing", "fill it, or drop the row"
+            yield column, "missing", "fill it in, or remove the row"
 
 
 def _dated(ranges: Ranges, row: Row, _: Catalog) -> CellProblems:
     """Check rows of a date and numbers."""
     if not is_past(row["date"]):
-        yield "date", f"no past date: {row['date']!r}", "write 2020, 2020-05 or 2020-05-14"
+        yield "date", f"not a past date: {row['date']!r}", "write 2020, 2020-05 or 2020-05-14"
     yield from range_problems(row, ranges)
 
 

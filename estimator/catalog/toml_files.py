@@ -59,7 +59,7 @@ def look_at_directory(directory: Path) -> None:
                 folder,
                 "directory",
                 error.strerror or "unreadable",
-                "name a readable directory laid out like profiles/",
+                "pass a readable directory with the layout of profiles/",
             ) from error
         for entry in entries:
             if entry.name in known and not (entry.is_file() or entry.is_dir()):
@@ -74,7 +74,7 @@ def look_at_directory(directory: Path) -> None:
 
 def _irregular(path: Path) -> ProfileError:
     """Refusal of a pipe, device or broken link in place of a profile."""
-    return ProfileError(path, "file", "not a regular file", "name a readable UTF-8 file")
+    return ProfileError(path, "file", "not a regular file", "pass a readable UTF-8 file")
 
 
 def digest(directory: Path) -> str:
@@ -169,7 +169,7 @@ def _split(
         if key not in head and key not in tables:
             raise unknown(path, key, "unknown key", [*head, *tables])
         if key in head and key not in LISTS and isinstance(value, dict | list):
-            raise ProfileError(path, key, f"{key} is not a text", f'write {key} = "..."')
+            raise ProfileError(path, key, f"{key} is not a string", f'write {key} = "..."')
     return (
         {key: value for key, value in content.items() if key in head},
         {key: value for key, value in content.items() if key in tables},
@@ -277,7 +277,7 @@ def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
         raise ProfileError(
             paths[-1],
             "training_flop",
-            "no amount of work",
+            "the amount of work is missing",
             "add [training_flop], [device_hours], or [params] and [tokens]",
         )
     return preset
@@ -301,7 +301,7 @@ def sources_from(path: Path, content: Mapping[str, Any], prefix: str = "") -> di
     sources: dict[str, Source] = {}
     for source_id, table in content.items():
         if not isinstance(table, Mapping):
-            raise unknown(path, f"{prefix}{source_id}", "not a table of a source", SOURCE_KEYS)
+            raise unknown(path, f"{prefix}{source_id}", "not a table", SOURCE_KEYS)
         for key in table:
             if key not in SOURCE_KEYS:
                 raise unknown(path, f"{prefix}{source_id}.{key}", "unknown key", SOURCE_KEYS)

@@ -27,8 +27,8 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
     """Build the parser of one command or of all, with the standard library only."""
     parser = CommandParser(
         prog="twenty-watts",
-        description="Estimate the time, cost, energy and CO2e of training or running a neural network, "
-        "with uncertainty intervals.",
+        description="Estimate the time, cost, energy and CO2e of training or running a neural "
+        "network, with uncertainty intervals.",
         epilog="Start with: twenty-watts estimate --preset gpt-3 --hardware v100 --devices 10000",
     )
     parser.add_argument("--version", action="version", version=f"twenty-watts {__version__}")

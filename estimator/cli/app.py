@@ -210,7 +210,7 @@ def _refuse_elsewhere(host: str, port: int) -> None:
         if error.errno == errno.EADDRINUSE:
             return
         raise ValueError(
-            f"cannot listen at {host} on port {port} ({error.strerror}): "
+            f"cannot listen on {host} on port {port} ({error.strerror}): "
             "use an address of this machine with --host, and a free port with --port"
         ) from None
 

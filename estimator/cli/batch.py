@@ -157,12 +157,12 @@ def _check_output(output: str, *, json: bool) -> None:
     if output != DASH:
         refuse_missing_folder(Path(output))
     if Path(output).suffix.lower() in OTHER_TABLES:
-        raise ValueError(f"{output}: the table is written as CSV, so its name must end in .csv")
+        raise ValueError(f"{output}: the output is CSV, so its name must end in .csv")
 
 
 def _text_of(counts: "Counts") -> str:
     """Return the number of rows answered, and the devices with measured runs."""
-    text = f"{rows_text(counts.rows)}: {counts.answered:,} answered, {counts.refused:,} refused"
+    text = f"{rows_text(counts.rows)}: {counts.answered:,} estimated, {counts.refused:,} refused"
     text += " (see the column `error`)" if counts.refused else ""
     if used := counts.calibrated:
         some = ", ".join(used[:SHOWN]) + (" ..." if len(used) > SHOWN else "")
@@ -174,10 +174,10 @@ def _text_of(counts: "Counts") -> str:
 def _opened(source: "Path", *, quiet: bool) -> Iterator[TextIO]:
     """Open the table; rows with invalid UTF-8 are refused individually."""
     if source.is_dir():
-        raise ValueError(f"{source} is a directory: give a CSV file")
+        raise ValueError(f"{source} is a directory: pass a CSV file")
     piped = str(source) == DASH
     if piped and sys.stdin is None:
-        raise ValueError("stdin is closed: pipe a table in, or name its file")
+        raise ValueError("stdin is closed: pipe a table in, or pass its path")
     with _waiting("stdin" if piped else str(source), quiet=quiet):
         raw: Any = sys.stdin.buffer if piped else source.open("rb")
         mark = raw.peek(2)[:2]
@@ -193,7 +193,7 @@ def _waiting(name: str, *, quiet: bool) -> Iterator[None]:
     """Print a notice if a pipe stays silent, as its writer may be slow or gone."""
     from threading import Timer
 
-    waiting = f"waiting for {name}, which has sent nothing so far; Ctrl-C stops"
+    waiting = f"waiting for {name}, nothing received so far; Ctrl-C stops"
     timer = Timer(PATIENCE_S, note, (waiting,), {"quiet": quiet})
     timer.daemon = True
     timer.start()
@@ -216,9 +216,9 @@ def _written_whole(output: str, source: "Path") -> Iterator[TextIO]:
         return
     target = Path(output).resolve()
     if target.exists() and source.exists() and target.samefile(source):
-        raise ValueError(f"{output} is the input: name another file for the output")
+        raise ValueError(f"{output} is the input file: choose another output file")
     if target.is_dir():
-        raise ValueError(f"{output} is a directory: name a file for the output")
+        raise ValueError(f"{output} is a directory: choose an output file")
     if target.exists() and not target.is_file():
         with target.open("w", **TABLE_TEXT) as out:
             yield out

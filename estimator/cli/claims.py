@@ -22,7 +22,7 @@ EXAMPLES = """examples:
 
 VERDICTS = {
     "holds": "holds",
-    "holds-if": "holds under an assumption",
+    "holds-if": "true under an assumption",
     "cannot-be-checked": "cannot be checked",
 }
 

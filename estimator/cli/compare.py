@@ -67,7 +67,9 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "compare",
         help="compare one workload on several devices, counts and sites",
-        description="Compare one workload on every combination of devices, device counts and sites.",
+        description=(
+            "Compare one workload on every combination of devices, device counts and sites."
+        ),
         epilog=EXAMPLES,
     )
     add_scenario(parser, without=("hardware", "devices", "site"))

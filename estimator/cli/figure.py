@@ -152,9 +152,9 @@ def _refuse_unused(path: "Path", options: argparse.Namespace) -> None:
         unused += ["scale", "dark", "profiles"]
     suffix = path.suffix.lower()
     if suffix in WITHOUT_LOOK:
-        refuse_given(options, ("scale", "dark"), f"has no effect on a {suffix} file: drop it")
+        refuse_given(options, ("scale", "dark"), f"has no effect on a {suffix} file: omit it")
     view = f" --view {options.view}" if options.view and figure in LIMITS else ""
-    refuse_given(options, unused, f"is not for {figure}{view}: drop it")
+    refuse_given(options, unused, f"does not apply to {figure}{view}: omit it")
 
 
 def _wish(options: argparse.Namespace, view: str) -> "Wish":
@@ -190,7 +190,7 @@ def _write_deck(path: "Path", lang: str) -> None:
     from importlib.resources import files
 
     if path.suffix.lower() != ".html":
-        raise ValueError(f"{path}: a deck is a page: the name must end in .html")
+        raise ValueError(f"{path}: a deck is an HTML page, so its name must end in .html")
     deck = files("estimator.web.shared") / f"lecture_deck.{lang}.html"
     write_whole(path, deck.read_bytes())
 

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     question = read_memory({**vars(options), "model": model_of(options)})
     answer = answer_memory(question, catalog)
     if not answer.network.takes_length:
-        why = f"is for models of text or sound: {answer.network.name} ignores it, drop it"
+        why = f"applies to text and audio models, not to {answer.network.name}: omit it"
         refuse_given(options, ("seq_len", "context", "prefill_tokens"), why)
     report = memory_report(answer, catalog, level)
     print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)

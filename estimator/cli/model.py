@@ -22,7 +22,7 @@ attention scores; --causal counts half of them.
 
 TAKEN_BY = {
     "image_size": "models that see",
-    "seq_len": "models of text or sound",
+    "seq_len": "text and audio models",
 }
 
 
@@ -111,7 +111,7 @@ def _known_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledge
     network, name = _network(options)
     for field, takers in TAKEN_BY.items():
         if not takes(network, field):
-            refuse_given(options, (field,), f"is for {takers}: {name} ignores it, drop it")
+            refuse_given(options, (field,), f"applies to {takers}, not to {name}: omit it")
     return network.ledger(inputs), name
 
 

@@ -307,7 +307,7 @@ def model_of(options: argparse.Namespace) -> str | None:
         If two are named.
     """
     if options.model is not None and options.named is not None:
-        raise ValueError(f"two networks, {options.model} and {options.named}: name one")
+        raise ValueError(f"two models given, {options.model} and {options.named}: choose one")
     found: str | None = options.model if options.named is None else options.named
     return found
 

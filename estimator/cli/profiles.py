@@ -38,8 +38,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "profiles",
         help="browse and check the data behind every answer",
-        description="Browse devices, workloads, sites and prices. Each number has a unit, source and "
-        "date.",
+        description="Browse devices, workloads, sites and prices. Each number has a unit, source "
+        "and date.",
         epilog=EXAMPLES,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="list|show|check", required=True)

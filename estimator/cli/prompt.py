@@ -38,8 +38,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "prompt",
         help="estimate the energy, CO2e, water and cost of asking a chatbot",
-        description="Estimate the energy, CO2e, water and electricity cost of one question, or of a "
-        "day or year of use, for open and closed models.",
+        description="Estimate the energy, CO2e, water and electricity cost of one question, or of "
+        "a day or year of use, for open and closed models.",
         epilog=EXAMPLES,
     )
     add_inputs(parser, PromptQuestion.inputs)

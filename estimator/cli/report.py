@@ -103,7 +103,7 @@ def _formats(text: str) -> list[str]:
         if name not in FORMATS:
             raise ValueError(f"unknown format {name!r}: use one or more of {', '.join(FORMATS)}")
     if not names:
-        raise ValueError(f"--format names no format: use one or more of {', '.join(FORMATS)}")
+        raise ValueError(f"--format is empty: use one or more of {', '.join(FORMATS)}")
     return names
 
 
@@ -172,7 +172,7 @@ def _forecast(name: str) -> "Any":
     try:
         return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name}: no JSON of a forecast: {error}") from None
+        raise ValueError(f"{name}: not the JSON output of a forecast: {error}") from None
 
 
 def _run(name: str) -> "MeasuredRun":
@@ -229,7 +229,7 @@ def _write(made: "list[Document]", options: argparse.Namespace) -> None:
     if markup is None and target.suffix:
         raise ValueError(f"{target}: the name must end in {', '.join(SUFFIXES)}, or be a folder")
     if markup is not None and len(made) > 1:
-        raise ValueError(f"{target} is one file for {len(made)} formats: name a folder")
+        raise ValueError(f"{target} is one file for {len(made)} formats: pass a folder instead")
     refuse_missing_folder(target)
     if markup is None:
         target.mkdir(exist_ok=True)

@@ -49,8 +49,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "serve-cost",
         help="estimate the latency, throughput, energy and cost of inference",
-        description="Estimate the latency, throughput, energy, cost and CO2e of inference, per token "
-        "or per item.",
+        description="Estimate the latency, throughput, energy, cost and CO2e of inference, per "
+        "token or per item.",
         epilog=EXAMPLES,
     )
     add_inputs(parser, INPUTS)

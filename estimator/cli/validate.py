@@ -41,8 +41,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "validate",
         help="score predictions against published runs: error and interval coverage",
-        description="Score predictions against published runs that the model has not seen: later runs "
-        "from earlier ones, and each run without others of its software stack.",
+        description="Score predictions against published runs that the model has not seen: later "
+        "runs from earlier ones, and each run without others of its software stack.",
         epilog=EXAMPLES,
     )
     what = parser.add_mutually_exclusive_group()

@@ -325,7 +325,7 @@ def _in_steps(size: Quantity, facts: Row, field: str) -> tuple[Quantity, tuple[s
         return (np.floor if rounding == "down" else np.ceil)(steps), ()
     if step == 1 or np.all(np.asarray(steps) == np.floor(steps)):
         return steps, ()
-    return steps, (f"counted for {field} in steps of {step}, others in between are approximate",)
+    return steps, (f"counted for {field} in steps of {step}, approximate in between",)
 
 
 def _outside_window(window: Sequence[float], tokens: Quantity) -> Quantity:

@@ -155,12 +155,12 @@ def _with_model_type(fields: Fields) -> Fields:
 def _partly(fields: Fields) -> tuple[str, ...]:
     """Warnings for classes that are not fully counted, or of other families."""
     name, model_type = class_name(fields), fields.text("model_type")
-    notes = (f"{name} is counted as another class of its family",) * name.endswith(PARTLY)
+    notes = (f"{name} is counted like another class of its family",) * name.endswith(PARTLY)
     if not name or not (model_type in known_families() or model_type in compiled_types()):
         return notes
     part = re.sub(r"(_text|_vision)?(_model)?$", "", model_type)
     beginning = CLASS_STEMS.get(model_type) or _letters(part)
-    strange = f"{name} is no class of {model_type}: counted as one, check the parameter count"
+    strange = f"{name} is not a class of {model_type} but counted as one: check the parameter count"
     return notes + (strange,) * (not _letters(name).startswith(beginning))
 
 

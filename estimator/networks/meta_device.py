@@ -83,7 +83,7 @@ def _built(torch: Any, transformers: Any, config: Mapping[str, Any]) -> Any:
     keys = dict(config)
     model_type = keys.pop("model_type", "")
     if model_type not in transformers.CONFIG_MAPPING:
-        remote = "its code is not part of transformers" if "auto_map" in keys else "not known to it"
+        remote = "its code is not part of transformers" if "auto_map" in keys else "unknown to it"
         raise ValueError(
             f"transformers {transformers.__version__} cannot build {model_type!r}: {remote}"
         )
@@ -138,13 +138,13 @@ def _passes(torch: Any, model: Any, inputs: Inputs) -> list[Feed]:
     batch = round(float(inputs.batch))
     rest = {"use_cache": False} if "use_cache" in names else {}
     if not text and not other:
-        raise ValueError(f"what {type(model).__name__} takes is not known: {', '.join(names)}")
+        raise ValueError(f"unknown inputs of {type(model).__name__}: {', '.join(names)}")
     if not text:
         shape = next(iter(other.values())).shape
         image = "pixel_values" in other
         return [({**other, **rest}, batch if image else shape[-1] * batch, image, ())]
     tokens = sum(ids.numel() for ids in text.values())
-    note = ("text alone was passed: images and audio are not in the FLOPs",) * bool(other)
+    note = ("only text was passed: FLOPs exclude images and audio",) * bool(other)
     alone = ({**text, **rest}, tokens, False, note)
     return [({**text, **other, **rest}, tokens, False, ()), alone] if other else [alone]
 

@@ -20,9 +20,9 @@ MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (("tokenizer_class", "added_tokens_decoder", "do_lower_case"), "a tokenizer's settings"),
     (("_from_model_config", "do_sample", "top_p"), "a generation_config.json"),
-    (("weight_map",), "the index of weights in several files"),
+    (("weight_map",), "the index of a sharded checkpoint"),
     (("train_batch_size", "train_micro_batch_size_per_gpu"), "the settings of a training run"),
-    (("dim", "n_layers"), "a params.json of sizes under other names"),
+    (("dim", "n_layers"), "a params.json with other field names"),
 )
 """Identifying keys (one is enough) -> file description, checked in order."""
 

@@ -30,7 +30,7 @@ def family(*model_types: str) -> Callable[[Function], Function]:
     Raises
     ------
     ValueError
-        A type has a reader already.
+        A type already has a reader.
     """
 
     def register(reader: Function) -> Function:
@@ -81,7 +81,7 @@ def known_families() -> Mapping[str, Reader]:
 
 def _add(readers: dict[str, Reader], name: str, reader: Reader) -> None:
     if name in readers:
-        raise ValueError(f"{name} has a reader already")
+        raise ValueError(f"{name} already has a reader")
     readers[name] = partial(_read_architecture, reader, name)
 
 

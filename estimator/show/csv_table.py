@@ -295,8 +295,8 @@ def _ignored(header: Sequence[str]) -> tuple[str, ...]:
     idle = [name for name in ignored if name in WITHOUT_EFFECT]
     others = [name for name in ignored if name not in WITHOUT_EFFECT]
     return (
-        *_said_of(idle, "without effect on the result"),
-        *_said_of(others, "no input of a single row, see `batch --help` for those of all rows"),
+        *_said_of(idle, "no effect on the result"),
+        *_said_of(others, "not a per-row input, see `batch --help`"),
         *misspelled(header, FIELDS, NOT_READ),
     )
 
@@ -345,7 +345,7 @@ def _check_training(header: Sequence[str]) -> None:
         raise ValueError("the table has no column 'accelerator': add one that names the device")
     if not asked & {FIELDS[column] for column in WORK_COLUMNS}:
         listed = ", ".join(WORK_COLUMNS)
-        raise ValueError(f"the table has no column that says how much work: add one of {listed}")
+        raise ValueError(f"the table has no column for the amount of work: add one of {listed}")
 
 
 def _check_serving(header: Sequence[str]) -> None:
@@ -354,7 +354,7 @@ def _check_serving(header: Sequence[str]) -> None:
     if "hardware" not in asked:
         raise ValueError(f"the table has no column 'hardware'; known are {', '.join(COLUMNS)}")
     if not asked & {SERVING_FIELDS[column] for column in MODELS}:
-        raise ValueError(f"the table names no model: add one of {', '.join(MODELS)}")
+        raise ValueError(f"the table has no model column: add one of {', '.join(MODELS)}")
 
 
 def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
@@ -373,5 +373,5 @@ def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
         raise ValueError(f"the column {twice[0]!r} appears twice: rename one")
     clash = [name for name in header if name in results]
     if clash:
-        raise ValueError(f"the column {clash[0]!r} is one that batch writes: rename it")
+        raise ValueError(f"the column {clash[0]!r} is also an output column: rename it")
     return header

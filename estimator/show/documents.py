@@ -737,8 +737,8 @@ def sheet_of(made: Document, names: Names) -> Sheet:
         "Sources": tuple(_cited(source) for source in made.sources),
         "Made with": (
             f"Twenty Watts {__version__}, data {made.data_version}, {made.created:%Y-%m-%d}; "
-            f"intervals hold {in_percent(facts.level)} of the probability",
-            "An estimate to fill a form with, no legal advice.",
+            f"intervals cover {in_percent(facts.level)} of the probability",
+            "An estimate for filling in a form, not legal advice.",
         ),
     }
     rows = tuple(field_cells(field, names) for field in made.fields)

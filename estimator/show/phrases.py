@@ -50,9 +50,7 @@ def schedule_line(schedule: Mapping[str, float]) -> Phrase:
     """Sentence on the saving of another start."""
     start = f"{schedule['start']:g}"
     if schedule["saving_share"] < LEAST_SAVING:
-        return say(
-            "Starting at hour {start} is as good for the CO2e as any other hour.", start=start
-        )
+        return say("Starting at another hour than {start} would not reduce the CO2e.", start=start)
     share = f"{schedule['saving_share'] * 100:.2g}"
     best = f"{schedule['best_start']:g}"
     if "saving_kg" not in schedule:

@@ -97,7 +97,7 @@ def plans_text(
         yield f"{sentence}; all limits are met with {sure} probability"
     else:
         wanted = in_percent(plans.confidence)
-        yield f"No plan keeps all limits with {wanted}; the nearest does with {sure}: {sentence}"
+        yield f"No plan meets all limits with {wanted}; the closest does with {sure}: {sentence}"
     yield TextTable(
         header=[*first.details["leading"], *(HEADS[name] for name in quantities), "limits met"],
         rows=[

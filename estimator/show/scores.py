@@ -149,8 +149,8 @@ def held_out_text(report: HeldOut, later: Points, last_year: float) -> Iterator[
     """Score of device-hours: headlines, groups, worst misses."""
     yield (
         f"Device-hours of the {later.count} published runs after {last_year:.0f}, predicted by a "
-        f"fit to those until then: median error {in_percent(later.median_error)}, the 80% "
-        f"interval holds {in_percent(later.coverage)}."
+        f"fit to earlier runs: median error {in_percent(later.median_error)}, the 80% "
+        f"interval covers {in_percent(later.coverage)}."
     )
     strict, (ours, baselines) = report.stack_scores["all"], report.scores["all"]
     low, high = in_percent(strict.median_error_low), in_percent(strict.median_error_high)

@@ -210,7 +210,7 @@ def set_up(needs: Needs, missing: Sequence[str]) -> None:
     folder = needs.root / FOLDER
     if is_foreign(folder):
         raise SetupError(
-            f"{folder} is not of this command's making and lacks packages; remove it, or run: "
+            f"{folder} was not made by this command and lacks packages; remove it, or run: "
             f"{python_of(folder)} -m pip install {sources_of(needs)}"
         )
     try:

@@ -100,11 +100,15 @@ def reason(log: Sequence[str]) -> str:
         return "the disk is full; make room and run the same command again"
     if any(sign in text for sign in SIGNS_OF_NO_NETWORK):
         return (
-            "pip reached no package index; connect or set a proxy, and run the same command again"
+            "pip could not reach a package index; connect or set a proxy, and run the same "
+            "command again"
         )
     if "No matching distribution" in text:
-        return "pip found no such package for this Python and system; is its index complete?"
-    return "pip failed; run the same command again when its complaint is dealt with"
+        return (
+            "pip found no such package for this Python version and system; is its package "
+            "index complete?"
+        )
+    return "pip failed; fix the problem above and run the same command again"
 
 
 def tail(log: Sequence[str]) -> str:

@@ -233,7 +233,7 @@ class _BenchProgress:
             self._warned = True
             share = in_percent(progress.timing.others)
             sys.stderr.write("\r\033[K" if self._live else "")
-            note(f"others use {share} of this machine: close other programs, or measure later")
+            note(f"other programs use {share} of this machine: close them, or measure later")
         left = f"about {human_duration(progress.left_s)} left"
         line = f"{progress.done} measured, {left}: {progress.timing.label or progress.timing.what}"
         sys.stderr.write(f"\r\033[K{line}" if self._live else f"{line}\n")

@@ -115,8 +115,8 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "import",
         help="import measured runs from a file, another program's log, Prometheus or Slurm",
-        description="Store measured runs from an exported file or another program's log, or one run "
-        "from cluster telemetry.",
+        description="Store measured runs from an exported file or another program's log, or one "
+        "run from cluster telemetry.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
@@ -530,7 +530,7 @@ def _store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> i
     from estimator.runs.record import as_plain
 
     for key, rule in (found for run in runs for found in implausible_values(run)):
-        raise ValueError(f"the source is damaged, nothing is stored: {key} {rule}")
+        raise ValueError(f"the source is invalid, nothing was stored: {key} {rule}")
     with open_store() as store:
         added = store.add_all(runs)
         notes = list(store.notes)
@@ -543,7 +543,7 @@ def _store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> i
         notes += run_lines(run)
     if len(runs) > SHOWN:
         notes.append(f"{len(runs) - SHOWN} more runs; see them all with `calibrate show`")
-    again = f" and unchanged (to import one anew: twenty-watts calibrate forget {runs[0].id})"
+    again = f" and unchanged (to import one again: twenty-watts calibrate forget {runs[0].id})"
     for line in (*notes, added_of(len(runs), added) + (again if there else "")):
         note(line, quiet=options.quiet)
     return 0

@@ -36,7 +36,9 @@ def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
     shown = list(map(_reached, (one for one in run.timings if one.flop is not None)))
     shown += [*map(_served, run.served), ", ".join(energy) or "energy not measured"]
     if not corrects:
-        shown.append("work unknown, so no estimate changes (say it with --flop, or use forecast)")
+        shown.append(
+            "work unknown, so no estimate changes (specify it with --flop, or use forecast)"
+        )
     yield "; ".join((said, *shown, f"stored as {run.id}"))
     yield from news_of(run)
 
@@ -66,18 +68,16 @@ def run_lines(run: MeasuredRun) -> Iterator[str]:
         yield from map(_energy, run.energy)
     silent = sorted({one.key for one in run.devices} - {one.component for one in run.energy})
     if len(silent) > MANY:
-        yield f"{len(silent)} devices: no meter of their own, their energy is not known"
+        yield f"{len(silent)} devices: no meter of their own, so their energy is unknown"
     else:
-        yield from (
-            f"{device}: no reading of a meter, its energy is not known" for device in silent
-        )
+        yield from (f"{device}: no meter reading, so its energy is unknown" for device in silent)
     yield from map(_reached, (one for one in run.timings if one.flop is not None))
     yield from map(_served, run.served)
     yield from run.notes
 
 
 def peak_missing(name: str, precisions: Iterable[str], catalog: "Catalog") -> str:
-    """Return the notice that runs in formats without a known peak correct no estimate."""
+    """Return the notice that runs in formats without a known peak calibrate no estimate."""
     from estimator.calibration.devices import peaks_of
 
     known = peaks_of(catalog)(name)
@@ -85,8 +85,8 @@ def peak_missing(name: str, precisions: Iterable[str], catalog: "Catalog") -> st
     if not missing:
         return ""
     return (
-        f"{name}: no {' or '.join(missing)} peak on record, so its runs correct no estimate; "
-        "`twenty-watts calibrate bench` measures that of a processor"
+        f"{name}: no {' or '.join(missing)} peak on record, so its runs calibrate no "
+        "estimate; `twenty-watts calibrate bench` measures a CPU's peak"
     )
 
 

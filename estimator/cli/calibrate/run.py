@@ -53,8 +53,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "run",
         help="run a training or serving command and measure it",
-        description="Run a command unchanged, sample power while it runs, and store the result as a "
-        "measured run.",
+        description="Run a command unchanged, sample power while it runs, and store the result as "
+        "a measured run.",
         epilog=EXAMPLES,
     )
     group = parser.add_argument_group(

@@ -76,7 +76,7 @@ def run_export(options: argparse.Namespace) -> int:
     chosen = _chosen(runs, options.hardware, catalog)
     over = [run for run in chosen if run.state != "running"]
     if not over:
-        raise ValueError("no measured run to export: `calibrate show` lists all")
+        raise ValueError("no measured run matches; `calibrate show` lists all")
     text = _overlay_text([_without_paths(run) for run in over])
     if options.output == "-":
         sys.stdout.write(text)
@@ -134,7 +134,7 @@ def _to_forget(
         return runs, {run_id: damaged[run_id] for run_id in ids if run_id in damaged}
     runs = _chosen(store.runs(), options.hardware, catalog)
     if not (runs or damaged):
-        raise ValueError("no such run: `calibrate show` lists all")
+        raise ValueError("no such run; `calibrate show` lists all")
     return runs, damaged
 
 

@@ -41,11 +41,11 @@ def on_cluster(address: str, evaluate: Evaluate) -> Runner:
         import_module("distributed.comm").get_address_host_port(address, strict=True)
         client: Any = distributed.Client(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise ValueError(f"no Dask scheduler answers at {address}: {error}") from None
+        raise ValueError(f"no Dask scheduler responds at {address}: {error}") from None
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
     if not workers:
         client.close()
-        raise ValueError(f"the Dask scheduler at {address} has no workers: start some")
+        raise ValueError(f"the Dask scheduler at {address} has no workers: start at least one")
 
     def run(space: Space, numbers: Sequence[int]) -> Iterator[tuple[int, pa.Table]]:
         def handed_out(number: int) -> Any:

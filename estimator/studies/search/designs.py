@@ -29,7 +29,7 @@ QUANTITIES = ("wall_hours", "device_hours", "energy_kwh", "cost_usd", "co2e_kg",
 CHUNK_DESIGNS = 10_000
 """Designs estimated at once [1]; larger chunks exceed the processor's cache."""
 
-NO_ROOM = "weights and optimizer states alone do not fit in the memory of the devices"
+NO_ROOM = "weights and optimizer states do not fit in device memory"
 
 
 @dataclass(frozen=True, kw_only=True)

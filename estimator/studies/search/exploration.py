@@ -255,7 +255,7 @@ def explored_values(
     if name in SCALED:
         middle = getattr(base, name)
         if middle is None:
-            raise ValueError(f"{name} is unspecified, and is swept around its value")
+            raise ValueError(f"{name} is unspecified and varied around its assumed value")
         return _round_logarithmic(middle / DECADE, middle * DECADE, steps)
     return _words(name, catalog)
 

@@ -58,7 +58,8 @@ class Parts:
         if manifest.exists():
             if json.loads(manifest.read_text(encoding="utf-8")) != dict(self.belongs):
                 raise ValueError(
-                    f"{self.folder} holds parts of another sweep: delete it, or write elsewhere"
+                    f"{self.folder} contains parts of another sweep: delete it, or choose another "
+                    "output"
                 )
             return
         self.folder.mkdir(exist_ok=True)

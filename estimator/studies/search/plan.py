@@ -240,7 +240,8 @@ def _check(request: Request) -> None:
     check_aim(request.minimize, OBJECTIVES, request.limits, tuple(OBJECTIVES.values()))
     if request.space.size > MOST_DESIGNS:
         raise ValueError(
-            f"{request.space.size:,} designs are more than {MOST_DESIGNS:,}: give fewer choices"
+            f"{request.space.size:,} designs exceed the maximum of {MOST_DESIGNS:,}: list fewer "
+            "choices"
         )
 
 
@@ -252,7 +253,7 @@ def check_aim(
         raise ValueError(f"minimize must be one of {', '.join(objectives)}, got {aim!r}")
     for name in limits.most:
         if name not in limited:
-            raise ValueError(f"a limit is of {', '.join(limited)}, not of {name!r}")
+            raise ValueError(f"no limit on {name!r}: limits apply to {', '.join(limited)}")
 
 
 def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:

@@ -66,7 +66,7 @@ class Space:
     def __post_init__(self) -> None:
         if self.size > MOST_DESIGNS:
             most = f"{MOST_DESIGNS:.0e}"
-            raise ValueError(f"{self.size:.3g} designs are more than {most}: sweep fewer")
+            raise ValueError(f"{self.size:.3g} designs exceed the maximum of {most}: sweep fewer")
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -140,7 +140,7 @@ def read_space(path: Path) -> Space:
     try:
         table = tomllib.loads(read_bounded(path, LARGEST_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not a TOML file: {error}") from None
+        raise ValueError(f"{path}: not a valid TOML file: {error}") from None
     try:
         return space_of(table)
     except ValueError as error:
@@ -166,7 +166,7 @@ def space_of(table: Mapping[str, Any]) -> Space:
             remedy = f"did you mean {close}?" if close else f"use one of {', '.join(names)}"
             raise ValueError(f"unknown input {name!r}: {remedy}")
         if list(named.values()).count(known) > 1:
-            raise ValueError(f"the input {name!r} is given twice, under two names: drop one")
+            raise ValueError(f"the input {name!r} is given under two names: remove one")
     try:
         values = {known: _values(name, table[name]) for name, known in named.items()}
     except Refusal as error:
@@ -174,7 +174,7 @@ def space_of(table: Mapping[str, Any]) -> Space:
         raise refusal(replace(error.notice, field=spelling)) from None
     space = Space(values=values)
     if not space.values:
-        raise ValueError("the space is empty: give each input a value, a list or a range")
+        raise ValueError("the space is empty: set each input to a value, a list or a range")
     return space
 
 
@@ -190,7 +190,7 @@ def _values(name: str, cell: Any) -> tuple[Value, ...]:
     if isinstance(cell, str) or not isinstance(cell, Sequence):
         return (_value(name, cell),)
     if not cell:
-        raise ValueError(f"{name} has an empty list: give it values, or leave it out")
+        raise ValueError(f"{name} has an empty list: add values or omit it")
     values = tuple(_value(name, one) for one in cell)
     if len(set(values)) < len(values):
         raise ValueError(f"{name} lists a value twice")
@@ -212,7 +212,7 @@ def _value(name: str, cell: Any) -> Value:
 def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
     """Values of a linear or logarithmic range, both ends included."""
     if not _declared(name).number:
-        raise ValueError(f"{name} takes words, not a range: list them")
+        raise ValueError(f"{name} accepts words, not a range: list them")
     wrong = set(cell) - RANGE_KEYS
     if wrong or not {"from", "to"} <= set(cell):
         raise ValueError(f"{name} must be a range like {{ from = 1, to = 64, steps = 7 }}")
@@ -231,7 +231,7 @@ def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
 def _bounded(name: str, values: float) -> int:
     """Whole number of values of a range, within the limit."""
     if values > MOST_VALUES:
-        raise ValueError(f"{name} has more than {MOST_VALUES:,} values: take fewer or larger steps")
+        raise ValueError(f"{name} has more than {MOST_VALUES:,} values: use fewer or larger steps")
     return int(values)
 
 
@@ -242,7 +242,7 @@ def _points(
     if "step" in cell:
         step = float(_value(name, cell["step"]))
         if scale != "linear" or "steps" in cell or step <= 0:
-            raise ValueError(f"{name} takes a positive step on a linear scale, without steps")
+            raise ValueError(f"{name} needs a positive step on a linear scale and no steps")
         last = _bounded(name, (high - low) / step * (1 + 1e-12))
         return [low + step * at for at in range(last + 1)]
     if scale == "log2" and "steps" not in cell:

@@ -106,7 +106,7 @@ def sweep(
     """
     unknown = [name for name in costs if name not in COSTS]
     if unknown:
-        raise ValueError(f"a front is of {', '.join(COSTS)}, not of {unknown[0]!r}")
+        raise ValueError(f"no Pareto front in {unknown[0]!r}: choose from {', '.join(COSTS)}")
     parts.open()
     count = math.ceil(space.size / PART_DESIGNS)
     done = parts.done()

@@ -25,7 +25,7 @@ from estimator.web.shared.url_state import Choice, LinkParameters
 VERDICTS = {
     "holds": N_("holds"),
     "off": N_("is off"),
-    "holds-if": N_("holds under an assumption"),
+    "holds-if": N_("true under an assumption"),
     "cannot-be-checked": N_("cannot be checked"),
 }
 GROWING = (
