@@ -129,7 +129,7 @@ class Catalog:
             ) from None
 
     def _rented_as(self, instance: str) -> set[str]:
-        """Devices on record under the name of a cloud instance."""
+        """Return the devices on record under the name of a cloud instance."""
         asked = instance.strip().casefold()
         return {
             row["device"]
@@ -180,7 +180,7 @@ class Catalog:
         return self._entries(self._place_names[key])
 
     def _place_label(self, place_id: str) -> str:
-        """Id of a site, with its name for a country code."""
+        """Return a site's id, with the name for a country code."""
         place = self._entries(place_id)[-1]
         return f"{place_id} ({place.name})" if place.kind == "country" else place_id
 
@@ -537,7 +537,7 @@ class Catalog:
 
 
 def once(work_out: Callable[Words, Found]) -> Callable[Words, Found]:
-    """Decorate a function of a catalog to compute each result once."""
+    """Decorate a catalog function to compute each result once."""
 
     @wraps(work_out)
     def remembered(*words: Words.args, **named: Words.kwargs) -> Found:

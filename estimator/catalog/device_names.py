@@ -98,7 +98,7 @@ class DeviceName:
 
 
 def plain(name: str) -> str:
-    """Normalise case, width and dashes of a name.
+    """Normalize case, width and dashes of a name.
 
     >>> plain("M1 Max 32\u2011Core GPU")
     'm1 max 32-core gpu'
@@ -340,7 +340,7 @@ def chips_of_slice(name: str) -> int:
 
 
 def _slice(text: str) -> tuple[str, int] | None:
-    """Version and size of a TPU slice, or None for another name."""
+    """Parse the version and size of a TPU slice; None for another name."""
     found = re.search(SLICE, _with_version(text)) if _is_tpu(text) else None
     return None if found is None else (found[1], int(found[2]))
 
@@ -366,7 +366,7 @@ def _without_pod(text: str) -> str:
 
 
 def _with_version(text: str) -> str:
-    """Normalise the lite version of a TPU."""
+    """Normalize the spelling of a lite TPU version."""
     return re.sub(r"\bv5 ?lite(pod)?\b", "v5e", text)
 
 

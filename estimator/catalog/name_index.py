@@ -117,7 +117,7 @@ class NameIndex:
         return self._boards_read[item]
 
     def _unknown(self, name: str) -> ValueError:
-        """Error for an unknown name, with suggestions."""
+        """Build the error for an unknown name, with suggestions."""
         key = name_key(name)
         why = refusal(name) if self.what == "hardware" else None
         if why is not None:
@@ -239,7 +239,7 @@ def quote(name: str) -> str:
 
 
 def unknown(what: str, name: str, near: Iterable[str]) -> ValueError:
-    """Error for an unknown name, with suggestions or where to find all."""
+    """Build the error for an unknown name, with suggestions or where to find all names."""
     close = tuple(dict.fromkeys(near))[:4]
     if close:
         return refuse("unknown_name", what=what, name=quote(name), near=close)

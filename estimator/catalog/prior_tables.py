@@ -109,7 +109,7 @@ class _Tables(Mapping[str, Record]):
 
 @lru_cache(maxsize=16)
 def _tables_of(path: Path, text: str) -> _Tables:
-    """Tables of a text, cached for all catalogs."""
+    """Parse the tables of a text; cached for all catalogs."""
     return _Tables(path, text)
 
 

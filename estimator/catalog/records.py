@@ -175,7 +175,7 @@ benchmark measured, to 2%.
 
 
 def most_possible(peak: Record) -> float:
-    """Highest rate that a device of this peak can have reached [FLOP/s]."""
+    """Return the highest plausible rate of a device with this peak [FLOP/s]."""
     return MOST_OF_PEAK * (peak.high or peak.value)
 
 
@@ -184,7 +184,7 @@ NOT_IN_A_KEY = str.maketrans("", "", " -_\t")
 
 
 def name_key(name: str) -> str:
-    """Normalise a device or preset name: no case, spaces, dashes or underscores.
+    """Normalize a device or preset name: no case, spaces, dashes or underscores.
 
     >>> name_key("Tesla V100-SXM2_16 GB")
     'teslav100sxm216gb'
@@ -204,7 +204,7 @@ def model_names(name: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8192)
 def place_key(name: str) -> str:
-    """Normalise a site name; dashes stay, as us-east-1 and us-east1 are different sites.
+    """Normalize a site name; dashes stay, as us-east-1 and us-east1 are different sites.
 
     >>> place_key("GCP us-east1") == place_key("gcp_us-east1"), place_key("US-East-1")
     (True, 'us-east-1')

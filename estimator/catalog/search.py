@@ -65,5 +65,5 @@ def _rank(text: str, entry: Sequence[str]) -> int:
 
 
 def _words(text: str) -> list[str]:
-    """Words of a name, without separators."""
+    """Split a name into words, without separators."""
     return re.findall(r"[^\s\-_/(),;:\[\]]+", plain(text))

@@ -49,7 +49,7 @@ class Suggestions:
         return self._similar(word)[:count]
 
     def _similar(self, word: str) -> list[str]:
-        """Names by the Dice coefficient of their letter pairs."""
+        """Rank names by the Dice coefficient of their letter pairs."""
         pairs = _pairs(word)
         shared: Counter[int] = Counter()
         for pair in pairs:
@@ -83,5 +83,5 @@ class Suggestions:
 
 
 def _pairs(text: str) -> set[str]:
-    """Pairs of neighbouring letters."""
+    """Return the pairs of neighbouring letters."""
     return {text[at : at + 2] for at in range(len(text) - 1)}

@@ -73,12 +73,12 @@ def look_at_directory(directory: Path) -> None:
 
 
 def _irregular(path: Path) -> ProfileError:
-    """Refusal of a pipe, device or broken link in place of a profile."""
+    """Refuse a pipe, device or broken link in place of a profile."""
     return ProfileError(path, "file", "not a regular file", "pass a readable UTF-8 file")
 
 
 def digest(directory: Path) -> str:
-    """Seven hexadecimal digits of the content of all files in a directory."""
+    """Hash the content of all files in a directory to seven hexadecimal digits."""
     import hashlib
 
     content = hashlib.sha256()
@@ -90,7 +90,7 @@ def digest(directory: Path) -> str:
 
 
 def unknown(path: Path, key: str, message: str, known: Sequence[str]) -> ProfileError:
-    """Refusal of an unknown word, with the closest known one."""
+    """Refuse an unknown word and suggest the closest known one."""
     word = key.rpartition(".")[2] if path.suffix == ".toml" else key.rpartition(", ")[2]
     return ProfileError(path, key, message, offer(word, known))
 

@@ -14,7 +14,7 @@ Neurochemistry, 6th ed., 1999, ch. 31.
 
 
 def brain_years(energy_kwh: Uncertain) -> Uncertain:
-    """Years that the energy would power one brain [year].
+    """Return the time that the energy would power one brain [year].
 
     >>> round(brain_years(Uncertain(175.32)).mid, 6)
     1.0
@@ -23,7 +23,7 @@ def brain_years(energy_kwh: Uncertain) -> Uncertain:
 
 
 def power_in_brains(power_w: Uncertain) -> Uncertain:
-    """Number of brains with this power [1].
+    """Return the number of brains with this power [1].
 
     >>> power_in_brains(Uncertain(1e6)).mid
     50000.0
@@ -39,7 +39,7 @@ BODY_TEMPERATURE_K = 310.0
 
 
 def landauer_j(temperature_k: float = BODY_TEMPERATURE_K) -> float:
-    """Landauer limit, the least heat from erasing one bit: k T ln 2 [J].
+    """Return the Landauer limit, the least heat from erasing one bit: k T ln 2 [J].
 
     R. Landauer, "Irreversibility and heat generation in the computing process", IBM J. Res. Dev. 5,
     1961.
@@ -51,7 +51,7 @@ def landauer_j(temperature_k: float = BODY_TEMPERATURE_K) -> float:
 
 
 def energy_of_years_kwh(years: float) -> float:
-    """Energy of a brain over some years [kWh].
+    """Return the energy of a brain over some years [kWh].
 
     >>> round(energy_of_years_kwh(20))
     3506

@@ -41,7 +41,7 @@ class Schedule:
 
 
 def mean_intensity(hourly: Floats, start_h: Number, duration_h: Number) -> Number:
-    """Mean carbon intensity over a run, by start time.
+    """Return the mean carbon intensity over a run, by start time.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def mean_intensity(hourly: Floats, start_h: Number, duration_h: Number) -> Numbe
 
 
 def schedule(hourly: Floats, start_h: float, duration_h: float) -> Schedule:
-    """Schedule of a run as given, and after the shortest whole-hour wait with the least CO2e.
+    """Return the run as scheduled, and after the shortest whole-hour wait with the least CO2e.
 
     Parameters
     ----------

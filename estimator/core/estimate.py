@@ -151,7 +151,7 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
 
 
 def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
-    """Device time from work, or utilization from a timed run."""
+    """Estimate the device time from work, or the utilization from a timed run."""
     flop, utilization = workload.training_flop, run.utilization
     known: dict[str, Uncertain] = {}
     absent: dict[str, Notice] = {}
@@ -181,7 +181,7 @@ def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
 def _energy(
     spent_h: Uncertain, power: Power | None, hardware: Hardware, site: Site, run: Run
 ) -> Estimate:
-    """Energy at the site's meter, and its brain equivalent."""
+    """Estimate the energy at the site's meter and its equivalent in brain years."""
     if power is None:
         return _without_power(hardware)
     it_kwh = power.whole_w * spent_h / W_PER_KW
@@ -204,7 +204,7 @@ def _metered_energy(
     site: Site,
     run: Run,
 ) -> Estimate:
-    """Energy at the site's meter, from a metered part."""
+    """Extrapolate the energy at the site's meter from a metered part of it."""
     assert workload.metered_kwh is not None
     metered_kwh = workload.metered_kwh * workload.attempts
     if workload.metered == FACILITY:
@@ -253,7 +253,7 @@ def _of_energy(
 def _cost(
     spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: Site, run: Run
 ) -> Estimate:
-    """Rental cost, or depreciation with electricity."""
+    """Estimate the rental cost, or depreciation plus electricity for owned devices."""
     if not run.own:
         if run.price_usd_per_h is None:
             return _without("cost_usd", Notice("rent_unknown", "price", {"device": hardware.name}))
@@ -280,7 +280,7 @@ def _cost(
 
 
 def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: Site) -> Estimate:
-    """Operational and embodied CO2e."""
+    """Estimate operational and embodied CO2e."""
     known: dict[str, Uncertain] = {}
     absent: dict[str, Notice] = {}
     if "energy_kwh" not in energy:
@@ -310,7 +310,7 @@ def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: S
 
 
 def _water(energy: Estimate, site: Site) -> Estimate:
-    """Water of cooling and power stations, as far as known."""
+    """Estimate the water use of cooling and power stations, where known."""
     if "energy_kwh" not in energy:
         return _without("water_l", energy.absent["energy_kwh"])
     known = site.water_l_per_it_kwh()

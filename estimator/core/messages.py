@@ -146,12 +146,12 @@ def refuse(code: str, field: str = "", **values: Value) -> Refusal:
 
 
 def refusal(notice: Notice) -> Refusal:
-    """Refusal that carries a notice."""
+    """Return the refusal that carries a notice."""
     return Refusal(notice, message(notice))
 
 
 def reason(error: ValueError) -> Notice:
-    """Notice of any error."""
+    """Return the notice that an error carries, or one with its text."""
     return error.notice if isinstance(error, Refusal) else Notice("text", "", {"text": str(error)})
 
 

@@ -67,7 +67,7 @@ class Power:
     whole_w: Uncertain
 
     def parts_w(self) -> dict[str, Number]:
-        """Parts that add up to the median power [W]."""
+        """Return the parts that add up to the median power [W]."""
         idle, device, node = self.idle_w.mid, self.device_w.mid, self.node_w.mid
         return {
             "device, idle": idle,
@@ -80,7 +80,7 @@ class Power:
 def odds_by_network(
     params: Number, peak_flop_per_s: Number, waiting_params: Uncertain
 ) -> Uncertain:
-    """Odds that a device is busy rather than waiting, from network size [1].
+    """Return the odds that a device is busy rather than waiting, from network size [1].
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def odds_by_network(
 
 
 def odds_by_run(devices: Number, device_hours: Number) -> Number:
-    """Odds that a device is busy rather than waiting, if the network is unknown [1].
+    """Return the odds that a device is busy rather than waiting, if the network is unknown [1].
 
     >>> float(odds_by_run(1.0, 10.0))
     1.0
@@ -107,7 +107,7 @@ def odds_by_run(devices: Number, device_hours: Number) -> Number:
 
 
 def busy_share(odds: Uncertain) -> Uncertain:
-    """Busy share of the time, from its odds [1].
+    """Convert odds to the busy share of the time [1].
 
     >>> busy_share(Uncertain(3.0)).mid
     0.75
@@ -119,7 +119,7 @@ def busy_share(odds: Uncertain) -> Uncertain:
 def node_power(
     hardware: Hardware, *, utilization: Quantity | None, devices: Number, network_share: Uncertain
 ) -> Power:
-    """Mean power of a working device with its share of node and network.
+    """Return the mean power of a working device, with its share of node and network power.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def node_power(
 def limit_power(
     hardware: Hardware, devices: Number, network_share: Uncertain, pue: Uncertain, metered: str
 ) -> Uncertain:
-    """Metered power per device with all at their power limit [W].
+    """Return the metered power per device with all devices at their power limit [W].
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def capped(
     *,
     slows: bool = True,
 ) -> tuple[Hardware, Uncertain]:
-    """Device under a power cap, and its utilization.
+    """Return a device under a power cap, and its utilization.
 
     A run above the cap draws the cap, and its throughput falls with the remaining dynamic power:
     (cap - idle) / (draw - idle) to the power of the exponent. Dynamic power is proportional to
@@ -234,7 +234,7 @@ def capped(
 
 
 def _host_factor_of(factor: Uncertain, draw: Uncertain, cap_w: Number) -> Uncertain:
-    """Node over device power for a capped device with unchanged host power [1]."""
+    """Return node power over device power when a cap leaves host power unchanged [1]."""
     times = draw.mid / cap_w
     capped_factor = 1.0 + (factor.mid - 1.0) * times
     own = Uncertain(capped_factor, _scaled(factor.loadings, factor.mid * times / capped_factor))
@@ -242,7 +242,7 @@ def _host_factor_of(factor: Uncertain, draw: Uncertain, cap_w: Number) -> Uncert
 
 
 def _idle_and_reach(hardware: Hardware) -> tuple[Uncertain, Uncertain]:
-    """Idle power, and the range from there to the power limit [W]."""
+    """Return idle power, and the range from idle to the power limit [W]."""
     if hardware.tdp_w is None or hardware.idle_w is None:
         raise refuse("power_unknown", device=hardware.name)
     tdp, idle = hardware.tdp_w, hardware.idle_w
@@ -264,7 +264,7 @@ def _activity(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
 
 
 def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:
-    """Throughput over that without the power limit; at 95% it is slower."""
+    """Return throughput relative to no power limit; the 95% quantile is below 1."""
     log_mid = np.log(np.minimum(share.mid, 1.0)) * exponent.mid
     elastic = Uncertain(np.exp(log_mid), _scaled(share.loadings, exponent.mid))
     slower = elastic * Uncertain(1.0, _scaled(exponent.loadings, log_mid))
@@ -298,7 +298,7 @@ def _scaled(loadings: Loadings, factor: Number) -> Loadings:
 
 
 def _where(chosen: Mask, yes: Uncertain, no: Uncertain) -> Uncertain:
-    """Elementwise selection, each element with its own uncertainty."""
+    """Select elementwise, keeping each element's own uncertainty."""
     loadings = {
         name: np.where(chosen, yes.loadings.get(name, 0.0), no.loadings.get(name, 0.0))[()]
         for name in {**yes.loadings, **no.loadings}

@@ -13,7 +13,7 @@ SMALLEST_W = 1e-3
 
 
 def device_power_w(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
-    """Mean device power at a utilization, or at an unknown one [W].
+    """Return the mean device power at a utilization, or over its range if unknown [W].
 
     Raises
     ------
@@ -27,7 +27,7 @@ def device_power_w(hardware: Hardware, utilization: Quantity | None) -> Uncertai
 def corrected_power(
     hardware: Hardware, utilization: Quantity | None, *, log_shift: Number, left: Number
 ) -> Hardware:
-    """Device with shifted and less uncertain mean power at a utilization.
+    """Shift a device's mean power at a utilization, and reduce its uncertainty.
 
     Only the load changes; power limit and idle power stay.
 

@@ -36,32 +36,32 @@ def rows_of(item: Any, rows: Any) -> Any:
 
 
 def rows_where(mask: Mask) -> Places:
-    """Indices where a mask is true; faster than `numpy.flatnonzero` for few rows."""
+    """Return the indices where a mask is true; faster than `numpy.flatnonzero` for few rows."""
     return mask.nonzero()[0]
 
 
 def unknown(count: int) -> Floats:
-    """Column of NaN."""
+    """Return a column of NaN."""
     column = np.empty(count)
     column.fill(np.nan)
     return column
 
 
 def nowhere(count: int) -> Places:
-    """Index column of -1, to be filled in."""
+    """Return a column of -1, to be filled with indices."""
     places = np.empty(count, dtype=np.intp)
     places.fill(-1)
     return places
 
 
 def of_each(values: Number, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Value of each row, from one value per row or one for all."""
+    """Expand to one value per row, from one per row or one for all."""
     array = np.asarray(values)
     return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 def in_order(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Distinct values, sorted.
+    """Return the distinct values in ascending order.
 
     Counting them avoids an import of masked arrays in `np.unique`, which takes as long as an
     answer.
@@ -73,7 +73,7 @@ def in_order(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def median_of(values: Iterable[float]) -> float:
-    """Median of a few known numbers, without numpy's import of masked arrays.
+    """Return the median of a few known numbers, without numpy's import of masked arrays.
 
     >>> median_of([3.0, 1.0, 2.0]), median_of([4.0, 1.0])
     (2.0, 2.5)
@@ -83,7 +83,7 @@ def median_of(values: Iterable[float]) -> float:
 
 
 def few(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Places]:
-    """Distinct values, and the index of each row's value."""
+    """Return the distinct values, and each row's index into them."""
     if values.size == 1:
         return values, np.zeros(1, dtype=np.intp)
     if values.size and values.dtype == np.intp:
@@ -104,13 +104,13 @@ MOST_COMBINATIONS = 2**62
 
 
 def distinct(*keys: Places) -> tuple[list[tuple[int, ...]], Places]:
-    """Distinct combinations of codes, and the index of each row's."""
+    """Return the distinct combinations of codes, and each row's index into them."""
     combinations, _, at = distinct_rows(*keys)
     return combinations, at
 
 
 def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]:
-    """Distinct combinations of codes, the first row of each, and the index of each row's."""
+    """Return the distinct combinations of codes, their first rows, and each row's index."""
     first, at = first_rows(*keys)
     if keys[0].size == 1:
         return [tuple(codes.item() for codes in keys)], first, at
@@ -118,7 +118,7 @@ def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]
 
 
 def first_rows(*keys: Places) -> tuple[Places, Places]:
-    """First row of each combination of codes, and the index of each row's."""
+    """Return the first row of each combination of codes, and each row's index into them."""
     if keys[0].size == 1:
         none = np.zeros(1, dtype=np.intp)
         return none, none
@@ -137,7 +137,7 @@ def first_rows(*keys: Places) -> tuple[Places, Places]:
 
 
 def by_row(quantities: Sequence[Uncertain], at: Places) -> Uncertain:
-    """Quantity of each row, selected by index."""
+    """Look up the quantity of each row by index."""
     if len(quantities) == 1:
         return quantities[0]
     if at.size == 1:
@@ -153,7 +153,7 @@ def by_row(quantities: Sequence[Uncertain], at: Places) -> Uncertain:
 
 
 def one_of(quantity: Uncertain, place: int) -> Uncertain:
-    """One element of a quantity that may be an array."""
+    """Return one element of a quantity that may be an array."""
 
     def number(value: Number) -> float:
         return float(value[place] if isinstance(value, np.ndarray) and value.ndim else value)
@@ -163,7 +163,7 @@ def one_of(quantity: Uncertain, place: int) -> Uncertain:
 
 
 def first_known(*columns: Floats) -> Floats:
-    """First known value of several columns, by row."""
+    """Return the first known value of several columns, by row."""
     found = columns[0]
     for column in columns[1:]:
         found = np.where(np.isnan(found), column, found)
@@ -171,12 +171,12 @@ def first_known(*columns: Floats) -> Floats:
 
 
 def squeezed(values: Floats) -> Number:
-    """Array, or its number if it has one element."""
+    """Return the array, or a number if it has one element."""
     return float(values[0]) if values.size == 1 else values
 
 
 def filled(given: Floats, assumed: Uncertain) -> Uncertain:
-    """Exact given numbers, with an uncertain default where missing."""
+    """Return given numbers as exact, and an uncertain default where they are missing."""
     missing = np.isnan(given)
     if not missing.any():
         return Uncertain(squeezed(given))

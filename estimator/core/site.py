@@ -44,7 +44,7 @@ class Site:
                 within_limits(name, value)
 
     def water_l_per_it_kwh(self) -> dict[str, Uncertain]:
-        """Known water use per IT energy: on site, and in generation [L/kWh]."""
+        """Return the known water use per IT energy, on site and in generation [L/kWh]."""
         offsite = None if self.offsite_l_per_kwh is None else self.pue * self.offsite_l_per_kwh
         rates = {"onsite": self.wue_l_per_kwh, "offsite": offsite}
         return {place: rate for place, rate in rates.items() if rate is not None}

@@ -107,7 +107,7 @@ class Uncertain:
         return reduce(add, squares) if squares else 0.0
 
     def interval(self, level: float = CENTRAL) -> tuple[Number, Number]:
-        """Central interval that covers the probability `level`."""
+        """Return the central interval that covers the probability `level`."""
         spread = np.exp(z_score(level) * self.log_sd)
         high = self.mid * spread
         return self.mid / spread, high if self.most is math.inf else np.minimum(high, self.most)
@@ -148,7 +148,7 @@ def uncertain(value: Quantity) -> Uncertain:
 def spread_between(
     low: Number, high: Number, source: str, *, mid: Number | None = None, level: float = CENTRAL
 ) -> Uncertain:
-    """Quantity with a central interval from `low` to `high`.
+    """Return the quantity with a central interval from `low` to `high`.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def total(terms: Iterable[Quantity]) -> Uncertain:
 
 @lru_cache(maxsize=64)
 def z_score(level: float) -> float:
-    """Half-width of the central interval of a standard normal distribution [1].
+    """Return the half-width of the central interval of a standard normal distribution [1].
 
     Raises
     ------
@@ -237,7 +237,7 @@ def _difference(left: Loadings, right: Loadings) -> Loadings:
 
 
 def student_quantile(probability: float, freedom: float) -> float:
-    """Quantile of Student's t distribution, by numerical integration [1].
+    """Return the quantile of Student's t distribution, by numerical integration [1].
 
     >>> round(student_quantile(0.9, 5), 3), round(student_quantile(0.9, 1000), 3)
     (1.476, 1.282)

@@ -219,7 +219,7 @@ def digits(value: float) -> str:
 
 
 def significant(value: float, figures: int = 3) -> float:
-    """Round to some significant figures.
+    """Round to significant figures.
 
     >>> significant(1234.5), significant(0.0123456, 4)
     (1230.0, 0.01235)

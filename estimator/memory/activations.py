@@ -111,7 +111,7 @@ class Adapters:
 
 
 def decoder_kept(decoder: Decoder, style: Style, adapters: Adapters | None = None) -> Kept:
-    """Total activations that all layers keep, with adapters if only these are trained.
+    """Return the activations stored by all layers, or with only adapters trained.
 
     >>> decoder_kept(typical_decoder(6.7e9), Style()).whole_bytes / 4096 / 32
     16.0
@@ -126,7 +126,7 @@ def decoder_kept(decoder: Decoder, style: Style, adapters: Adapters | None = Non
 
 
 def adapted_kept(layer: Layer, whole: Kept, style: Style, adapters: Adapters) -> Kept:
-    """Activations that a frozen layer with adapters keeps.
+    """Return the activations stored by a frozen layer with adapters.
 
     A frozen matrix does not need its input, nor a frozen norm its normalised values; each adapter
     keeps its own copy of the input. For a 7B Mistral with fp32 adapters on all matrices (PEFT,
@@ -144,7 +144,7 @@ def adapted_kept(layer: Layer, whole: Kept, style: Style, adapters: Adapters) ->
 
 
 def layer_kept(layer: Layer, style: Style) -> Kept:
-    """Activations that one layer keeps, with RMS norms if gated, otherwise LayerNorms.
+    """Return the activations stored by one layer, with RMS norms if gated, otherwise LayerNorms.
 
     A LayerNorm keeps its input and its output, which is the next matrix's input. An RMSNorm in
     fp32, as in Transformers, keeps the fp32 input, the normalised and the scaled values.
@@ -185,7 +185,7 @@ def typical_decoder(params: float, vocab: int = 64_000) -> Decoder:
 
 
 def adapter_params(decoder: Decoder, rank: float, targets: str = "all") -> float:
-    """Parameters of low-rank adapters on all layer matrices except routed experts [1]_.
+    """Return the adapter parameters on all layer matrices except routed experts [1]_.
 
     References
     ----------
@@ -201,7 +201,7 @@ def adapter_params(decoder: Decoder, rank: float, targets: str = "all") -> float
 
 
 def widest_matrix(decoder: Decoder) -> float:
-    """Entries of the largest matrix in a layer, excluding routed experts [1].
+    """Return the size of a layer's largest matrix, excluding routed experts [1].
 
     >>> widest_matrix(typical_decoder(6.7e9)) / 1e6
     44.736512
@@ -215,13 +215,13 @@ def _mlp(layer: Layer) -> Mlp:
 
 
 def _norms(layer: Layer, gated: bool) -> float:
-    """Norms around attention and MLP, two by default."""
+    """Return the number of norms around attention and MLP, two by default."""
     each = layer.attention.hidden * (1 if gated else 2)
     return max(1.0, layer.norm_params / each) if layer.norm_params else 2.0
 
 
 def _attention(part: Attention | LatentAttention, style: Style, gated: bool) -> Kept:
-    """Queries, keys, values and output, with one fp32 number per head, or the score matrices."""
+    """Return the stored values of attention: Q, K, V, output, and softmax statistics or scores."""
     size = style.value_bytes
     if isinstance(part, LatentAttention):
         keys = part.heads * (part.nope_dim + part.rope_dim)
@@ -258,12 +258,12 @@ def _feed_forward(layer: Layer, style: Style) -> Kept:
 
 
 def _mlp_values(part: Mlp, style: Style) -> int:
-    """Values kept by the MLP: gate, its activation, up and their product, or a plain activation."""
+    """Return the stored values of the MLP: gate, activation, up and product, or one activation."""
     return part.width * (4 if part.gated else style.plain_values)
 
 
 def _targets(layer: Layer, targets: str) -> list[tuple[int, int]]:
-    """Input and output sizes of the matrices with an adapter."""
+    """Return the input and output sizes of the matrices with an adapter."""
     every = list(_matrices(layer))
     if targets == "all":
         return every
@@ -275,7 +275,7 @@ def _targets(layer: Layer, targets: str) -> list[tuple[int, int]]:
 
 
 def _matrices(layer: Layer) -> Iterator[tuple[int, int]]:
-    """Input and output sizes of a layer's matrices, excluding routed experts."""
+    """Return the input and output sizes of a layer's matrices, excluding routed experts."""
     part, feed = layer.attention, layer.feed_forward
     if isinstance(part, Attention):
         width, kv_width = part.heads * part.head_dim, part.kv_heads * part.head_dim

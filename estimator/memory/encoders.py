@@ -25,7 +25,7 @@ IMAGE_ENCODERS: Mapping[str, int] = {"vit": 1, "deit": 2, "vit_msn": 1}
 
 
 def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
-    """Layers of a BERT or ViT encoder, None for every other network.
+    """Return the layers of a BERT or ViT encoder, or None for any other network.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
 
 
 def _positions(fields: Fields, kind: str, sizes: Sizes) -> int:
-    """Longest text, or number of image tokens."""
+    """Return the maximum text length, or the number of image tokens."""
     if kind not in IMAGE_ENCODERS:
         return sizes.positions
     (high, wide), patch = rectangle(fields, "image_size", 224), square(fields, "patch_size", 16)

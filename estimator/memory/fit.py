@@ -200,14 +200,14 @@ def _ways_to_run(
 
 
 def _usual(question: MemoryQuestion) -> MemoryQuestion:
-    """Question with recomputation off by default."""
+    """Return the question with recomputation set to none if unspecified."""
     if question.inference or question.recomputation is not None:
         return question
     return replace(question, recomputation="none")
 
 
 def _needs(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> tuple[float, float]:
-    """Memory needed with and without allocator overhead [byte]."""
+    """Return the memory needed with and without allocator overhead [byte]."""
     question = replace(question, counted=None)
     memory = _memory(question, network, _plan(question, network, catalog).value, catalog).value
     total_bytes = float(memory.total_bytes.mid)
@@ -222,7 +222,7 @@ def _covering(
     catalog: Catalog,
     capacity_bytes: float | None,
 ) -> Memory:
-    """Memory with an interval that includes the alternatives for unspecified settings.
+    """Widen the memory interval to include the alternatives for unspecified settings.
 
     If a setting was assumed for the run to fit, the interval ends at the device's capacity.
     """
@@ -248,7 +248,7 @@ def _covering(
 
 
 def _other_choices(asked: MemoryQuestion, network: HeldNetwork) -> dict[str, Any]:
-    """Unspecified settings -> their common alternatives."""
+    """Return the common alternatives of each unspecified setting."""
     decoder = network.decoder
     if decoder is None:
         return {}
@@ -262,7 +262,7 @@ def _other_choices(asked: MemoryQuestion, network: HeldNetwork) -> dict[str, Any
 
 
 def _capacity(device: Device | None) -> Found[float | None]:
-    """Memory of a device, None without a device or if unknown [byte]."""
+    """Return the memory of a device, or None if it is unknown or there is no device [byte]."""
     if device is None:
         return Found(value=None)
     if "memory_bytes" not in device.records:
@@ -337,7 +337,7 @@ def fit_across_devices(
 
 
 def _of_known_memory(catalog: Catalog) -> tuple[list[Device], list[float]]:
-    """Devices sold individually, and their memory [byte]."""
+    """Return all devices that are sold individually, and their memory [byte]."""
     devices = [
         device
         for device in catalog.devices()
@@ -409,7 +409,7 @@ _MISPLACED: Mapping[str, tuple[Callable[[MemoryQuestion], bool], str]] = {
 
 
 def _plan(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> Found[Plan]:
-    """Layout as given, otherwise fully sharded for training and tensor-parallel for inference."""
+    """Return the layout, by default fully sharded in training and tensor-parallel in inference."""
     notices = [*part_of_slice(question.hardware or "", question.devices)]
     length = question.seq_len
     if question.inference and question.context is not None:
@@ -466,7 +466,7 @@ def _memory(
 def _serving(
     question: MemoryQuestion, network: HeldNetwork, plan: Plan, catalog: Catalog
 ) -> Found[Serving]:
-    """Memory of inference besides weights: KV cache and prompts in prefill."""
+    """Return inference memory other than weights: KV cache and prompts in prefill."""
     cache = 0.0
     if network.ledger is not None:
         size = CACHE[question.kv_precision or ("fp32" if question.precision == "fp32" else "bf16")]
@@ -491,7 +491,7 @@ def _serving(
 def _needed_by_count(
     question: MemoryQuestion, network: HeldNetwork, plan: Plan, catalog: Catalog, counts: Floats
 ) -> tuple[Floats, Floats]:
-    """Device counts, and the bytes that each device then needs.
+    """Return device counts, and the memory that each device needs at each count [byte].
 
     `counts` are data-parallel ranks in training, tensor-parallel ranks in inference.
     """
@@ -515,7 +515,7 @@ def _least_devices(
     catalog: Catalog,
     capacities_bytes: Sequence[float],
 ) -> list[float | None]:
-    """Least device count for each capacity; more ranks never need more memory each.
+    """Return the least device count for each capacity; memory per device falls with the count.
 
     Coarse search, then a fine search between the last failure and first success.
     """
@@ -531,6 +531,6 @@ def _least_devices(
 
 
 def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | None:
-    """Least count of devices that fit their need, or None."""
+    """Return the least device count at which a device's share fits, or None."""
     fitting = wanted[needed <= capacity_bytes]
     return float(fitting[0]) if fitting.size else None

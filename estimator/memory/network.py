@@ -190,7 +190,7 @@ def _left_out(network: HeldNetwork, code: str) -> Found[None]:
 
 
 def _adapters(question: MemoryQuestion) -> Adapters | None:
-    """Adapters, if only these are trained; by default in the compute format."""
+    """Return the adapters if only these are trained, in the compute format by default."""
     if question.finetune not in ("lora", "qlora"):
         return None
     size = TRAINING[question.precision]
@@ -228,7 +228,7 @@ def inference_model(
 
 
 def _served_bytes(question: MemoryQuestion, catalog: Catalog) -> Found[float]:
-    """Bytes per served weight [byte]."""
+    """Return the bytes per weight in inference [byte]."""
     name = question.weights or ("int4" if question.precision == "fp4" else None)
     if name is not None:
         return _quantized(name, catalog)
@@ -236,13 +236,13 @@ def _served_bytes(question: MemoryQuestion, catalog: Catalog) -> Found[float]:
 
 
 def _quantized(name: str, catalog: Catalog) -> Found[float]:
-    """Bytes per quantized weight, scales included [byte]."""
+    """Return the bytes per quantized weight, including scales [byte]."""
     record = prior(catalog, f"memory.quantized_bytes_per_param.{QUANTIZED[name]}", "weights")
     return of_all(float(record.value.mid), record)
 
 
 def _dequantized(question: MemoryQuestion, network: HeldNetwork) -> float:
-    """Widest quantized matrix, unpacked to 16 bits for its product [byte]."""
+    """Return the size of the widest quantized matrix, unpacked to 16 bits [byte]."""
     quantized = question.weights is not None or question.finetune == "qlora"
     if not quantized or network.decoder is None:
         return 0.0
@@ -256,7 +256,7 @@ GATHERING_STAGE = 3.0
 def find_overhead(
     question: MemoryQuestion, network: HeldNetwork, devices: Number, catalog: Catalog
 ) -> Found[Overhead]:
-    """Uncertainty of the terms, and memory besides tensors."""
+    """Return the uncertainty of each term, and memory other than tensors."""
     kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
     if network.typical:
         kind = "typical"
@@ -285,7 +285,7 @@ def find_overhead(
 
 
 def _fragmentation(question: MemoryQuestion, devices: Number, catalog: Catalog) -> Found[Uncertain]:
-    """Allocator overhead; more if fine-tuning gathers and frees whole layers."""
+    """Return the allocator overhead, which grows if fine-tuning gathers and frees whole layers."""
     alone = (question.tensor_parallel or 1.0) * question.pipeline_parallel
     gathers = np.asarray(devices) > alone
     if question.finetune is None or question.zero not in (None, GATHERING_STAGE):
@@ -309,14 +309,14 @@ def _use(question: MemoryQuestion) -> str:
 
 
 def _activations_factor(question: MemoryQuestion, kind: str, catalog: Catalog) -> Found[Uncertain]:
-    """Factor on activations; under selective recomputation it includes the kept share."""
+    """Return the activation factor, including the share kept by selective recomputation."""
     factor = prior(catalog, f"memory.activations.{kind}", "activations")
     share = _selective_share(question, catalog, "selective")
     return of_all(factor.value * (share.value / share.value.mid), factor, share)
 
 
 def _weights_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncertain]:
-    """Factor on weights: exact in the compute format, uncertain if quantized."""
+    """Return the factor on weights: exact in the compute format, uncertain if quantized."""
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is None:
         return EXACT
@@ -324,7 +324,7 @@ def _weights_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncerta
 
 
 def _states_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncertain]:
-    """Factor on gradients, master copy and optimizer; wide if their formats are unspecified."""
+    """Return the factor on gradients and optimizer states; wide if formats are unspecified."""
     if question.inference:
         return EXACT
     basis = "given" if question.states is not None else "unspecified"
@@ -358,7 +358,7 @@ def _groups(
 
 
 def _frozen_bytes(question: MemoryQuestion, catalog: Catalog) -> tuple[Found[float], Found[float]]:
-    """Bytes per frozen weight under adapters: in layers, and in tables and head."""
+    """Return the bytes per frozen weight under adapters, in layers and in embeddings and head."""
     size = TRAINING[question.precision]
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is None:
@@ -420,7 +420,7 @@ def _count_config(name: str, text: str) -> Found[HeldNetwork]:
 
 
 def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:
-    """Decoder of a network: itself, an encoder's layers, or the language part."""
+    """Return the decoder of a network: itself, an encoder's layers, or a language part."""
     from estimator.memory.encoders import encoder_stack
     from estimator.networks.huggingface import architecture
 
@@ -434,7 +434,7 @@ def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:
 
 
 def _plain_values(config: Mapping[str, Any]) -> int:
-    """Values kept by the activation of a plain MLP, by name."""
+    """Return the number of values that a plain MLP's activation stores, by name."""
     given = config.get("activation_function") or config.get("hidden_act")
     silent = given is None and config.get("model_type") in WRITTEN_OUT_BY_DEFAULT
     if silent or given in WRITTEN_OUT:

@@ -149,7 +149,7 @@ def read_memory(cells: Mapping[str, Any]) -> MemoryQuestion:
 
 
 def _precision(text: str) -> dict[str, Any]:
-    """Fields set by a precision text."""
+    """Parse the fields that a precision text sets."""
     if text in PRECISIONS:
         return {"precision": text}
     formats = read_formats(text)
@@ -167,7 +167,7 @@ def _precision(text: str) -> dict[str, Any]:
 
 
 def _sharding(text: str) -> dict[str, Any]:
-    """Fields set by a sharding text."""
+    """Parse the fields that a sharding text sets."""
     shared = read_sharding(text)
     found: dict[str, Any] = {
         "zero": shared.zero,
@@ -182,13 +182,13 @@ def _sharding(text: str) -> dict[str, Any]:
 
 
 def _optimizer(text: str) -> dict[str, Any]:
-    """Fields set by an optimizer text."""
+    """Parse the fields that an optimizer text sets."""
     fused = {"fused_backward": True} if "in backward" in text.casefold() else {}
     return {"optimizer": read_optimizer(text), **fused}
 
 
 def _recomputation(text: str) -> dict[str, Any]:
-    """Fields set by a recomputation text."""
+    """Parse the fields that a recomputation text sets."""
     recomputed, hosted = read_recomputation(text)
     return {"recomputation": recomputed, **({"offload_activations": True} if hosted else {})}
 

@@ -44,7 +44,7 @@ def states_of(question: MemoryQuestion) -> str:
 def trained(
     question: MemoryQuestion, catalog: Catalog
 ) -> Found[tuple[dict[str, float], dict[str, float]]]:
-    """Bytes per trained parameter, inside and outside the layers' matrices."""
+    """Return the bytes per trained parameter, inside and outside the layer matrices."""
     size = TRAINING[question.precision]
     key = "memory.optimizer_bytes_per_param."
     state = prior(catalog, key + question.optimizer, "optimizer")
@@ -65,7 +65,7 @@ def trained(
 
 
 def memory_of(device: Device) -> float:
-    """Memory of a device, infinite if unknown [byte]."""
+    """Return the memory of a device, infinite if unknown [byte]."""
     if device.kind == "brain" or "memory_bytes" not in device.records:
         return math.inf
     return device.records["memory_bytes"].value

@@ -98,7 +98,7 @@ class Overhead:
 
 
 def training_memory(model: Model, plan: Plan) -> Memory:
-    """Training memory on the fullest device, without overhead [1]_ [2]_.
+    """Compute training memory on the fullest device, without overhead [1]_ [2]_.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def training_memory(model: Model, plan: Plan) -> Memory:
 
 
 def inference_memory(model: Model, plan: Plan, serving: Serving) -> Memory:
-    """Inference memory on the fullest device, without overhead; ignores ZeRO and batch.
+    """Compute inference memory on the fullest device, without overhead; ignores ZeRO and batch.
 
     >>> from estimator.memory.plan import ParameterGroup
     >>> held = Model(parameters=(ParameterGroup(layers=70e9, weights_bytes=2),), layers=80)
@@ -156,7 +156,7 @@ def inference_memory(model: Model, plan: Plan, serving: Serving) -> Memory:
 
 
 def with_overhead(memory: Memory, overhead: Overhead, counted: str | None = None) -> Memory:
-    """Memory with its uncertainty and overhead.
+    """Add overhead and uncertainty to a memory.
 
     Parameters
     ----------
@@ -193,18 +193,18 @@ def with_overhead(memory: Memory, overhead: Overhead, counted: str | None = None
 
 
 def _scaled(factor: Uncertain, part: Quantity) -> Quantity:
-    """Component times its factor, a plain number if exact."""
+    """Multiply a component by its factor; the result is a plain number if exact."""
     return factor * part if factor.loadings else factor.mid * part
 
 
 def _moving(memory: Memory) -> Number:
-    """Memory allocated and freed during a run, which fragments [byte]."""
+    """Return the memory that is allocated and freed during a run, and so fragments [byte]."""
     parts = ("gathered", "activations", "logits", "working", "kv_cache", "gradients")
     return total(getattr(memory, f"{part}_bytes") for part in parts).mid
 
 
 def _stage(model: Model, plan: Plan, ends: tuple[Number, Number], in_flight: Number) -> Memory:
-    """Memory of one pipeline stage.
+    """Compute the memory of one pipeline stage.
 
     `ends` flags input tables and head; `in_flight` is the number of micro-batches kept, which on
     the first stage of a 1F1B schedule is the number of stages.
@@ -237,13 +237,13 @@ def _stage(model: Model, plan: Plan, ends: tuple[Number, Number], in_flight: Num
 
 
 def _table_gradients(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Number:
-    """Gradient of the token table [byte]."""
+    """Return the gradient memory of the token table [byte]."""
     tables = (group.embedding * group.gradients_bytes for group in model.parameters)
     return _sum(tables) * ends[0] / plan.tensor_parallel
 
 
 def _step_bytes(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Number:
-    """Temporary memory of a sharded optimizer step in mixed precision [byte].
+    """Return the temporary memory of a sharded optimizer step in mixed precision [byte].
 
     DeepSpeed casts its gradient shard to fp32, and PyTorch's `foreach` optimizers copy one moment.
     Activations are freed by then, so only the excess counts.
@@ -260,7 +260,7 @@ def _step_bytes(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Number
 
 
 def _counts(model: Model, plan: Plan, ends: tuple[Number, Number]) -> list[Number]:
-    """Parameters of each group that a device of the stage computes with [1]."""
+    """Return the number of parameters per group that a device of the stage computes with [1]."""
     return [
         (group.layers / plan.pipeline_parallel + ends[0] * group.embedding + ends[1] * group.head)
         / plan.tensor_parallel
@@ -269,7 +269,7 @@ def _counts(model: Model, plan: Plan, ends: tuple[Number, Number]) -> list[Numbe
 
 
 def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory:
-    """Weights to optimizer of one stage, sharded by ZeRO stage."""
+    """Return the weight, gradient and optimizer memory of one stage, sharded by ZeRO stage."""
     shards = [1.0 + (plan.ranks - 1.0) * _where(plan.zero >= stage) for stage in (1, 2, 3)]
     held = []
     for group, count in zip(model.parameters, _counts(model, plan, ends), strict=True):
@@ -292,7 +292,7 @@ def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory
 def _gradient_counts(
     model: Model, plan: Plan, ends: tuple[Number, Number]
 ) -> list[tuple[ParameterGroup, Number]]:
-    """Parameters with simultaneous gradients if the optimizer steps within the backward pass.
+    """Return the parameters whose gradients coexist if the optimizer steps in the backward pass.
 
     The largest of the layers, the token table and the head. The gradient of a tied table waits for
     its second part, from the head at the start of the backward pass to the table at its end.
@@ -311,7 +311,7 @@ def _sum(terms: Iterable[Number]) -> Number:
 
 
 def _fuller(first: Memory, last: Memory) -> Memory:
-    """Components of the stage with the larger total, element by element."""
+    """Return the components of the stage with the larger total, element by element."""
     heavier = np.asarray(first.total_bytes.mid) >= np.asarray(last.total_bytes.mid)
     other = last.components
     larger: dict[str, Any] = {

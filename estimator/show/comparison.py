@@ -80,7 +80,7 @@ def comparison_table(
 
 
 def _cell(report: Report, name: str, unknown: str) -> str:
-    """Median over its interval; under a cost, the number of offers."""
+    """Return the cell text: median over interval, and the number of offers under a cost."""
     offers = report.details.get("price_offers") if name == "cost_usd" else None
     if name not in report.quantities:
         return unknown

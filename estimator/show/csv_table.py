@@ -81,7 +81,7 @@ MISSPELLED = 0.85
 
 
 def result_columns(mids: Sequence[str], quantities: Sequence[str]) -> tuple[str, ...]:
-    """Result columns: medians, quantities with bounds, warnings and error."""
+    """Return the result columns: medians, bounds, warnings and error."""
     ends = (f"{name}_{end}" for name in quantities for end in ("low", "mid", "high"))
     return (*mids, *ends, "warnings", "error")
 
@@ -228,7 +228,7 @@ class _ResultsWriter:
     names: Names = str
 
     def rows(self, texts: Sequence[str], report: Report) -> Iterator[str]:
-        """Input rows with numbers, warnings and error; no numbers if refused."""
+        """Return the input rows with numbers, warnings and error; no numbers if refused."""
         numbers = _numbers(report, self.mids, self.quantities)
         assert isinstance(report.notices, NoticeTable)
         warnings, at = self._warnings(report.notices)
@@ -241,7 +241,7 @@ class _ResultsWriter:
             yield "".join([f"{text},{values}{end}" for text, values, end in rows])
 
     def _warnings(self, notices: NoticeTable) -> tuple[list[str], Places]:
-        """Row endings with warnings, and the index of each row's."""
+        """Return each distinct row ending with warnings, and each row's index into them."""
         sets, at = notices.distinct()
         every = {id(notice): notice for found in sets for notice in found}
         sentences = {one: render(notice, self.names) for one, notice in every.items()}
@@ -250,7 +250,7 @@ class _ResultsWriter:
 
 
 def _numbers(report: Report, mids: Sequence[str], quantities: Sequence[str]) -> Floats:
-    """Results by row: medians, then low, median and high of each quantity."""
+    """Return the results by row: medians, then low, median and high of each quantity."""
     columns = [report.quantities[name].mid for name in mids]
     for name in quantities:
         quantity = report.quantities[name]
@@ -290,7 +290,7 @@ def _answered(
 
 
 def _ignored(header: Sequence[str]) -> tuple[str, ...]:
-    """Notes on columns that are ignored."""
+    """Return the notes on columns that are ignored."""
     ignored = [name for name in header if name in NOT_READ]
     idle = [name for name in ignored if name in WITHOUT_EFFECT]
     others = [name for name in ignored if name not in WITHOUT_EFFECT]
@@ -328,7 +328,7 @@ def _profiled(table: Table[Scenario], path: str) -> Table[Scenario]:
 
 @contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
-    """Disable the cycle collector, as the rows have no cycles and the search takes time."""
+    """Disable the cycle collector: rows have no cycles, and collection takes time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -358,7 +358,7 @@ def _check_serving(header: Sequence[str]) -> None:
 
 
 def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
-    """Validated column names of any table.
+    """Validate and return the column names of a table.
 
     Raises
     ------

@@ -482,7 +482,7 @@ def _fact_of(entry: Slot, known: Mapping[str, Fact]) -> Fact:
 
 
 def _of_data(facts: Disclosed, now: datetime) -> dict[str, Fact]:
-    """Additional facts for machine-readable formats."""
+    """Return additional facts for machine-readable formats."""
     known = facts.facts
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     unique = uuid5(NAMESPACE_URL, f"{facts.link} {stamp}")
@@ -516,7 +516,7 @@ def _of_data(facts: Disclosed, now: datetime) -> dict[str, Fact]:
 
 
 def _quality(energy: Fact) -> str | None:
-    """BoAmps quality of an energy, None if below the lowest."""
+    """Return the BoAmps quality of an energy, or None if below the lowest."""
     if not isinstance(energy.value, float) or energy.low is None or energy.high is None:
         return "high" if isinstance(energy.value, float) else None
     error = max(energy.high / energy.value, energy.value / energy.low) - 1.0
@@ -524,7 +524,7 @@ def _quality(energy: Fact) -> str | None:
 
 
 def _description(facts: Disclosed) -> str:
-    """Boundary, interval and link in one text."""
+    """Describe boundary, interval and link in one text."""
     energy = facts.facts["energy_kwh"]
     parts = [f"{part}: {how}" for part, how in facts.boundary.items()]
     if energy.low is not None and energy.high is not None:
@@ -549,7 +549,7 @@ def as_data(made: Document, names: Names = in_python) -> dict[str, Any]:
 
 
 def _exact(value: float | str) -> float | int | str:
-    """Round a number losslessly for a round trip."""
+    """Round a number so that it survives a round trip."""
     if isinstance(value, str):
         return value
     rounded = float(f"{value:.{EXACT_FIGURES}g}")
@@ -661,7 +661,7 @@ def readable(fact: Fact) -> Fact:
 
 
 def field_cells(field: FilledField, names: Names) -> tuple[str, ...]:
-    """Value, interval, basis, formula and sources of a field, as text."""
+    """Format the value, interval, basis, formula and sources of a field as text."""
     fact = readable(field.fact)
     if fact.value is None:
         why = "" if fact.why is None else rendered((fact.why,), names)[0]
@@ -758,7 +758,7 @@ def _cited(source: Source) -> str:
 
 
 def paragraph(made: Document) -> str:
-    """Paragraph on compute and energy for a paper."""
+    """Write the paragraph on compute and energy for a paper."""
     cells = {field.key: field for field in made.fields}
 
     def with_interval(fact: Fact, figures: int) -> str:
@@ -796,7 +796,7 @@ def paragraph(made: Document) -> str:
 
 
 def bibtex(made: Document) -> str:
-    """BibTeX entries of the program and of every source."""
+    """Return the BibTeX entries of the program and of every source."""
     entries = [program_bibtex(made.data_version, made.created.year)]
     for one in made.sources:
         year = one.date[:4]
@@ -812,7 +812,7 @@ def bibtex(made: Document) -> str:
 
 
 def program_bibtex(data_version: str, year: int) -> str:
-    """BibTeX entry of the program, with its data version.
+    """Return the BibTeX entry of the program, with its data version.
 
     >>> program_bibtex("b4e6dcd", 2026).splitlines()[0]
     '@software{twenty-watts,'
@@ -828,7 +828,7 @@ def program_bibtex(data_version: str, year: int) -> str:
 
 
 def metadata(made: Document) -> str:
-    """Front matter of a model card: emissions in grams, as hubs read them."""
+    """Return the front matter of a model card, with emissions in grams as hubs expect."""
     facts = made.facts.facts
     grams = facts["co2e_g"]
     if not isinstance(grams.value, float):
@@ -848,7 +848,7 @@ def metadata(made: Document) -> str:
 
 
 def _yaml(text: float | str | None) -> str:
-    r"""Double-quoted YAML text with JSON escapes.
+    r"""Quote YAML text with double quotes and JSON escapes.
 
     >>> print(_yaml(r'Rack "A" \ Berlin'))
     "Rack \"A\" \\ Berlin"
@@ -859,7 +859,7 @@ def _yaml(text: float | str | None) -> str:
 
 
 def _visible(text: str) -> str:
-    """Text on one line, without control and invisible characters."""
+    """Put text on one line, without control and invisible characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -952,7 +952,7 @@ SUFFIXES = {".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html",
 
 
 def usual_markup(made: Document) -> str:
-    """Default markup: Markdown, or JSON for a machine-readable format."""
+    """Return the default output format: Markdown, or JSON for machine-readable report formats."""
     return "markdown" if FORMATS[made.format].data is None else "json"
 
 

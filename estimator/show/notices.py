@@ -61,7 +61,7 @@ def by_weight(
 
 
 def _weight(notice: Notice, shares: Mapping[str, float]) -> float:
-    """Weight of a notice; for an assumption, its variance share."""
+    """Return the weight of a notice: for an assumption, its variance share."""
     if notice.code == "too_few":
         return _SLIP
     if notice.code in MINOR:

@@ -28,14 +28,14 @@ def _words(texts: list[str]) -> Texts:
 
 
 def _beside(exponent: int) -> str:
-    """Characters around the digits: leading zeros, or the power of ten."""
+    """Return the non-digit characters of a number: leading zeros, or the power of ten."""
     if -5 < exponent < 0:
         return "0." + "0" * (-exponent - 1)
     return "" if 0 <= exponent < SIGNIFICANT else f"e{exponent:+03}"
 
 
 def _bytes(first: int, end: int) -> int:
-    """Byte mask of a word."""
+    """Return a word's byte mask."""
     return 256**end - 256**first if end > first else 0
 
 

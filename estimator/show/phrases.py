@@ -47,7 +47,7 @@ def as_little(found: Mapping[str, float]) -> Iterator[Phrase]:
 
 
 def schedule_line(schedule: Mapping[str, float]) -> Phrase:
-    """Sentence on the saving of another start."""
+    """Phrase the saving of another start time."""
     start = f"{schedule['start']:g}"
     if schedule["saving_share"] < LEAST_SAVING:
         return say("Starting at another hour than {start} would not reduce the CO2e.", start=start)
@@ -72,7 +72,7 @@ def schedule_line(schedule: Mapping[str, float]) -> Phrase:
 
 
 def measured_line(found: Mapping[str, Any], words: Mapping[str, str]) -> Phrase:
-    """Sentence on the reported figures of a preset's run.
+    """Phrase the reported figures of a preset's run.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class Plans:
 
 
 def plans_json(plans: Plans, names: Names, counts: Sequence[str]) -> dict[str, Any]:
-    """All plans, binding limits, and search counts."""
+    """Return all plans, the limits that bind, and how many designs were searched."""
     answer = plans.answer
     shown = [as_json(report, names) for report in plans.reports]
     return {
@@ -71,7 +71,7 @@ def plans_json(plans: Plans, names: Names, counts: Sequence[str]) -> dict[str, A
 
 
 def plans_rows(plans: Plans, names: Names) -> list[dict[str, Any]]:
-    """One row per plan."""
+    """Return the table of plans, one row each."""
     return [as_row(report, names) for report in plans.reports] if plans.answer.plans else []
 
 
@@ -118,7 +118,7 @@ def plans_text(
 
 
 def cell(report: Report, name: str) -> str:
-    """Median of a quantity of a plan."""
+    """Return the median of a quantity of a plan."""
     if name not in report.quantities:
         return "unknown"
     mid = report.mid(name)

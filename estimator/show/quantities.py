@@ -158,6 +158,6 @@ def interval(name: str, quantity: Uncertain, level: float, between: str = "to") 
 
 
 def with_interval(name: str, quantity: Uncertain, level: float) -> str:
-    """Median over its interval, for a table cell."""
+    """Return the median over its interval, for a table cell."""
     lines = (amount(name, float(quantity.mid)), interval(name, quantity, level))
     return "\n".join(filter(None, lines))

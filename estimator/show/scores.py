@@ -131,14 +131,14 @@ def left_out(counts: Mapping[str, int], of: str = "") -> Iterator[str]:
 
 
 def titled(title: str, scores: Mapping[str, Points]) -> Iterator[Block]:
-    """End-to-end scores under a title."""
+    """Return the end-to-end scores under a title."""
     yield ""
     yield title
     yield scores_table("", scores.items(), CHAIN)
 
 
 def runs_table(report: HeldOut, most: int | None = None) -> TextTable:
-    """Published runs against their predictions, the worst first."""
+    """Return the published runs against their predictions, the worst first."""
     rows = report.run_rows()[:most]
     ratios = (row["device_hours_mid"] / row["device_hours_reported"] for row in rows)
     named = [(row["name"], {**row, "ratio": at}) for row, at in zip(rows, ratios, strict=True)]
@@ -174,7 +174,7 @@ def held_out_text(report: HeldOut, later: Points, last_year: float) -> Iterator[
 
 
 def change_text(report: HeldOut, earlier: Mapping[str, Mapping[str, float]]) -> Iterator[Block]:
-    """Scores of the previous and current model side by side."""
+    """Return the scores of the previous and current model, side by side."""
     yield ""
     yield EARLIER
     rows = []

@@ -210,7 +210,7 @@ EDGES = 2
 def column_widths(
     header: Sequence[str], rows: Sequence[Sequence[str]], line: int, whole: Sequence[str] = ()
 ) -> list[int] | None:
-    """Column widths that wrap no word, or None if the line is too narrow.
+    """Return column widths that split no word, or None if the line is too narrow.
 
     Parameters
     ----------

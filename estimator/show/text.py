@@ -76,7 +76,7 @@ def as_text(report: Report, names: Names) -> Iterator[Block]:
 
 
 def results_table(report: Report) -> TextTable:
-    """Table of label, median and interval of each quantity."""
+    """Return the table of label, median and interval of each quantity."""
     rows = [
         (label(name), amount(name, float(quantity.mid)), interval(name, quantity, report.level))
         for name, quantity in _listed(report).items()
@@ -283,7 +283,7 @@ def _listed(report: Report) -> Mapping[str, Uncertain]:
 
 
 def _headline(report: Report) -> Iterable[str]:
-    """Known amounts of the headline."""
+    """Return the known quantities of the headline."""
     return (
         f"{amount(name, report.mid(name))}{after}"
         for name, after in HEADLINES[report.question].items()

@@ -37,7 +37,7 @@ def as_json(report: Report, names: Names = in_python) -> dict[str, Any]:
 
 
 def _result(report: Report, name: str) -> dict[str, Any]:
-    """Bounds of a quantity, its basis, and the medians of its parts."""
+    """Return the interval of a quantity, its basis, and the medians of its parts."""
     parts = {f"{part}_mid": mid for part, mid in report.breakdown.get(name, {}).items()}
     basis = {"basis": report.basis[name]} if name in report.basis else {}
     return {**report.bounds(name), **basis, **parts}
@@ -48,7 +48,7 @@ def _without_blanks(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_rows(report: Report, names: Names = in_python) -> list[dict[str, Any]]:
-    """Table rows: one per term of a network, one for any other question."""
+    """Return table rows: one per term of a network, otherwise one per question."""
     if report.question != "network":
         return [as_row(report, names)]
     return [
@@ -59,7 +59,7 @@ def as_rows(report: Report, names: Names = in_python) -> list[dict[str, Any]]:
 
 
 def as_row(report: Report, names: Names = in_python) -> dict[str, Any]:
-    """Flat row: leading columns, `_low`, `_mid` and `_high` of each result, facts, warnings."""
+    """Return a flat row: leading columns, low, mid and high of each result, facts and warnings."""
     known = {**report.inputs, **report.facts}
     row = {name: known.get(name, "") for name in report.columns}
     for name in report.quantities:

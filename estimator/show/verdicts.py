@@ -13,7 +13,7 @@ MISSING = "without activations, which are not modelled"
 
 
 def verdict(report: Report, names: Names) -> str:
-    """One-line verdict on whether a memory need fits, or which inputs would make it fit."""
+    """Return a one-line verdict: whether the memory fits, or which inputs would make it fit."""
     found, facts, details = report.bounds("total_bytes"), report.facts, report.details
     need = human(found["mid"], "B")
     if "memory_bytes" not in facts:

@@ -146,7 +146,7 @@ def few(names: Sequence[str]) -> str:
 
 
 def sources_of(needs: Needs) -> str:
-    """Requirement files as pip arguments."""
+    """Return the requirement files as pip arguments."""
     return " ".join(f"-r {needs.root / name}" for name in needs.requirements)
 
 
@@ -188,7 +188,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def entries_of(folder: Path) -> int:
-    """Number of files and folders among the packages of an environment."""
+    """Count the files and folders among the packages of an environment."""
     return sum(len(list(Path(site).iterdir())) for site in site_of(folder))
 
 
@@ -261,7 +261,7 @@ def build(needs: Needs, lock: TextIO) -> None:
 
 
 def wanted_stamp(needs: Needs) -> dict[str, str]:
-    """Python version and hash of each requirement file."""
+    """Return the Python version and hash of each requirement file."""
     import hashlib
 
     digests = {

@@ -132,11 +132,11 @@ def show_progress(log: Sequence[str]) -> None:
 
 
 def python_of(folder: Path) -> Path:
-    """Path of the environment's Python."""
+    """Return the path of the environment's Python."""
     return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 def site_of(folder: Path) -> list[str]:
-    """Paths of the environment's packages."""
+    """Return the paths of the environment's packages."""
     sites = [*folder.glob("lib/python3*/site-packages"), *folder.glob("Lib/site-packages")]
     return [str(site) for site in sites]

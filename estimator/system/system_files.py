@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def text_of(path: Path) -> str:
-    """Stripped content of a small file, empty if unreadable."""
+    """Read and strip a small file; empty if unreadable."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -12,5 +12,5 @@ def text_of(path: Path) -> str:
 
 
 def process_stat(proc: Path, pid: int) -> list[str]:
-    """Fields of a process from its state on (field 3 in proc(5)), empty if missing."""
+    """Return the fields of a process from its state on (field 3 in proc(5)), empty if missing."""
     return text_of(proc / str(pid) / "stat").rpartition(")")[2].split()

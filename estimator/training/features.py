@@ -123,7 +123,7 @@ class UtilizationSpread:
 
 
 def kinds_of_rows(domains: Sequence[str], archs: Sequence[str], names: Sequence[str]) -> KindColumn:
-    """Network kind of each row, from its free text."""
+    """Classify each row's network kind from its free text."""
     return network_kinds([kind_of_domain(domain) for domain in domains], archs, names)
 
 
@@ -136,7 +136,7 @@ def features_of_rows(
     spreads: UtilizationSpread,
     rare_device: Number = 0.0,
 ) -> RunFeatures:
-    """Features of runs, with typical values for omitted fields.
+    """Return the features of runs, with typical values for omitted fields.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def software_of_rows(
 
 
 def _scores(numbers: Mapping[str, Floats], decoder: Mask, year: Floats) -> Floats:
-    """Attention scores computed over those counted [1], half for causal kernels.
+    """Return the share of attention scores that are computed [1]: half for causal kernels.
 
     As given, otherwise causal for decoders from `CAUSAL_YEAR` on.
     """
@@ -254,14 +254,14 @@ def _scores(numbers: Mapping[str, Floats], decoder: Mask, year: Floats) -> Float
 
 
 def _batch_tokens(numbers: Mapping[str, Floats]) -> Floats:
-    """Tokens per step as given, or sequences times length; NaN if unknown."""
+    """Return the tokens per step as given, or sequences times length; NaN if unknown."""
     nothing = unknown(len(numbers["year"]))
     tokens = numbers.get("batch_tokens", nothing)
     return np.where(np.isnan(tokens), numbers.get("batch", nothing) * numbers["seq_len"], tokens)
 
 
 def _steps(numbers: Mapping[str, Floats], flop: Floats) -> Floats:
-    """Optimizer steps from step and total size, NaN if unknown [1]."""
+    """Return the number of optimizer steps from step and total size, NaN if unknown [1]."""
     nothing = unknown(len(flop))
     steps = flop / numbers.get("step_flop", nothing)
     for whole, part in (("samples_processed", "batch"), ("tokens_processed", "batch_tokens")):
@@ -332,14 +332,14 @@ def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> Mask:
 
 @once
 def fitted_model(catalog: Catalog) -> UtilizationModel:
-    """Utilization parameters as shipped, fitted to published runs."""
+    """Return the built-in utilization parameters, fitted to published runs."""
     return UtilizationModel(
         **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
     )
 
 
 def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
-    """Utilization parameters before any run was seen."""
+    """Return the prior of the utilization parameters."""
     return {
         name: uncertain_record(catalog.prior(f"utilization.prior.{name}"), name)
         for name in PARAMETERS
@@ -348,7 +348,7 @@ def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
 
 @once
 def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
-    """Uncertainty of the utilization by network kind and omitted inputs."""
+    """Return the log uncertainty of utilization, by network kind and omitted inputs."""
     factors = (field.name for field in fields(Growth))
     return UtilizationSpread(
         groups={

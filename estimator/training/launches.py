@@ -75,7 +75,7 @@ class UsualSteps:
     steps_sd: Number
 
     def log_time(self, run_s: Number) -> tuple[Number, Number]:
-        """Mean and standard deviation of log step time, given the run time [1].
+        """Return the mean and standard deviation of the log step time, given the run time [1].
 
         Combines typical step time and typical step count by precision.
 
@@ -91,7 +91,7 @@ class UsualSteps:
 
 
 def launch_s_of(flags: Mapping[str, Floats], layers: Floats) -> Floats:
-    """Time to launch a step of each network without fused operations [s].
+    """Return the time to launch one step of each network without fused operations [s].
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def launch_s_of(flags: Mapping[str, Floats], layers: Floats) -> Floats:
 
 
 def layers_of(layers: Floats, params: Floats, hidden: Floats) -> Floats:
-    """Layers of each transformer: as given, from its size, or typical [1].
+    """Return the number of layers of each transformer: given, from its size, or typical [1].
 
     In small ones, most parameters are token embeddings.
 
@@ -143,7 +143,7 @@ def log_slowdown(launching: Number) -> Number:
 
 
 def exposed_share(launching: Number) -> Number:
-    """Derivative of that slowdown with respect to log launch time [1].
+    """Return the derivative of the slowdown with respect to log launch time [1].
 
     >>> float(exposed_share(1.0))
     0.5

@@ -68,7 +68,7 @@ def find_machine(device: Device, precision: str) -> TrainingMachine:
 
 
 def stacked(machines: Sequence[TrainingMachine]) -> TrainingMachine:
-    """Several machines as one with array fields."""
+    """Stack several machines into one with array fields."""
     return TrainingMachine(
         **{
             field.name: np.array([getattr(machine, field.name) for machine in machines])
@@ -78,7 +78,7 @@ def stacked(machines: Sequence[TrainingMachine]) -> TrainingMachine:
 
 
 def bus_bytes_per_s(device: Device) -> float:
-    """Bus bandwidth of a device by release year, in place of a link [B/s]."""
+    """Return a device's bus bandwidth by release year, for devices without a link [B/s]."""
     year = int(device.released[:4]) if device.released else USUAL_BUS_YEAR
     return next(rate for first, rate in BUSES if year >= first)
 

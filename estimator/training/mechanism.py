@@ -358,7 +358,7 @@ def log_launched_ahead(
 
 
 def _feeding(model: UtilizationModel, features: RunFeatures, peak: Number, flop: Number) -> Number:
-    """Time over the ideal for hosts to decode images, in parallel to the devices [1]."""
+    """Return the slowdown from decoding images on the hosts, in parallel to the devices [1]."""
     untuned = np.maximum(TUNED - np.asarray(features.software), 0.0)
     fed: Number = model.picture_s * untuned * features.pictures * peak / flop
     return fed
@@ -423,14 +423,14 @@ def launching(
 
 
 def _usual_step(layout: TrainingLayout, devices: Number) -> Number:
-    """Parameters times tokens of a typical step [1]."""
+    """Return the product of parameters and tokens of a typical step [1]."""
     tokens = np.maximum(layout.batch_tokens, SMALLEST_SHARE * devices)
     step: Number = layout.active_params * tokens
     return step
 
 
 def busy_time(model: UtilizationModel, features: RunFeatures, machine: TrainingMachine) -> Number:
-    """Step time at work over its ideal, independent of the number of devices [1]."""
+    """Return the time of a step's compute over its ideal, independent of device count [1]."""
     peak = machine.peak_flop_per_s
     fewer_bits = peak / machine.peak_16_bit_flop_per_s
     tuned = _tuned(features, machine.compiled)
@@ -472,7 +472,7 @@ class Growth:
 
 
 def relative_width(params: Number) -> Number:
-    """Width of a depthwise network over the typical one, from parameters; 1 if unknown [1].
+    """Return a depthwise network's width over the typical width; 1 if unknown [1].
 
     Its channels determine the FLOPs per value, as a transformer's width does.
 
@@ -498,7 +498,7 @@ def thinness(places: ThinPlaces, growth: Growth) -> Floats:
 
 
 def thin_places(flop: Number, features: RunFeatures, rare_device: Number) -> ThinPlaces:
-    """Features that make published runs sparse for a run [1].
+    """Return the features that are rare among published runs [1].
 
     Parameters
     ----------
@@ -529,7 +529,7 @@ def expected_utilization(
     flop: Number,
     devices: Number,
 ) -> Uncertain:
-    """Expected utilization with its uncertainty [1]; arguments as for `log_launched_ahead`."""
+    """Return the expected utilization and its uncertainty [1]; see `log_launched_ahead`."""
     ahead = expected_ahead(model, features, machine, flop=flop, devices=devices)
     return launched(
         ahead,
@@ -548,7 +548,7 @@ def expected_ahead(
     devices: Number,
     busy: Number | None = None,
 ) -> Uncertain:
-    """Expected utilization of steps with hidden launches [1]."""
+    """Return the expected utilization of steps whose launches are hidden [1]."""
     expected = log_launched_ahead(model, features, machine, flop=flop, devices=devices, busy=busy)
     expected = np.minimum(expected, np.log(MOST_EXPECTED))
     log_sd = np.broadcast_to(features.log_sd, np.shape(expected))
@@ -556,7 +556,7 @@ def expected_ahead(
 
 
 def launched(ahead: Uncertain, late: Launching) -> Uncertain:
-    """Utilization of runs whose launches may not be hidden [1].
+    """Return the utilization of runs whose launches may not be hidden [1].
 
     >>> late = Launching(share=np.ones(1), step_s=0.1, log_sd=np.array([0.8]))
     >>> found = launched(Uncertain(np.array([0.4]), {"utilization": np.array([0.3])}), late)
@@ -573,7 +573,7 @@ ROUNDING = 1e-14
 
 
 def within_bound(expected: Uncertain, most: float = MOST_EXPECTED) -> Uncertain:
-    """Utilization with its 80% interval cut off at a bound and its lower end kept [1]."""
+    """Return the utilization with its 80% interval cut at a bound, keeping the lower end [1]."""
     half = z_score(CENTRAL) * expected.log_sd
     beyond = np.maximum(np.log(expected.mid / most) + half + ROUNDING, 0.0) / 2
     beyond = np.where(half > 0, beyond, 0.0)[()]
@@ -584,7 +584,7 @@ def within_bound(expected: Uncertain, most: float = MOST_EXPECTED) -> Uncertain:
 
 
 def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: Number) -> Number:
-    """Values moved by elementwise work per FLOP [1/FLOP]."""
+    """Return the values that elementwise work moves per FLOP [1/FLOP]."""
     fewer = -np.log(model.tuning)
     tuned = _tuned(features, compiled)
     beyond = model.encoder_values * features.encoder * np.exp(fewer * tuned)
@@ -609,7 +609,7 @@ def _tuned(features: RunFeatures, compiled: Number) -> Number:
 def _waiting_s(
     model: UtilizationModel, features: RunFeatures, machine: TrainingMachine, devices: Number
 ) -> Number:
-    """Total waiting time for other devices, if the steps are known [s].
+    """Return the total waiting time for other devices, if the number of steps is known [s].
 
     A transformer's gradients are in its traffic.
     """
@@ -625,7 +625,7 @@ def _waiting_s(
 def _lookups(
     model: UtilizationModel, features: RunFeatures, machine: TrainingMachine, devices: Number
 ) -> Number:
-    """Time over the ideal for a recommender to exchange embedding vectors [1]_ [1].
+    """Return the slowdown from a recommender's exchange of embedding vectors [1]_ [1].
 
     References
     ----------
@@ -691,7 +691,7 @@ def _log_rare_slowdown(model: UtilizationModel, features: RunFeatures) -> Number
 def _step(
     model: UtilizationModel, features: RunFeatures, busy: Number, passed: TrainingTraffic
 ) -> Number:
-    """Step time over its ideal: work, pipeline bubbles, and communication."""
+    """Return the step time over its ideal: compute, pipeline bubbles and communication."""
     per_year = np.log(model.speedup_per_year * model.fusion_per_year)
     hidden: Number = np.exp(per_year * (features.year - REFERENCE_YEAR))
     exposed = (
@@ -704,7 +704,7 @@ def _step(
 def _overhead(
     model: UtilizationModel, features: RunFeatures, ideal_device_s: Number, devices: Number
 ) -> Number:
-    """Time lost to evaluation, checkpoints and restarts over step time [1]."""
+    """Return the time lost to evaluation, checkpoints and restarts, over step time [1]."""
     device_s = ideal_device_s / USUAL_UTILIZATION
     large = device_s / (device_s + LARGE_RUN_S)
     lost = model.overhead_share + RESTART_SHARE * np.sqrt(devices / MANY_DEVICES)

@@ -220,7 +220,7 @@ def traffic(
 def replicated_gradients_s(
     params: Number, machine: TrainingMachine, *, value_bytes: Number, devices: Number
 ) -> Number:
-    """All-reduce time of the gradients of a fully replicated network [s].
+    """Return the all-reduce time of the gradients of a fully replicated network [s].
 
     Parameters
     ----------
@@ -240,18 +240,18 @@ def replicated_gradients_s(
 
 
 def exchanged_value_s(machine: TrainingMachine, *, value_bytes: Number, devices: Number) -> Number:
-    """Time to receive a value from a uniformly chosen device [s]; arguments as above."""
+    """Return the time to receive a value from a random device [s]; arguments as above."""
     return value_bytes * (1.0 - 1.0 / devices) / _between_replicas(machine, devices)
 
 
 def _between_replicas(machine: TrainingMachine, devices: Number) -> Number:
-    """Bandwidth between replicas, within the node or over the network [B/s]."""
+    """Return the bandwidth between replicas, within the node or over the network [B/s]."""
     in_node = devices <= machine.node_devices
     return np.where(in_node, machine.link_bytes_per_s, machine.network_bytes_per_s)
 
 
 def _expert_exchange(machine: TrainingMachine, experts: Number) -> Number:
-    """Time per byte of a token's exchange with its experts [s/B].
+    """Return the time per byte that a token exchanges with its experts [s/B].
 
     A token crosses the network once per other node with one of its experts and is forwarded inside
     that node [1]_.
@@ -268,7 +268,7 @@ def _expert_exchange(machine: TrainingMachine, experts: Number) -> Number:
 
 
 def _bubble(layout: TrainingLayout, *, sequences: Number) -> Number:
-    """Pipeline bubble over busy time, (stages - 1) / (virtual stages x micro-batches) [1].
+    """Return pipeline bubble over busy time: (stages - 1) / (virtual stages x micro-batches) [1].
 
     Unspecified micro-batches are single sequences of a replica's `sequences`.
     """

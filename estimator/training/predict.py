@@ -110,7 +110,7 @@ class Predicted:
 
 
 def predicted_utilization(runs: Runs, catalog: Catalog) -> Predicted:
-    """Utilization expected by the fitted model."""
+    """Return the utilization expected by the fitted model."""
     model = fitted_model(catalog)
     features = features_of_rows(
         runs.numbers,
@@ -153,21 +153,21 @@ def predicted_utilization(runs: Runs, catalog: Catalog) -> Predicted:
 
 
 def _and_alone(values: Number, shape: tuple[int, ...]) -> Floats:
-    """Values of each run, and of the same run on one device in steady state."""
+    """Return the values of each run, then of the same runs on one device in steady state."""
     both = np.ones((2, *shape))
     both[0] = values
     return both
 
 
 def alone(features: RunFeatures) -> RunFeatures:
-    """Features of the same networks in steady steps on one device."""
+    """Return the features of the same networks in steady state on one device."""
     return replace(
         features, steady=1.0, layout=replace(features.layout, **dict.fromkeys(SHARED, 1.0))
     )
 
 
 def machines_of(several: Sequence[TrainingMachine], at: Places) -> TrainingMachine:
-    """Machine of each run, selected by index."""
+    """Look up the machine of each run by index."""
     if len(several) == 1:
         return several[0]
     each: TrainingMachine = rows_of(stacked(several), at)
@@ -244,7 +244,7 @@ def device_notices(device: Device) -> tuple[Notice, ...]:
 
 
 def predicted_input(expected: Uncertain, group: str, catalog: Catalog) -> SourcedNumber:
-    """Predicted utilization of one run, with its provenance."""
+    """Return the predicted utilization of one run, with its provenance."""
     low, high = expected.interval()
     return SourcedNumber(
         value=float(expected.mid),
