@@ -17,7 +17,7 @@ EXCEEDS_MEMORY = ("exceeds_memory", "exceeds_memory_unless", "exceeds_memory_unl
 
 
 def memory_of_run(answer: Answer, catalog: Catalog, *, least: bool = True) -> MemoryAnswer | None:
-    """Memory need of a run as `memory` answers it, or None if the model or device is unknown.
+    """Return the memory a run needs, or None if the model or device is unknown.
 
     Assumes one sequence at a time per device. Searches for the smallest device count that fits if
     the run does not fit, or if `least` is set.
@@ -87,13 +87,13 @@ def memory_question(answer: Answer) -> MemoryQuestion | None:
 
 
 def share_of_memory(memory: MemoryAnswer) -> float:
-    """Memory need over device memory [1]."""
+    """Return the memory needed over device memory [1]."""
     assert memory.capacity_bytes is not None
     return float(memory.memory.total_bytes.mid) / memory.capacity_bytes
 
 
 def offers_of(answer: Answer, catalog: Catalog) -> Offers | None:
-    """Rental offers behind the price, or None if the price was given or the devices are owned."""
+    """Return the offers behind a rental price, or None if it was given or devices are owned."""
     scenario = answer.scenario
     item = answer.inputs.get("price_usd_per_h")
     if item is None or item.basis == "given" or scenario.pay == "own":

@@ -144,7 +144,7 @@ def _text(value: str | None, code: str, field: str) -> Fact:
 def training_facts(
     answer: Answer, held: Disclosure, catalog: Catalog, *, energy_from: str = METER
 ) -> Disclosed:
-    """Facts of a training run.
+    """Collect the facts of a training run.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ class _Training:
         }
 
     def _flop(self, size: float | str | None, tokens: float | str | None) -> Fact:
-        """Training compute as given, on record, or counted from the network and its data."""
+        """Return the training compute: given, on record, or counted from network and data."""
         known = self.inputs.get("training_flop")
         if known is not None:
             basis, formula = _origin(known)
@@ -308,7 +308,7 @@ class _Training:
         return self._quantity("training_flop", "FLOP", formula)
 
     def _size_fact(self, name: str, value: float, unit: str) -> Fact:
-        """Parameters or tokens: as given, on record of the preset, or counted."""
+        """Return parameters or tokens: given, from the preset, or counted."""
         preset = self.answer.work.preset
         record = None if preset is None else preset.records.get(name)
         if name in self.inputs:
@@ -321,7 +321,7 @@ class _Training:
         return self._number(name, value, unit)
 
     def _number(self, name: str, value: float, unit: str = "") -> Fact:
-        """Input of the run or its site: given, on record, or assumed."""
+        """Return an input of the run or its site: given, on record, or assumed."""
         known = self.inputs.get(name)
         if known is None:
             return Fact(value=value, unit=unit, basis=PREDICTED, formula="assumed")
@@ -422,7 +422,7 @@ class _Training:
         return CALIBRATED if self.corrected else PREDICTED
 
     def _derived_basis(self) -> str:
-        """Basis of results derived from the energy with unmeasured factors."""
+        """Return the basis of a result derived from the energy by unmeasured factors."""
         return PREDICTED if self._energy_basis() == PREDICTED else CALIBRATED
 
     def _carbon(self) -> dict[str, Fact]:
@@ -461,7 +461,7 @@ class _Training:
         )
 
     def _life_share(self) -> float:
-        """Device time as a share of the lifetime of all devices together [1]."""
+        """Return device time over the lifetime of all devices together [1]."""
         spent = self.known["device_hours"] * self.attempts
         return float((spent / self.answer.hardware.lifetime_h).mid)
 
@@ -508,7 +508,7 @@ class _Training:
         return number_fact(input_of(record))
 
     def _market(self, residual: Fact) -> dict[str, Fact]:
-        """Market-based emissions: the contract for its share, the residual mix for the rest."""
+        """Return market-based emissions: the contract for its share, otherwise the residual mix."""
         held = self.held
         share = 0.0 if held.contract is None else 1.0
         share = share if held.contract_share is None else held.contract_share
@@ -545,7 +545,7 @@ class _Training:
         return found
 
     def _depletion(self, factor: str, unit: str, embodied: str) -> Fact:
-        """Primary energy or abiotic depletion, of the electricity and of making the devices."""
+        """Return primary energy or abiotic depletion of electricity and of making the devices."""
         record = self._record(factor)
         energy = self.known.get("energy_kwh")
         if record is None or energy is None:
@@ -571,7 +571,7 @@ class _Training:
         )
 
     def _intensity(self) -> dict[str, Fact]:
-        """SCI of the provider: emissions per FLOP, training token and parameter."""
+        """Return the provider's SCI: emissions per FLOP, training token and parameter."""
         whole = self.known.get("co2e_kg")
         per = {
             "sci_g_per_exaflop": ("training_flop", 1e18, "gCO2e per 10^18 FLOP"),
@@ -596,7 +596,7 @@ class _Training:
         return found
 
     def _quantity(self, name: str, unit: str = "", formula: str = "", basis: str = "") -> Fact:
-        """Quantity of the estimate, or the reason why it is missing."""
+        """Return a quantity of the estimate, or the reason why it is missing."""
         if name not in self.known:
             return Fact(value=None, basis=NOT_AVAILABLE, why=self._why(name))
         found = [

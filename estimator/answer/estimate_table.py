@@ -185,7 +185,7 @@ class TableResult:
         return Uncertain(mid, dict(loadings), most)
 
     def bounds(self, name: str, z: float) -> Floats:
-        """Low, median and high of one quantity for all rows, shape (count, 3).
+        """Return low, median and high of one quantity for all rows, shape (count, 3).
 
         Parameters
         ----------
@@ -232,13 +232,13 @@ def estimate_table(
 
 
 def _cut(rows: Places) -> Places | int:
-    """Index of a single row, or an index array for several."""
+    """Return the index of a single row, or an index array for several."""
     return int(rows[0]) if rows.size == 1 else rows
 
 
 @lru_cache(maxsize=64)
 def _stacked(devices: tuple[Hardware, ...]) -> Hardware:
-    """Devices used by many tables, stacked into arrays of shape (n,)."""
+    """Return the devices used by many tables, stacked into arrays of shape (n,)."""
     stacked: Hardware = rows_of(stack(devices), (slice(None), 0))
     return stacked
 
@@ -260,7 +260,7 @@ class _Answers:
         )
 
     def _groups(self) -> Iterator[Places]:
-        """Row groups that one call of the core can answer."""
+        """Group rows so that one call of the core model can answer each group."""
         asked, rows = self.asked, self.asked.answerable()
         if rows.size < 2:
             yield from [rows] * rows.size
@@ -289,7 +289,7 @@ class _Answers:
             yield rows[key == one]
 
     def _expectations(self, groups: Sequence[Places]) -> list[Expected | None]:
-        """Expected utilization of each group, or None for groups without known work."""
+        """Return each group's expected utilization, or None for groups without known work."""
         asked = self.asked
         together: dict[Hashable, list[int]] = {}
         for number, rows in enumerate(groups):
@@ -310,7 +310,7 @@ class _Answers:
         return found
 
     def _expected(self, rows: Places) -> Expected:
-        """Expected utilization of some rows, computed once per distinct setup."""
+        """Return the expected utilization of rows, computed once per distinct setup."""
         asked, setups = self.asked, self.table.setups
         if setups is not None and rows.size > 1:
             first, at = first_rows(setups[rows])
@@ -323,7 +323,7 @@ class _Answers:
         return expected_of(asked, rows, self._devices(rows))
 
     def _devices(self, rows: Places) -> Devices:
-        """Devices of some rows; the last result is cached."""
+        """Return the devices of some rows; the last result is cached."""
         if self._last is None or self._last[0] is not rows:
             self._last = (rows, devices_of(self.asked, rows))
         return self._last[1]
@@ -371,7 +371,7 @@ class _Answers:
         )
 
     def _workload(self, rows: Places) -> Workload:
-        """Work or device time of a group, with its development overhead."""
+        """Return a group's work or device time, with development overhead."""
         work, first, cut = self.asked.work, rows[0], _cut(rows)
         known = not np.isnan(self.asked.flop[first])
         attempts = self.table.numbers.get("attempts")
@@ -385,7 +385,7 @@ class _Answers:
         )
 
     def _metered_kwh(self, rows: Places) -> Uncertain | None:
-        """Metered energy of a group, with the uncertainty of its meter."""
+        """Return a group's metered energy, with the meter's uncertainty."""
         if self.asked.metered[rows[0]] < 0:
             return None
         error = self.table.number("energy_uncertainty")[rows]
@@ -400,7 +400,7 @@ class _Answers:
         expected: Expected | None,
         utilization: Uncertain | None,
     ) -> Hardware:
-        """Device of each row; its utilization uncertainty is the run's."""
+        """Return the device of each row, with the run's utilization uncertainty."""
         several = tuple(one.hardware for one in devices.named)
         hardware = several[0]
         if len(several) > 1:
@@ -417,7 +417,7 @@ class _Answers:
         return replace(hardware, full_utilization=full)
 
     def _busy(self, rows: Places, hardware: Hardware) -> Uncertain:
-        """Busy share of runs with only device-hours known, from model size or device."""
+        """Return the busy share of runs with only device-hours, from model size or device."""
         asked, catalog = self.asked, self.catalog
         numbers, kinds = asked.work.numbers, asked.work.kinds
         params = first_known(numbers["active_params"][rows], numbers["params"][rows])
@@ -440,7 +440,7 @@ class _Answers:
         return Uncertain(mid, {"busy share": squeezed(np.where(known, 0.0, busy.log_sd))})
 
     def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:
-        """Owned devices at their purchase price less resale value."""
+        """Return owned devices at their purchase price minus resale value."""
         if not self.asked.owned[rows[0]]:
             return hardware
         paid = self.table.number("device_price")[rows]
@@ -465,7 +465,7 @@ class _Answers:
         utilization: Uncertain | None,
         rows: Places,
     ) -> tuple[Hardware, Uncertain | None]:
-        """Device and utilization under the power limit, if any."""
+        """Apply the power limit, if any, to device and utilization."""
         limit = self.table.number("power_cap")[rows]
         if np.isnan(limit[0]):
             return hardware, utilization
@@ -477,7 +477,7 @@ class _Answers:
         return hardware, utilization
 
     def _site(self, rows: Places) -> Site:
-        """Site of each row at its time, with the row's own values."""
+        """Return each row's site at its time, with values set by the row."""
         asked = self.asked
         which, at = few(asked.site_at[rows])
         sites = [asked.sites[one].value for one in which.tolist()]
@@ -501,7 +501,7 @@ class _Answers:
         )
 
     def _price(self, rows: Places) -> Uncertain | None:
-        """Rental price as given or on record, or None if unknown or owned."""
+        """Return the rental price, given or on record; None if unknown or owned."""
         asked = self.asked
         if asked.owned[rows[0]] or not asked.rent_known[rows[0]]:
             return None
@@ -511,7 +511,7 @@ class _Answers:
         return filled(asked.given_rent[rows], by_row(offered, at))
 
     def _scheduled(self, rows: Places, result: Estimate, site: Site) -> Site:
-        """Site with the mean carbon intensity of the hours that each run covers."""
+        """Set the carbon intensity to the mean over the hours that each run covers."""
         start = np.nan_to_num(self.table.number("start"))
         hours = np.broadcast_to(result["wall_hours"].mid, rows.shape)
         for row, wall_hours in zip(rows.tolist(), hours.tolist(), strict=True):

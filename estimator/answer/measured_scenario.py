@@ -92,7 +92,7 @@ def _positive(span: Mapping[str, Any], name: str, end: str) -> float:
 
 
 def _energy(run: MeasuredRun, used: set[str]) -> tuple[Sequence[Energy], str]:
-    """Energy within the widest metered boundary, and that boundary."""
+    """Return the energy within the widest metered boundary, and the boundary."""
     for component, boundary in WHOLE.items():
         found = [one for one in run.energy if one.component.rpartition("/")[2] == component]
         if found:

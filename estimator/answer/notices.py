@@ -198,7 +198,7 @@ def heavy_counts(times: float) -> Notice:
 
 
 def _sets_counts(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:
-    """Mask of the rows that set each of `BESIDE_PRODUCTS`, shape (2, n)."""
+    """Return the rows that set each of `BESIDE_PRODUCTS`, shape (2, n)."""
     return np.array([asked.table.states(name)[rows] for name in BESIDE_PRODUCTS])
 
 

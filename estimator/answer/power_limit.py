@@ -20,7 +20,7 @@ def under_limit(
     utilization: Uncertain | None,
     exponent: Uncertain,
 ) -> tuple[Hardware, Uncertain | None, list[tuple[Notice, ...]]]:
-    """Devices and utilization under the limit, and notices for each run.
+    """Return devices and utilization under the power limit, with notices for each run.
 
     A timed run keeps its time.
     """
@@ -49,7 +49,7 @@ def _limit_notices(binds: float, limit_w: float, before: float, after: float) ->
 
 
 def _reached(workload: Workload, hardware: Hardware) -> Uncertain:
-    """Utilization of a timed run, or of a busy device if its work is unknown [1]."""
+    """Return a timed run's utilization, or a busy device's if its work is unknown [1]."""
     if workload.training_flop is None or workload.device_hours is None:
         return hardware.full_utilization
     return workload.training_flop / (hardware.peak_flop_per_s * workload.device_hours * S_PER_H)

@@ -184,17 +184,17 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
     given_utilization: Floats
 
     def answerable(self) -> Places:
-        """Rows without an error."""
+        """Return the rows without an error."""
         fine = np.ones(self.table.count, dtype=np.bool_)
         fine[list(self.errors)] = False
         return rows_where(fine)
 
     def device(self, row: int) -> NamedDevice:
-        """Device and precision of a row."""
+        """Return the device and precision of a row."""
         return self.named[int(self.named_at[row])]
 
     def frozen_bytes(self) -> Floats:
-        """Bytes per frozen weight under adapters, NaN where all weights are trained."""
+        """Return the bytes per frozen weight under adapters, NaN if all weights are trained."""
         lora = of_each_kind(self.work.kinds, lambda kind: kind.lora)
         found = np.where(lora, FROZEN["lora"], np.nan)
         for word, held in FROZEN.items():
@@ -262,7 +262,7 @@ def _with_named_limits(table: Table[Scenario], catalog: Catalog) -> Table[Scenar
 
 
 def _metered(table: Table[Scenario], said: NoticeTable) -> Places:
-    """Boundary of each row's metered energy, -1 where not metered."""
+    """Return the boundary of each row's metered energy, -1 if not metered."""
     metered = table.states("energy_kwh")
     if not metered.any():
         return nowhere(table.count)
@@ -277,7 +277,7 @@ def _metered(table: Table[Scenario], said: NoticeTable) -> Places:
 
 
 def _causal(table: Table[Scenario]) -> Floats:
-    """Attention mask by row: 1 if causal, 0 if full, NaN if not given [1]."""
+    """Return each row's attention mask: 1 if causal, 0 if full, NaN if not given [1]."""
     full, causal = (table.states_word("attention_mask", word) for word in ("full", "causal"))
     return np.where(full, 0.0, np.where(causal, 1.0, np.nan))
 
@@ -332,7 +332,7 @@ def name_devices(
 
 
 def _published_precision(preset: Preset | None, device: str, catalog: Catalog) -> str:
-    """Precision of a preset's run on its own device, if the device supports it."""
+    """Return the precision of a preset's run on its own device, if the device supports it."""
     precision = "" if preset is None else preset.precision or ""
     return precision if precision in catalog.device(device).peaks else ""
 
@@ -408,7 +408,7 @@ def count_devices(
 def _software_year(
     table: Table[Scenario], work: WorkTable, devices: DevicesOfRows, year: Floats, said: Remarks
 ) -> Floats:
-    """Software year of each run: its own, or its preset's on a device of that time."""
+    """Return the software year of each run: its own, or its preset's on a device of that time."""
     predicted = np.isnan(np.asarray(work.device_hours.mid)) & ~table.states("utilization")
     for code, preset in enumerate(work.presets):
         rows = (work.preset_at == code) & np.isnan(year)
@@ -474,7 +474,7 @@ def find_sites(
 
 
 def _read_profiles(table: Table[Scenario], said: Remarks) -> tuple[list[Floats], Floats]:
-    """Carbon profiles, and carbon intensity by row, initially the profile's mean."""
+    """Return the carbon profiles, and each row's carbon intensity, initially the profile's mean."""
     intensity = table.number("carbon_intensity")
     column, start = table.word("carbon_profile"), table.number("start")
     profiles: list[Floats] = []
@@ -502,7 +502,7 @@ def _read_profiles(table: Table[Scenario], said: Remarks) -> tuple[list[Floats],
 def _reported(
     table: Table[Scenario], work: WorkTable, own: Mask, intensity: Floats, said: Remarks
 ) -> tuple[Floats, Floats]:
-    """PUE and carbon intensity, as published for a preset on its own hardware and site."""
+    """Return the published PUE and carbon intensity of a preset on its own hardware and site."""
     pue = table.number("pue")
     unstated = np.isnan(pue) & np.isnan(intensity) & (table.word("site").codes < 0)
     for code, preset in enumerate(work.presets):

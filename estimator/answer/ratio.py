@@ -17,7 +17,7 @@ BEHIND = {
 
 
 def ratio(above: Answer, below: Answer, quantity: str) -> Uncertain:
-    """Ratio of a quantity of two scenarios, with a conservative interval.
+    """Return the ratio of a quantity between two scenarios, with a conservative interval.
 
     A source of uncertainty cancels if all its inputs are equal in both scenarios. Otherwise the
     errors count as independent. Errors on similar devices are correlated, so the true interval is

@@ -60,11 +60,11 @@ class Report(NamedQuantities):
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def mid(self, name: str) -> float:
-        """Median of a quantity, in the unit of its name."""
+        """Return a quantity's median, in the unit of its name."""
         return float(self.quantities[name].mid)
 
     def bounds(self, name: str) -> dict[str, float]:
-        """Low, mid and high of a quantity, in the unit of its name."""
+        """Return low, mid and high of a quantity, in the unit of its name."""
         return bounds(self.quantities[name], self.level)
 
     def warnings(self, names: Names) -> tuple[str, ...]:
@@ -74,6 +74,6 @@ class Report(NamedQuantities):
 
 
 def bounds(quantity: Uncertain, level: float) -> dict[str, float]:
-    """Low, mid and high of a single quantity."""
+    """Return low, mid and high of a single quantity."""
     low, high = quantity.interval(level)
     return {"low": float(low), "mid": float(quantity.mid), "high": float(high)}

@@ -226,7 +226,7 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
 
 
 def _larger_batch(question: RunQuestion) -> float | None:
-    """Factor by which the batch could grow in the remaining memory [1]."""
+    """Return the factor by which the batch could grow in the free memory [1]."""
     memory = question.seen.memory
     limit = memory.get("limit", question.measured.host.memory_bytes)
     if not memory or limit is None:
@@ -260,7 +260,7 @@ def _disturbed(measured: MeasuredRun) -> list[Notice]:
 
 
 def _rental(question: RunQuestion, time_s: Uncertain) -> Span | None:
-    """Rental cost of the devices over a time [USD], or None without a given price."""
+    """Return the rental cost of the devices for a time [USD], or None without a given price."""
     price, timings = question.scenario.price, question.measured.timings
     if price is None:
         return None
@@ -270,7 +270,7 @@ def _rental(question: RunQuestion, time_s: Uncertain) -> Span | None:
 def _energy(
     question: RunQuestion, time_s: Uncertain, catalog: Catalog
 ) -> tuple[dict[str, Any], list[Notice]]:
-    """Energy, CO2e and electricity cost from the metered power.
+    """Return energy, CO2e and electricity cost from the metered power.
 
     Modelled power counts only if the question allows it.
     """
@@ -330,7 +330,7 @@ def check_asked(
 def _elsewhere(
     question: RunQuestion, steps: RunForecast, total: int, catalog: Catalog
 ) -> tuple[tuple[OnOther, ...], list[Notice]]:
-    """Same run on one device each of other hardware, with the notices."""
+    """Forecast the same run on one device of each other type; return the notices too."""
     step_flop, uncertainty, notices = _step_flop(question, steps, catalog)
     if step_flop is None:
         return (), notices
@@ -400,7 +400,7 @@ def _reported_step(question: RunQuestion) -> dict[str, Any]:
 
 
 def _measured_device(question: RunQuestion) -> str | None:
-    """Id of the device that ran the steps, or None if there are several or it is unknown."""
+    """Return the id of the device that ran the steps, or None if several or unknown."""
     timings = question.measured.timings
     if not timings or timings[0].devices != 1 or question.seen.processes != 1:
         return None
@@ -409,7 +409,7 @@ def _measured_device(question: RunQuestion) -> str | None:
 
 
 def _on_this(name: str, steps: RunForecast, catalog: Catalog) -> OnOther:
-    """The run on the watched device, from its steps and meters."""
+    """Describe the run on the watched device, from its steps and meters."""
     if steps.wall_s is None:
         raise ValueError("total_steps is needed: the time of the whole run is unknown")
     return OnOther(
@@ -439,7 +439,7 @@ def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
 def _step_flop(
     question: RunQuestion, steps: RunForecast, catalog: Catalog
 ) -> tuple[float | None, Uncertain, list[Notice]]:
-    """FLOPs per step as given or reported, or as expected from this machine's calibration."""
+    """Return the FLOPs per step: given, reported, or expected from this machine's calibration."""
     certain = Uncertain(1.0, {})
     if steps.step_flop is not None:
         return float(steps.step_flop), certain, []

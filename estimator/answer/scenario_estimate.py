@@ -265,7 +265,7 @@ def _inputs(
 def _inputs_of_money(
     result: TableResult, row: int, scenario: Scenario, group: Group
 ) -> dict[str, SourcedNumber]:
-    """Rental or purchase price of the devices."""
+    """Return the rental or purchase price of the devices."""
     asked = result.questions
     if group.run.own:
         device = asked.device(row).device
@@ -300,7 +300,7 @@ def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[s
 def _inputs_of_devices(
     result: TableResult, row: int, scenario: Scenario
 ) -> Mapping[str, SourcedNumber]:
-    """Device count, unless it is assumed."""
+    """Return the device count, unless it is assumed."""
     asked = result.questions
     if scenario.devices is not None:
         return given_value("devices", scenario.devices, "1").inputs
@@ -313,7 +313,7 @@ def _inputs_of_devices(
 def _inputs_of_utilization(
     result: TableResult, row: int, scenario: Scenario, where: tuple[Group, int]
 ) -> dict[str, SourcedNumber]:
-    """Utilization, or the device time that replaces it."""
+    """Return the utilization, or the device time given instead."""
     asked, (group, place) = result.questions, where
     if scenario.utilization is not None:
         return dict(given_value("utilization", scenario.utilization, "1").inputs)
@@ -343,7 +343,7 @@ def _inputs_of_utilization(
 def _inputs_of_power(
     result: TableResult, row: int, where: tuple[Group, int]
 ) -> dict[str, SourcedNumber]:
-    """Device power after calibration."""
+    """Return the device power after calibration."""
     asked, (group, place) = result.questions, where
     named = asked.device(row)
     found = asked.known.power_of(named.device)[0]
@@ -371,7 +371,7 @@ def _binds(result: TableResult, row: int) -> bool:
 
 
 def utilization_basis(answer: Answer) -> str:
-    """Basis of the utilization: given, prior, calibrated or derived."""
+    """Return the basis of the utilization: given, prior, calibrated or derived."""
     if "utilization" not in answer.inputs or EXPONENT in answer.inputs:
         return "derived"
     basis = answer.inputs["utilization"].basis

@@ -115,7 +115,7 @@ def schedule_of(answer: Answer, plan: Schedule) -> dict[str, float]:
 
 
 def equivalents(answer: Answer, catalog: Catalog) -> dict[str, Any]:
-    """Household electricity [year], driving distance [km] and coast-to-coast US flights [1]."""
+    """Convert to household electricity [year], car distance [km] and coast-to-coast flights [1]."""
     known, records = answer.estimate, catalog.equivalents()
     found: dict[str, float] = {}
     if "energy_kwh" in known:

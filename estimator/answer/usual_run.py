@@ -15,7 +15,7 @@ from estimator.training.mechanism import WELL_KNOWN_FLOP
 
 
 def usual_question(device: Device, group: str, precision: str) -> Scenario:
-    """Scenario for a typical run with unspecified step size."""
+    """Build the scenario of a typical run with unspecified step size."""
     kind, arch = USUAL_WORKS[group]
     return Scenario(
         flop=WELL_KNOWN_FLOP,
@@ -29,7 +29,7 @@ def usual_question(device: Device, group: str, precision: str) -> Scenario:
 def usual_utilizations(
     device: Device, groups: Sequence[str], precision: str, catalog: Catalog
 ) -> dict[str, tuple[Uncertain, Uncertain]]:
-    """Utilization with and without measured runs, by group of networks [1].
+    """Return the utilization with and without measured runs, by group of networks [1].
 
     Raises
     ------

@@ -63,7 +63,7 @@ class Devices:
 
 
 def devices_of(asked: Questions, rows: Places) -> Devices:
-    """Devices of a group as inputs of its calibration."""
+    """Return a group's devices as inputs for calibration."""
     which, at = few(asked.named_at[rows])
     named = [asked.named[one] for one in which.tolist()]
     return Devices(
@@ -85,7 +85,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
 
 
 def _step_flop(asked: Questions, rows: Places, named: list[NamedDevice], at: Places) -> Floats:
-    """FLOPs per step on each device [FLOP]."""
+    """Return the FLOPs per step on each device [FLOP]."""
     large = np.array([large_step_flop(one.device, one.precision) for one in named])
     return assumed_step_flop(
         asked.step_flop[rows], asked.flop[rows], asked.devices[rows], large[at]
@@ -93,7 +93,7 @@ def _step_flop(asked: Questions, rows: Places, named: list[NamedDevice], at: Pla
 
 
 def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
-    """Utilization expected of the rows, whether or not it is given."""
+    """Return the expected utilization of rows, whether or not it is given."""
     fixed, lone, launches = devices.named[0].fixed, REFERENCE_UTILIZATION, None
     asks = ~asked.timed[rows] & np.isnan(asked.given_utilization[rows])
     if fixed is not None:
@@ -129,7 +129,7 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
 
 
 def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
-    """Rows as inputs of the utilization model."""
+    """Return the rows as inputs of the utilization model."""
     table = asked.table
     numbers = {column_of(name): asked.work.numbers[name][rows] for name in FEATURES}
     numbers |= {name: table.numbers[name][rows] for name in LAYOUT if name in table.numbers}
@@ -156,7 +156,7 @@ def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
 
 
 def utilization_of(asked: Questions, rows: Places, expected: Expected | None) -> Uncertain | None:
-    """Utilization as given or expected, or None if the run is timed."""
+    """Return the utilization, given or expected; None if the run is timed."""
     first = int(rows[0])
     if not np.isnan(asked.given_utilization[first]):
         return Uncertain(squeezed(asked.given_utilization[rows]))

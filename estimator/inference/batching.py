@@ -46,7 +46,7 @@ class Pace:
     prefill_share: Number
 
     def first_token_s(self, quantile: float) -> Number:
-        """Quantile of the time to first token [s].
+        """Return a quantile of the time to first token [s].
 
         Queueing behind other prompts is exponentially distributed with the same median.
         """
@@ -54,7 +54,7 @@ class Pace:
         return self.time_to_first_token_s + self.queue_s * (medians - 1.0)
 
     def request_s(self, output_tokens: Number, quantile: float) -> Number:
-        """Quantile of the time of a whole request [s]."""
+        """Return a quantile of the latency of a whole request [s]."""
         return self.first_token_s(quantile) + (output_tokens - 1.0) * self.inter_token_s
 
 
@@ -70,7 +70,7 @@ def steady_pace(
     first_s: Number,
     queue_s: Number = 0.0,
 ) -> Pace:
-    """Pace with continuous batching, while other sequences begin and end.
+    """Return the pace with continuous batching, where other sequences start and end meanwhile.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def steady_pace(
 
 
 def static_pace(sequences: Number, output_tokens: Number, decode_s: Number, read_s: Number) -> Pace:
-    """Pace with static batching.
+    """Return the pace with static batching.
 
     Parameters
     ----------

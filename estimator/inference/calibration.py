@@ -91,7 +91,7 @@ class LoadComponents:
 
 
 def components_of(catalog: Catalog) -> LoadComponents:
-    """Variance components from the profiles; separately measured quantities are uncorrelated."""
+    """Return the variance components from the profiles; separate meters are uncorrelated."""
 
     def value(name: str) -> float:
         return catalog.prior(f"calibration.serving.{name}").value
@@ -221,7 +221,7 @@ class LoadEvidence:
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     def posterior(self, where: Loads) -> tuple[Floats, Floats]:
-        """Mean errors of further runs, and remaining share of their spread.
+        """Return the mean errors of further runs, and the remaining share of their spread.
 
         Both in units of the model's own spread, shape (m, 5) [1].
         """

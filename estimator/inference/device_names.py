@@ -62,7 +62,7 @@ def states_board_computer(text: str) -> bool:
 
 
 def stated_memory_bytes(text: str) -> float | None:
-    """Memory size stated in a device name [B].
+    """Parse the memory size in a device name [B].
 
     >>> stated_memory_bytes("M2 Ultra 76-Core GPU 192GB") == 192 * 2**30
     True

@@ -139,7 +139,7 @@ class ServingDevice:
         return self.device.kind in SERVER_KINDS
 
     def local_engine(self) -> int:
-        """Engine of llama.cpp and similar programs on this device."""
+        """Return the engine for local inference on this device: llama.cpp or similar."""
         device = self.device
         if device.kind in PROCESSOR_KINDS and device.vendor not in ("Apple", "NVIDIA"):
             return CPU
@@ -152,7 +152,7 @@ class ServingDevice:
         return BOARD_GPU if self.board_computer else OTHER_GPU
 
     def engine(self, software: str, weights: WeightFormat) -> int:
-        """Engine from the program's name, or from the weight format and device."""
+        """Choose the engine from the program name, or from the weight format and device."""
         named, local = engine_of(software), self.local_engine()
         if named in (CUDA, METAL) or (named is None and weights.packed_by):
             return local
@@ -161,7 +161,7 @@ class ServingDevice:
         return SERVER if self.is_server else local
 
     def arithmetic(self, weights: WeightFormat, engine: int) -> str:
-        """Device format in which an engine multiplies such weights.
+        """Return the device format in which an engine multiplies these weights.
 
         On devices with 4-bit products, a vendor's engine multiplies MXFP4 by 8-bit activations;
         elsewhere, and in other engines, it is unpacked to 16 bits [1]_.
@@ -217,7 +217,7 @@ class ServingDevice:
         return Products(peak_flop_per_s=rate, pair_flop_per_s=pairs, unpacked_bytes=unpacked)
 
     def peak_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
-        """Peak rate at which an engine multiplies such weights [FLOP/s].
+        """Return the peak rate at which an engine multiplies these weights [FLOP/s].
 
         16-bit and packed weights use the fastest format that represents them, since FP16 on Pascal
         GPUs is 64 times slower than FP32. On CUDA, llama.cpp multiplies in INT8 and accumulates in
@@ -234,7 +234,7 @@ class ServingDevice:
         return self.sustained * rate
 
     def pair_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
-        """Peak rate of attention's products, always in 16 bits [FLOP/s]."""
+        """Return the peak rate of attention products, which always use 16 bits [FLOP/s]."""
         packed = self.arithmetic(weights, engine) not in HALF
         wide = packed and any(name in self.device.peaks for name in HALF)
         return self.peak_flop_per_s(SIXTEEN if wide else weights, engine)
@@ -296,5 +296,5 @@ def _sustained(device: Device, catalog: Catalog) -> float:
 
 
 def _fastest_half(device: Device) -> float:
-    """Peak of the fastest 16-bit format [FLOP/s]."""
+    """Return the peak of the fastest 16-bit format [FLOP/s]."""
     return max(device.peaks[name].value for name in HALF if name in device.peaks)

@@ -30,7 +30,7 @@ OF_CARBON, OF_WATER = ("co2e_kg_per_kwh",), ("wue_l_per_kwh", "offsite_l_per_kwh
 
 
 def inference_facts(answer: ServingAnswer, catalog: Catalog, level: float) -> Disclosed:
-    """Facts about a million output tokens of the only setup of an answer.
+    """Collect the facts about a million output tokens of an inference setup.
 
     Parameters
     ----------

@@ -137,7 +137,7 @@ class Parameters:
     values: Floats
 
     def of(self, name: str) -> float:
-        """Value of one parameter."""
+        """Return the value of one parameter."""
         return float(self.values[_PLACE[name]])
 
     def with_values(self, fixed: Mapping[str, float]) -> "Parameters":
@@ -148,7 +148,7 @@ class Parameters:
         return Parameters(values=values)
 
     def by_engine(self, name: str, codes: npt.NDArray[np.int64]) -> Floats:
-        """Per-engine parameter values for rows of engine codes."""
+        """Return parameter values for each row, from its engine code."""
         return self._own[name][codes]
 
     @cached_property
@@ -178,7 +178,7 @@ class Parameters:
         nested: npt.NDArray[np.bool_],
         stages: Number,
     ) -> Engine:
-        """Efficiency figures for the engine of each row.
+        """Return the efficiency figures of each row's engine.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ def from_line(line: Floats) -> Parameters:
 
 
 def prior(catalog: Catalog) -> tuple[Floats, Floats]:
-    """Prior mean and standard deviation of every parameter on the fit's scale."""
+    """Return the prior mean and standard deviation of every parameter, on the scale of the fit."""
     records = [catalog.prior(f"serving.prior.{name}") for name in NAMES]
     centre = to_line([record.value for record in records])
     low = to_line([_bound(record, record.low) for record in records])
@@ -263,7 +263,7 @@ def prior(catalog: Catalog) -> tuple[Floats, Floats]:
 
 
 def fitted(catalog: Catalog) -> Parameters:
-    """Parameters fitted to measured rows, from the profiles."""
+    """Return the parameters fitted to measured rows, as stored in the profiles."""
     return catalog.once("serving parameters", lambda: _fitted(catalog.priors()))
 
 

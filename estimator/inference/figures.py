@@ -47,7 +47,7 @@ class Curve:
 
 
 def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
-    """Row and table of the answer to one question.
+    """Answer one question as a table with one row.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def done_of(answer: ServingAnswer) -> Performance:
 
 
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
-    """Low, mid and high of each available quantity of the only setup."""
+    """Return low, mid and high of each available quantity of the only setup."""
     found = {
         name: one_of(answer.ranges[name], 0)
         for name in (*QUANTITIES, SUSTAINED)
@@ -104,7 +104,7 @@ def roofline(answer: ServingAnswer) -> dict[str, float]:
 
 
 def memory(answer: ServingAnswer) -> dict[str, float]:
-    """Weight bytes, most sequences and longest context that fit."""
+    """Return the memory figures: weights [B], most sequences and longest context that fit."""
     row, table = single(answer)
     layout, bytes_each = table.layout, table.machine.memory_bytes
     held = held_bytes(table.model, layout)
@@ -127,7 +127,7 @@ def memory(answer: ServingAnswer) -> dict[str, float]:
 
 
 def request_times(answer: ServingAnswer) -> dict[str, float]:
-    """Service, waiting and total time of a request, p50 and p90 [s].
+    """Return the median and 90th percentile of service, queueing and total request time [s].
 
     Assumes random arrivals at the completion rate. More sequences in flight slow every token, and
     requests beyond the memory limit wait. The p90 adds both p90s and is thus somewhat high. If
@@ -156,7 +156,7 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
 
 
 def _median_factor(answer: ServingAnswer, quantity: str) -> float:
-    """Median of a quantity over the model's value at median parameters [1].
+    """Return the quantity's median over the model's value at median parameters [1].
 
     Uncertain parameters and measured runs both move the median.
     """
@@ -169,7 +169,7 @@ PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
 
 
 def _service_quantiles(answer: ServingAnswer, flying: float, places: float) -> dict[str, float]:
-    """Service-time quantiles at a mean number in flight, without a queue [s]."""
+    """Return quantiles of the service time at a mean number in flight, without a queue [s]."""
     passes = done_of(answer).passes
     first, step = (_median_factor(answer, name) for name in PARTS_OF_REQUEST)
     found = {}
@@ -183,7 +183,7 @@ def _service_quantiles(answer: ServingAnswer, flying: float, places: float) -> d
 
 
 def curve(answer: ServingAnswer, points: int = 40) -> Curve:
-    """Latency and throughput by concurrency, up to the memory limit.
+    """Return latency and throughput by concurrency, up to the memory limit.
 
     Scaled to match the answer's medians at the given concurrency.
     """
@@ -262,7 +262,7 @@ def roofline_of(answer: ServingAnswer) -> Roofline:
 
 
 def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
-    """Parts of the median energy per output token, adding up to the total [J].
+    """Split the median energy per output token into parts that add up to it [J].
 
     Dynamic device energy, idle energy while serving, idle energy while reserved, hosts, inter-node
     network, and site overhead.
@@ -287,7 +287,7 @@ def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
 
 
 def battery(answer: ServingAnswer) -> dict[str, Uncertain]:
-    """Battery share per request and requests per charge, empty without a battery."""
+    """Return the battery share per request and requests per charge; empty without a battery."""
     row, _ = single(answer)
     capacity = row.device.device.records.get("battery_wh")
     energy = one_of(answer.ranges["energy_per_request_wh"], 0)
@@ -300,7 +300,7 @@ def battery(answer: ServingAnswer) -> dict[str, Uncertain]:
 def compared_with_api(
     answer: ServingAnswer, *, input_usd: float, output_usd: float
 ) -> ApiComparison | None:
-    """Reserved machines against an API's price per million tokens, None without a price."""
+    """Compare reserved machines with an API's price per million tokens; None without a price."""
     row, _ = single(answer)
     if row.price is None:
         return None
@@ -315,7 +315,7 @@ def compared_with_api(
 
 
 def most_within(answer: ServingAnswer, goal_s: float) -> float | None:
-    """Largest concurrency whose median inter-token latency meets a goal, or None [1]."""
+    """Return the highest concurrency whose median inter-token latency meets a goal, or None [1]."""
     found = curve(answer, GOALS)
     met = [
         flying

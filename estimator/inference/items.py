@@ -58,7 +58,7 @@ OF_TOKENS = (
 def item_pass_s(
     flop: Number, weight_bytes: Number, machine: Machine, engine: Engine, *, layers: Number
 ) -> Number:
-    """Time of one pass of a batch on one device [s].
+    """Return the time of one pass of a batch on one device [s].
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def _check_sizes(config: Mapping[str, Any], network: Architecture, item: Item) -
 
 
 def _of_size(params: float, active: float | None, positions: float) -> _Work:
-    """Work of a transformer with full attention and only its size known."""
+    """Return the work of a transformer of which only the size is known, with full attention."""
     model = from_size(params, active).numbers
     flop = 2.0 * (active or params) * positions + float(model.pair_flop) * positions * positions
     return _Work(flop=flop, params=params, layers=float(model.layers), sized=True)

@@ -23,7 +23,7 @@ WORTH = 1.05
 
 
 def fastest_layout(table: ServingTable, parameters: Parameters) -> Layout:
-    """Fastest layout of every row with a known device count, without pipeline stages.
+    """Find the fastest layout of each row with a known device count, without pipeline stages.
 
     Replicas stay within one fast link if the weights allow it. If nothing fits, every layer is
     split over all devices.
@@ -58,7 +58,7 @@ def fastest_layout(table: ServingTable, parameters: Parameters) -> Layout:
 
 
 def _rate(table: ServingTable, layout: Layout, parameters: Parameters) -> tuple[Floats, Mask]:
-    """Output tokens per second of all devices, and whether a sequence fits."""
+    """Return the output tokens per second of all devices, and whether a sequence fits."""
     tried = replace(table, layout=layout)
     traffic = tried.traffic(parameters)
     memory = table.machine.memory_bytes
@@ -68,7 +68,7 @@ def _rate(table: ServingTable, layout: Layout, parameters: Parameters) -> tuple[
 
 
 def impossible_layouts(table: ServingTable) -> dict[int, Notice]:
-    """Row -> reason why its devices cannot share the model as given."""
+    """Return why the devices of a row cannot share the model as specified, by row."""
     given, layout = table.asked_numbers, table.layout
     experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
     devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)

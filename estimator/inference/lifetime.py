@@ -78,7 +78,7 @@ class Lifetime:
 def lifetime(
     training_kwh: float, energy_per_output_token_j: float, tokens_per_day: float, days: float
 ) -> Lifetime:
-    """Energy of training once and serving every day.
+    """Compare the energy of one training with the energy of serving every day.
 
     >>> life = lifetime(433e3, 1.0, 86.4e9, 365.0)
     >>> round(life.days_to_overtake, 1), round(life.serving_kwh / 1e6, 2)
@@ -97,7 +97,7 @@ def lifetime(
 def tokens_to_break_even(
     machine_usd_per_day: float, api_usd_per_million: float, most_tokens_per_day: float
 ) -> float | None:
-    """Daily output tokens above which a reserved machine is cheaper than an API [token/day].
+    """Return the daily output tokens above which a reserved machine is cheaper than an API [1/day].
 
     None if even a fully used machine is more expensive.
 

@@ -123,7 +123,7 @@ class KnownLoads:
     def _against_model(
         self, device: str, found: list[MeasuredLoad], table: ServingTable, parts: LoadComponents
     ) -> tuple[list[MeasuredLoad], LoadEvidence]:
-        """Plausible loads against the model's expectation."""
+        """Keep the runs that are plausible given the model's expectation."""
         parameters = fitted(self.catalog)
         done = performance(table.setup(parameters), table.traffic(parameters))
         expected = np.array([values_of(done)[name] for name in DELIVERED]).T
@@ -179,13 +179,13 @@ class KnownLoads:
         return tuple(warned)
 
     def _host(self, name: str) -> int:
-        """Numeric id of a host, 0 for this one."""
+        """Return a host's numeric id, 0 for this one."""
         return 0 if name == self.host else 1 + int.from_bytes(name.encode()[:6], "big")
 
     def corrected(
         self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Uncertain]
     ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]]:
-        """Quantities of some setups after calibration, with their notices."""
+        """Return the quantities of setups after calibration, with notices."""
         devices = devices_of(table)
         evidence = self._evidence
         known = [name for name in evidence if (devices == name).any()]
@@ -276,7 +276,7 @@ def _positive(measured: Mapping[str, float], name: str) -> float:
 
 
 def devices_of(table: ServingTable) -> npt.NDArray[np.str_]:
-    """Device id of each row."""
+    """Return the device id of each row."""
     return table.of_named(lambda one: one.device.device.id, np.str_)
 
 
@@ -302,7 +302,7 @@ def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> 
 
 
 def _setups(table: ServingTable) -> npt.NDArray[np.int64]:
-    """Code of each row's weight format and layout, equal for equal setups."""
+    """Code the weight format and layout of each row; equal setups get equal codes."""
     layout = table.layout
     kept = (table.expert_bits, layout.dense_bytes, layout.cache_bytes)
     columns = (*kept, layout.devices, layout.data_parallel, layout.expert_shard, layout.stages)
@@ -336,7 +336,7 @@ def _evidence_notices(
 
 
 def known_loads(catalog: Catalog) -> KnownLoads:
-    """Measured loads from the profiles and the user's store."""
+    """Return the measured runs from the profiles and the user's store."""
     folder = data_directory()
     return _read_loads(catalog, str(folder), store_state(folder))
 

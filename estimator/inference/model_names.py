@@ -43,7 +43,7 @@ def candidates(text: str) -> Iterator[str]:
 
 
 def stated_size(text: str) -> tuple[float, float | None] | None:
-    """Parameters and active parameters stated in a name, or None [1].
+    """Parse total and active parameters from a name, or None [1].
 
     >>> stated_size("Qwen/Qwen3-30B-A3B"), stated_size("gemma-3-27b-it"), stated_size("gpt-4o")
     ((30000000000.0, 3000000000.0), (27000000000.0, None), None)
@@ -58,7 +58,7 @@ def stated_size(text: str) -> tuple[float, float | None] | None:
 
 
 def stated_format(text: str) -> str | None:
-    """Number format at the end of a hub name, or None.
+    """Parse the number format at the end of a hub name, or None.
 
     >>> stated_format("meta-llama/Llama-3.1-405B-Instruct-FP8"), stated_format("Qwen/Qwen3-8B")
     ('fp8', None)

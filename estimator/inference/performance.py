@@ -157,19 +157,19 @@ class Passes:
     pool: PoolTimes | None = None
 
     def step(self, sequences: Number) -> StepTime:
-        """Time of a decode step with some sequences in flight on all devices."""
+        """Return the time of a decode step at a concurrency over all devices [s]."""
         return self._step_of(self.decoding(sequences))
 
     def _step_of(self, decoding: Number) -> StepTime:
         return self.costs.at(_rows(self.setup.layout, self.traffic, decoding))
 
     def _token_s(self, step: StepTime) -> Number:
-        """Time per token of one sequence, with drafting [s]."""
+        """Return the time per token of one sequence, with speculative decoding [s]."""
         drafting = 1.0 + self.traffic.drafted * self.traffic.draft_share
         return step.total_s * drafting / self.traffic.tokens_per_pass
 
     def decoding(self, sequences: Number) -> Number:
-        """Number of decoding sequences; the others in flight are being prefilled [1]."""
+        """Return how many sequences are decoding; the others in flight are in prefill [1]."""
         if self.pool is None:
             return sequences
         found = decoding_sequences(
@@ -188,7 +188,7 @@ class Passes:
         return np.maximum(np.asarray(self.traffic.output_tokens) - 1.0, LEAST_TOKENS)
 
     def _split_pace(self, pool: PoolTimes, sequences: Number, step: StepTime) -> Pace:
-        """Pace of one replica of the decode pool; requests queue before their first token."""
+        """Return the pace of one decode replica; requests queue before their first token."""
         token_s = self._token_s(step)
         rate = self.decoding(sequences) / (self._later_tokens * token_s)
         first_s = sequences / rate - self._later_tokens * token_s
@@ -205,14 +205,14 @@ class Passes:
         )
 
     def pace(self, sequences: Number, step: StepTime) -> Pace:
-        """Pace of one replica for a given step time."""
+        """Return the pace of one replica at a given step time."""
         if self.pool is not None:
             split = self._split_pace(self.pool, sequences, step)
             return chosen_pace(self.setup.split, split, self._shared_pace(sequences, step))
         return self._shared_pace(sequences, step)
 
     def _shared_pace(self, sequences: Number, step: StepTime) -> Pace:
-        """Pace of one replica that does prefill and decode."""
+        """Return the pace of one replica that runs prefill and decode."""
         traffic = self.traffic
         each = sequences / self.setup.layout.data_parallel
         token_s = self._token_s(step)
@@ -226,7 +226,7 @@ class Passes:
         return chosen_pace(static, batch, steady)
 
     def _first_s(self, each: Number, step: StepTime, token_s: Number) -> tuple[Number, Number]:
-        """Time to first token without other prompts, and median wait behind others [s].
+        """Return the time to first token without other prompts, and the median wait for them [s].
 
         Prefill begins after the current step and shares the following steps.
         """
@@ -253,13 +253,13 @@ class Passes:
         return replace(flying, sequences=self.decoding(sequences), cached_share=cached)
 
     def output_tokens_per_s(self, sequences: Number) -> Number:
-        """Output tokens per second of all devices at some concurrency."""
+        """Return the output tokens per second of all devices at a concurrency."""
         pace = self.pace(sequences, self.step(sequences))
         return self.setup.layout.data_parallel * pace.output_tokens_per_s
 
 
 def performance(setup: Setup, traffic: Traffic) -> Performance:
-    """Latency, throughput, power and energy of a setup under its traffic.
+    """Estimate latency, throughput, power and energy of a setup under its traffic.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def passes_of(setup: Setup, traffic: Traffic) -> Passes:
 
 
 def _running(setup: Setup, traffic: Traffic) -> Number:
-    """Sequences that fit in memory at a time; the others queue [1].
+    """Return how many sequences fit in memory at once; the others queue [1].
 
     With a prefill pool, requests that wait for memory count as in flight.
     """
@@ -318,20 +318,20 @@ def _running(setup: Setup, traffic: Traffic) -> Number:
 
 
 def _most_running(setup: Setup, traffic: Traffic) -> Number:
-    """Most sequences that fit in the memory of the decode devices [1]."""
+    """Return the most sequences that fit in the memory of the decode devices [1]."""
     reserved = traffic.input_tokens + setup.engine.reserved_share * traffic.output_tokens
     most = most_sequences(setup.model, setup.layout, setup.machine.memory_bytes, reserved)
     return np.maximum(most, 1.0)
 
 
 def _rows(layout: Layout, traffic: Traffic, sequences: Number) -> Number:
-    """Rows per pass of one replica: its sequences with drafts, over its stages [1]."""
+    """Return the rows per pass of one replica: sequences with drafts, over pipeline stages [1]."""
     each = sequences / layout.data_parallel
     return np.maximum(each / np.minimum(layout.stages, each), 1.0) * (1.0 + traffic.drafted)
 
 
 def _board_w(setup: Setup, traffic: Traffic, step: StepTime, rate: Number) -> Number:
-    """Mean power of one device, from its rates of bytes and FLOPs [W]."""
+    """Return the mean power of one device, from its memory and compute rates [W]."""
     model, machine, layout = setup.model, setup.machine, setup.layout
     shard = layout.dense_shard
     steps_per_s = rate / traffic.sequences / traffic.tokens_per_pass
@@ -357,7 +357,7 @@ def _board_w(setup: Setup, traffic: Traffic, step: StepTime, rate: Number) -> Nu
 
 
 def _prefill_w(setup: Setup, pool: PoolTimes, traffic: Traffic, rate: Number) -> Number:
-    """Mean power of all prefill devices, 0 if there are none [W]."""
+    """Return the mean power of all prefill devices, 0 if there are none [W]."""
     model, machine, layout = setup.model, setup.machine, setup.prefill.layout
     prompts_per_s = rate / traffic.output_tokens
     busy = np.minimum(prompts_per_s * pool.busy_s / pool.replicas, 1.0)

@@ -101,7 +101,7 @@ class _Pools:
 
 
 def _refused(table: ServingTable) -> dict[int, Notice]:
-    """Rows that cannot have pools."""
+    """Return the rows that cannot be split into pools."""
     given, refused = table.asked_numbers, dict[int, Notice]()
     prompts, answers, whole = (
         given[name] for name in ("prefill_devices", "decode_devices", "devices")
@@ -126,7 +126,7 @@ def _refused(table: ServingTable) -> dict[int, Notice]:
 
 
 def _counts(table: ServingTable) -> tuple[Floats, Floats]:
-    """Devices of each pool, NaN where the division is to be found [1].
+    """Return the devices of each pool, NaN where the split is to be found [1].
 
     Parallel sizes imply a pool's device count; an unspecified pool has the fewest devices that fit
     the model.
@@ -152,7 +152,7 @@ def _counts(table: ServingTable) -> tuple[Floats, Floats]:
 
 
 def _size(table: ServingTable, pool: str, name: str) -> Floats:
-    """Parallel size of a pool, by default that of the whole setup."""
+    """Return a pool's parallel size, by default the size of the whole setup."""
     return filled(table.asked_numbers[f"{pool}{name}"], table.asked_numbers[name])
 
 
@@ -176,14 +176,14 @@ def _pools(table: ServingTable, prompts: Floats, answers: Floats, laid_out: Laid
 
 
 def _rate(table: ServingTable, pools: _Pools, parameters: Parameters) -> Floats:
-    """Output tokens per second of the pools."""
+    """Return the output tokens per second of the pools."""
     tried = replace(table, layout=pools.decode, prefill=_linked(table, pools))
     found = performance(tried.setup(parameters), tried.traffic(parameters))
     return np.asarray(found.output_tokens_per_s)
 
 
 def _linked(table: ServingTable, pools: _Pools) -> PrefillPool:
-    """Prefill pool with its link to the decode pool, fast where it joins both."""
+    """Return the prefill pool; its link to the decode pool is fast where both share a domain."""
     devices = np.asarray(pools.prefill.devices + pools.decode.devices)
     fast = 0.5 * np.asarray(table.machine.link_bytes_per_s)
     slow = np.minimum(fast, NETWORK_BYTES_PER_S)

@@ -87,7 +87,7 @@ class PoolTimes:
     replicas: Number
 
     def alone_s(self, step_s: Number) -> Number:
-        """Time to first token without other prompts, before a step of `step_s` [s]."""
+        """Return the time to first token without other prompts, before a step of `step_s` [s]."""
         return self.engine.request_s + self.read.total_s + self.sent_s + step_s
 
     def waiting_s(self, flying: Number, requests_per_s: Number) -> Number:
@@ -132,7 +132,7 @@ def decoding_sequences(
     step_s: Callable[[Number], Number],
     token_s: Callable[[Number], Number],
 ) -> Floats:
-    """Number of decoding sequences for the requests in flight, limited by memory [1].
+    """Return how many sequences are decoding for the requests in flight, limited by memory [1].
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class Draw:
 def board_power_w(
     tdp_w: Number, idle_w: Number, draw: Draw, *, memory_rate: Number, arithmetic_rate: Number
 ) -> Number:
-    """Power of one device, at most its limit [W].
+    """Return the power of one device, limited to its power limit [W].
 
     Parameters
     ----------

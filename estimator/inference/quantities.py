@@ -104,11 +104,11 @@ class ServingAnswer:
     corrected: Mapping[str, Floats] = field(default_factory=dict)
 
     def mid(self, quantity: str) -> float:
-        """Median of a quantity of the first setup, NaN if unavailable."""
+        """Return the first setup's median of a quantity, NaN if unavailable."""
         return float(np.ravel(self.ranges[quantity].mid)[0])
 
     def factor(self, quantity: str) -> float:
-        """Calibration factor of a quantity of the first setup [1]."""
+        """Return the first setup's calibration factor of a quantity [1]."""
         moved = self.corrected.get(quantity)
         return 1.0 if moved is None else float(moved[0])
 
@@ -218,7 +218,7 @@ def _corrected(
 def _loaded(
     table: ServingTable, resolver: ServingResolver
 ) -> tuple[ServingTable, dict[int, Notice]]:
-    """Setups at the concurrency of their request rate, and reasons for failures."""
+    """Return the setups at the concurrency of their request rate, and the reasons for failures."""
     given = table.asked_numbers
     by_users = ~np.isnan(given["users"])
     rated = rows_where(by_users | ~np.isnan(given["request_rate"]))
@@ -253,7 +253,7 @@ LEAST_BUSY = LIMITS["duty_cycle"].least
 def _laid_out_for(
     table: ServingTable, flying: Floats, resolver: ServingResolver
 ) -> tuple[ServingTable, Floats]:
-    """Re-lay out setups with too few sequences per replica; return the concurrency too."""
+    """Find new layouts for setups with too few sequences per replica; return the concurrency."""
     given, layout = table.asked_numbers, table.layout
     replicas = np.asarray(layout.data_parallel)
     open_ = table.layout_chosen & (replicas > 1.0) & ~np.isnan(flying)
@@ -318,7 +318,7 @@ this.
 def _expected(
     table: ServingTable, parameters: Parameters, found: Performance
 ) -> dict[str, tuple[Floats, Floats]]:
-    """Median and log variance of each quantity, with unspecified inputs.
+    """Return the median and log variance of each quantity, including unspecified inputs.
 
     If neither program nor load is given, it may be a typical server or a vendor build, two standard
     deviations apart; throughput without a load is mostly a vendor figure.
@@ -387,7 +387,7 @@ def open_variance(
 def _left_on(
     table: ServingTable, parameters: Parameters, setup: Setup, traffic: Traffic
 ) -> Iterator[dict[str, Floats]]:
-    """Quantities with server defaults, one standard deviation from the assumption.
+    """Return the quantities with one server default one standard deviation from its assumption.
 
     vLLM [1]_, SGLang [2]_ and TensorRT-LLM enable prefix caching by default, so shared prompt
     prefixes are cached. With weights of 8 bits or fewer, the cache is assumed to have 8 bits but
@@ -423,7 +423,7 @@ deviation covers [1].
 
 
 def values_of(found: Performance) -> dict[str, Floats]:
-    """Medians of each quantity by row."""
+    """Return each quantity's median by row."""
     return {
         "time_to_first_token_s": np.asarray(found.pace.time_to_first_token_s),
         "inter_token_s": np.asarray(found.pace.inter_token_s),
@@ -434,7 +434,7 @@ def values_of(found: Performance) -> dict[str, Floats]:
 
 
 def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
-    """Per-row variance of each delivered quantity due to unspecified inputs [1]."""
+    """Return the variance of each reported quantity due to unspecified inputs, by row [1]."""
     found = performance(table.setup(parameters), table.traffic(parameters))
     expected = _expected(table, parameters, found)
     return {name: _beside(table, name, expected[name][1]) for name in DELIVERED}
@@ -470,14 +470,14 @@ IMAGES_CHANCE = 0.5
 
 
 def may_hold_images(table: ServingTable) -> npt.NDArray[np.bool_]:
-    """Whether the prompts of each row are unspecified and of a model that takes more than text."""
+    """Return the rows with an unspecified prompt and a multimodal model."""
     multimodal = table.of_named(lambda one: one.model.multimodal)
     open_ = np.isnan(table.asked_numbers["input_tokens"])
     return np.asarray(multimodal & open_ & IS_SERVER[table.engines])
 
 
 def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
-    """Per-row standard deviation of the model's own error [1]."""
+    """Return the standard deviation of the model's own error, by row [1]."""
     nothing = np.zeros(table.count)
     return {
         name: _with_own(table, name, _beside(table, name, nothing), catalog) for name in DELIVERED
@@ -517,14 +517,14 @@ REFERENCE_BYTES_PER_S = 3.35e12
 
 
 def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
-    """Variance due to unspecified inputs and an unknown model shape."""
+    """Return the variance due to unspecified inputs and an unknown model shape."""
     known = table.of_named(lambda one: one.model.shape_known)
     shape = np.where(known | (quantity == POWER), 0.0, SHAPE_LOG_SD)
     return np.asarray(shape**2 + variance, dtype=np.float64)
 
 
 def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catalog) -> Floats:
-    """Standard deviation including the spread of the engine on the device."""
+    """Return the standard deviation, including the spread of the engine on the device."""
     place = DELIVERED.index(quantity)
     own = table.of_named(lambda one: own_spreads(one, catalog)[place])
     own = own * spread_scale(table, quantity, catalog)
@@ -535,7 +535,7 @@ def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catal
 
 
 def own_spreads(named: NamedSetup, catalog: Catalog) -> Sequence[float]:
-    """Error spread of an engine on a device, by `DELIVERED` [1].
+    """Return the spread of an engine's error on a device, by `DELIVERED` [1].
 
     Wider for servers on unmeasured devices, wider still for rarely measured vendors and unknown
     programs.
@@ -557,12 +557,12 @@ disaggregated pools.
 
 
 def of_usual_make(table: ServingTable) -> npt.NDArray[np.bool_]:
-    """Mask of rows on the most-measured vendor's devices."""
+    """Return the rows on devices of the most-measured vendor."""
     return table.of_named(lambda one: one.device.device.vendor == USUAL_MAKE)
 
 
 def _read_spreads(catalog: Catalog) -> dict[tuple[str, str], Sequence[float]]:
-    """Spreads by engine and device; devices without rows have an empty name."""
+    """Return the spreads by engine and device; the empty name is for devices without rows."""
     spreads: dict[tuple[str, str], Sequence[float]] = {
         (engine, ""): tuple(
             catalog.prior(f"serving.spread.{engine}.{name}").value for name in DELIVERED
@@ -589,7 +589,7 @@ def _delivered(
 
 
 def _latencies(found: Performance, ranges: dict[str, Uncertain]) -> dict[str, Uncertain]:
-    """Prefill time, late first tokens and gaps, and request times.
+    """Return the prefill time, high percentiles of first token and gap, and request latency.
 
     Their errors and calibration follow the medians that they consist of.
     """
@@ -615,7 +615,7 @@ LATE_QUANTILES = {"p90": 0.9, "p99": 0.99}
 def _priced(
     table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
 ) -> dict[str, Uncertain]:
-    """Energy with host and site, cost, CO2e and water of output tokens."""
+    """Return energy with host and site, cost, CO2e and water per output token."""
     idle, (sites, at) = idle_factor(table), table.sites
     joule = ranges["device_energy_per_output_token_j"]
     computers = joule * idle * by_row(*_node_factors(table, catalog))
@@ -639,20 +639,20 @@ def _priced(
 
 
 def idle_factor(table: ServingTable) -> Floats:
-    """Energy including idle reserved time over energy of serving only [1]."""
+    """Return energy including idle reserved time over energy of serving only [1]."""
     busy = filled(table.asked_numbers["duty_cycle"], 1.0)
     share = table.idle_w / table.tdp_w
     return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
 
 
 def node_factor(catalog: Catalog, kind: str, *, several: bool) -> Uncertain:
-    """Node power over device power, with the network if there are several nodes."""
+    """Return node power over device power, including the network of several nodes."""
     host = uncertain_record(catalog.prior(f"power.host_factor.{kind}"), "host")
     return host * (1.0 + catalog.prior("power.network_share").value) if several else host
 
 
 def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain], Places]:
-    """`node_factor` of each distinct setup, and its index by row."""
+    """Return the `node_factor` of each distinct setup, and each row's index."""
     kinds, at = table.each_of([one.device.device.kind for one in table.named])
     factors = [
         node_factor(catalog, kind, several=several) for kind in kinds for several in (False, True)
@@ -661,7 +661,7 @@ def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain
 
 
 def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncertain:
-    """Rental cost of device-hours, or depreciation and electricity of owned devices [USD].
+    """Return the rental cost of device-hours, or depreciation plus electricity if owned [USD].
 
     NaN without a price on record.
     """
@@ -679,7 +679,7 @@ def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncert
 def _sustained(
     table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
 ) -> dict[str, Uncertain]:
-    """Sustained throughput of phones, NaN for other devices, empty without phones."""
+    """Return the sustained throughput of phones, NaN for other devices; empty without phones."""
     phones = table.of_named(lambda one: one.device.device.kind == "npu-phone")
     if not phones.any():
         return {}

@@ -48,7 +48,7 @@ MOST_LOAD = 1e6
 def concurrency_of_rates(
     table: "ServingTable", parameters: "Parameters"
 ) -> tuple[Floats, dict[int, Notice]]:
-    """Concurrency that serves each row's request rate or users [1].
+    """Return the concurrency that each row's request rate or users lead to [1].
 
     NaN with a reason if the setup cannot serve it within its memory.
     """
@@ -82,7 +82,7 @@ def concurrency_of_rates(
 
 
 def arrivals_per_s(table: "ServingTable", service_s: Floats) -> Floats:
-    """Arrival rate at a service time, as given or from users who pause [1/s]."""
+    """Return the arrival rate at a service time: given, or from users who pause [1/s]."""
     users = table.asked_numbers["users"] / (table.think_s + service_s)
     return np.where(np.isnan(users), table.asked_numbers["request_rate"], users)
 
@@ -149,7 +149,7 @@ def does_not_fit(
 
 
 def fewest_devices(table: "ServingTable", row: int) -> float:
-    """Devices, a power of two, whose memory holds the weights of a row once [1]."""
+    """Return the least power-of-two device count whose memory fits a row's weights once [1]."""
     model, layout = rows_of(table.model, row), rows_of(table.layout, row)
     once = replace(layout, data_parallel=1.0, expert_shard=layout.devices, stages=1.0)
     memory = np.asarray(table.machine.memory_bytes)[row]
@@ -168,7 +168,7 @@ def _fits_shared(table: "ServingTable", row: int) -> bool:
 def waiting_s(
     service_s: Number, requests_per_s: Number, sequences: Number, quantile: float
 ) -> Floats:
-    """Quantile of the wait for a place [s].
+    """Return a quantile of the wait for a free slot [s].
 
     >>> float(waiting_s(1.0, 5.0, 10.0, 0.5)), bool(waiting_s(1.0, 9.0, 10.0, 0.9) > 0.5)
     (0.0, True)
@@ -180,7 +180,7 @@ def waiting_s(
 
 
 def flying_quantile(mean: Number, quantile: float) -> Number:
-    """Quantile of the mean concurrency that a request sees over its life [1].
+    """Return a quantile of the mean concurrency during one request [1].
 
     With random arrivals and constant service time T, concurrency is Poisson with covariance m (1 -
     t / T) at lag t, so its mean over T has variance 2 m / 3 [3]_.
@@ -197,6 +197,6 @@ def flying_quantile(mean: Number, quantile: float) -> Number:
 
 
 def _served_per_s(passes: Passes, sequences: Floats) -> Floats:
-    """Requests completed per second at some concurrency; below one, partly idle."""
+    """Return the requests completed per second at a concurrency; below one, partly idle."""
     written = passes.output_tokens_per_s(np.maximum(sequences, 1.0))
     return np.asarray(written / passes.traffic.output_tokens * np.minimum(sequences, 1.0))

@@ -140,7 +140,7 @@ def _goal(held: Comparison, answer: ServingAnswer) -> dict[str, float]:
 
 
 def _api(held: Comparison, catalog: Catalog) -> dict[str, Any]:
-    """API prices to compare with: on record with name, date and source, or as given."""
+    """Return the API prices to compare with: on record with name, date and source, or as given."""
     prompt, answer = held.api_price_in, held.api_price_out
     if not held.api:
         if answer is None and prompt is not None:

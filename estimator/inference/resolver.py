@@ -173,7 +173,7 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
 def find_model(
     name: str, config: str, params: float | None, active: float | None, *, catalog: Catalog
 ) -> ServedModel:
-    """Model from a name, config, parameters and active parameters.
+    """Return the model from a name, config, parameters and active parameters.
 
     Raises
     ------
@@ -328,7 +328,7 @@ class ServingResolver:
     def _names(
         self, asked: Table[ServingQuestion]
     ) -> tuple[list[NamedSetup], Places, dict[int, Notice]]:
-        """Setups of each row, with each combination resolved once, and errors."""
+        """Return the setups of each row, with each combination resolved once, and errors."""
         words = [asked.word(name) for name in Naming._fields[:NAMING_WORDS]]
         numbers = [asked.number(name) for name in Naming._fields[NAMING_WORDS:]]
         keys = (*(word.codes for word in words), *map(_codes, numbers))
@@ -350,7 +350,7 @@ class ServingResolver:
         return named, number[at], errors
 
     def _resolve_names(self, asked: Naming) -> NamedSetup:
-        """Setup of one question; each config on disk is read once."""
+        """Resolve the setup of one question; each config file is read once."""
         if asked.config:
             return find_named(asked, self.catalog, self._find_model_once)
         find = partial(find_model, catalog=self.catalog)
@@ -369,7 +369,7 @@ class ServingResolver:
 
 
 def _with_rows(layout: Layout, rows: Places, part: Layout) -> Layout:
-    """Layout with some rows replaced by another layout's."""
+    """Replace the layout of some rows by another layout's."""
     changed = {}
     for name in LAID_OUT:
         whole = np.asarray(getattr(layout, name), dtype=np.float64)
@@ -391,14 +391,14 @@ def _numbers(column: Floats, rows: Places) -> list[float | None]:
 
 
 def _codes(column: Floats) -> Places:
-    """Code of each row's value, zero in empty columns."""
+    """Code the value of each row, zero in empty columns."""
     if np.isnan(column).all():
         return np.zeros(column.size, dtype=np.intp)
     return few(column)[1]
 
 
 def _reason(error: ValueError | OSError) -> Notice:
-    """Reason why a question is refused."""
+    """Return why a question is refused."""
     if isinstance(error, Refusal) and error.notice.code != "text":
         return error.notice
     return Notice("text", "", {"text": " ".join(str(error).split())})
@@ -407,7 +407,7 @@ def _reason(error: ValueError | OSError) -> Notice:
 def _weights(
     asked: Naming, device: ServingDevice, model: ServedModel, notes: list[Notice]
 ) -> WeightFormat:
-    """Weight format as given, as in the model's name or checkpoint, or by default."""
+    """Return the weight format: given, in the model's name or checkpoint, or the default."""
     if asked.precision:
         return weight_format(asked.precision)
     stated = stated_format(asked.preset)
@@ -426,7 +426,7 @@ def _weights(
 
 
 def _usual_weights(device: ServingDevice) -> str:
-    """Default weight format: 16 bits on a server, 4 bits on a local machine."""
+    """Return the default weight format: 16 bits on a server, 4 bits on a local machine."""
     if not device.is_server:
         return "q4_k_m"
     peaks = device.device.peaks
@@ -434,7 +434,7 @@ def _usual_weights(device: ServingDevice) -> str:
 
 
 def _site(name: str, pue: float | None, catalog: Catalog, *, bare: bool) -> Found[Site]:
-    """Site by name with the given PUE, and its assumptions."""
+    """Find a site by name, with the given PUE, and the assumptions."""
     found = find_site(name.strip(), catalog, bare=bare)
     grid = [notice for notice in found.notices if notice.field == "carbon_intensity"]
     assumed = tuple(
@@ -450,7 +450,7 @@ def _site(name: str, pue: float | None, catalog: Catalog, *, bare: bool) -> Foun
 
 
 def _of_name(name: str, catalog: Catalog) -> ServedModel:
-    """Model with the size that its name states."""
+    """Return a model of the size stated in its name."""
     if not name:
         raise refuse("serving_no_model", "preset")
     stated = stated_size(name)
@@ -461,7 +461,7 @@ def _of_name(name: str, catalog: Catalog) -> ServedModel:
 
 
 def _unknown_model(name: str, catalog: Catalog) -> ValueError:
-    """Error for an unknown model, with similar presets if any."""
+    """Build the error for an unknown model, with similar presets if any."""
     try:
         catalog.preset(name)
     except ValueError as error:
@@ -471,7 +471,7 @@ def _unknown_model(name: str, catalog: Catalog) -> ValueError:
 
 
 def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFormat:
-    """Weight format of a model published with packed experts.
+    """Return the weight format of a model published with packed experts.
 
     In a model without experts, an expert format packs all weights.
     """
@@ -484,14 +484,14 @@ def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFor
 
 
 def _cache_bytes(asked: Naming, *, narrow: bool) -> float:
-    """Bytes per cached value as given; 8 bits on servers computing in 8 bits or fewer [B]."""
+    """Return the bytes per cached value [B], by default 1 on servers computing in 8 bits."""
     if asked.kv_precision:
         return weight_format(asked.kv_precision, "kv_precision").bits / 8.0
     return 1.0 if narrow else 2.0
 
 
 def _devices(table: ServingTable) -> Floats:
-    """Devices as given, or the fewest equal shares that fit weights and cache [1].
+    """Return the device count: given, or the least that fits weights and cache equally split [1].
 
     A TPU slice uses all of its chips.
     """

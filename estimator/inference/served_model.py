@@ -73,7 +73,7 @@ class ServedModel:
 
 
 def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
-    """Model of a Hugging Face config that generates tokens.
+    """Return the model of a Hugging Face config that generates tokens.
 
     Raises
     ------
@@ -113,7 +113,7 @@ MULTIMODAL = re.compile(r"(?i)(?<![a-z])(vlm?|omni|vision|multimodal|llava)(?![a
 
 
 def from_size(params: float, active_params: float | None = None, name: str = "") -> ServedModel:
-    """Model of a given size, with typical layers.
+    """Return a model of a given size with typical layers.
 
     >>> model = from_size(70e9)
     >>> round(float(model.numbers.layers)), model.sparse
@@ -151,7 +151,7 @@ def from_size(params: float, active_params: float | None = None, name: str = "")
 
 
 def _numbers(one: Ledger, two: Ledger, experts: float, visits: float) -> dict[str, float]:
-    """Parameters by access pattern, values kept, and FLOPs per pair from second differences."""
+    """Return parameters by access pattern, stored values, and FLOPs per token pair."""
     routed = float(sum(term.params for term in _routed(one)))
     head = one.terms.get("head/logits")
     tied = head is not None and head.params == 0
@@ -179,7 +179,7 @@ def _numbers(one: Ledger, two: Ledger, experts: float, visits: float) -> dict[st
 
 
 def _experts(layers: tuple[Any, ...], one: Ledger) -> tuple[float, float]:
-    """Routed experts per layer and active experts per token; 1 and 1 in a dense model.
+    """Return routed experts per layer and active experts per token; 1 and 1 in a dense model.
 
     If the layers do not list them, the ledger implies the active share.
     """
@@ -199,7 +199,7 @@ def _routed(one: Ledger) -> list[Term]:
 
 
 def _latent_pair_flop(layers: tuple[Any, ...]) -> float:
-    """Extra FLOPs per token pair in latent space, where the cache is never expanded.
+    """Return the extra FLOPs per token pair of latent attention that never expands its cache.
 
     Every head then multiplies the whole latent twice: DeepSeek-AI, "DeepSeek-V2", 2024,
     arXiv:2405.04434, sec. 2.1.2 [flop].
@@ -215,7 +215,7 @@ def _latent_pair_flop(layers: tuple[Any, ...]) -> float:
 
 
 def _cache_heads(layers: tuple[Any, ...]) -> float:
-    """Heads over which the cache can be split, one for a shared latent."""
+    """Return the heads over which the cache can be split; one for a shared latent."""
     heads = [
         getattr(layer.attention, "kv_heads", 1) for layer in layers if hasattr(layer, "attention")
     ]
@@ -223,5 +223,5 @@ def _cache_heads(layers: tuple[Any, ...]) -> float:
 
 
 def _usual_hidden(active_params: float) -> float:
-    """Width of a decoder with 12 width^2 parameters per layer and typical depth [1]."""
+    """Return the width of a decoder with 12 width^2 parameters per layer and typical depth [1]."""
     return float((TYPICAL_DEPTH_RATIO * active_params / 12.0) ** (1.0 / 3.0))

@@ -235,11 +235,11 @@ class ServingTable:
     def of_named(
         self, value: Callable[[NamedSetup], Any], dtype: npt.DTypeLike | None = None
     ) -> npt.NDArray[Any]:
-        """Value of what each row names, computed once per name."""
+        """Look up what each row names, once per distinct name."""
         return np.array([value(one) for one in self.named], dtype=dtype)[self.named_at]
 
     def each_of(self, things: Sequence[Thing]) -> tuple[list[Thing], Places]:
-        """Distinct values of an attribute of `named`, and the index by row."""
+        """Return the distinct values of an attribute of `named`, and each row's index."""
         numbers: dict[Thing, int] = {}
         codes = [numbers.setdefault(one, len(numbers)) for one in things]
         return list(numbers), np.array(codes, dtype=np.intp)[self.named_at]
@@ -318,7 +318,7 @@ class ServingTable:
         return replace(self, asked=self.asked.changed(**numbers))
 
     def input_tokens(self, parameters: Parameters) -> Floats:
-        """Prompt length [token]."""
+        """Return the prompt length [token]."""
         usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
         return np.maximum(filled(self.asked_numbers["input_tokens"], usual), 1.0)
 
@@ -351,7 +351,7 @@ class ServingTable:
         return IS_LOCAL[self.engines]
 
     def setup(self, parameters: Parameters) -> Setup:
-        """Setups under engines with given parameters."""
+        """Return the setups with engines of given parameters."""
         return Setup(
             model=self.model,
             machine=self.machine,
@@ -371,7 +371,7 @@ class ServingTable:
         )
 
     def traffic(self, parameters: Parameters) -> Traffic:
-        """Traffic, with defaults where unspecified."""
+        """Return the traffic, with defaults for what is unspecified."""
         given, read, written = self.asked_numbers, self.input_tokens(parameters), self.output_tokens
         full = np.clip(
             self.most_sequences(read + 0.5 * written),
@@ -391,7 +391,7 @@ class ServingTable:
         )
 
     def open_log_sd(self) -> dict[str, Floats]:
-        """Traffic field -> log standard deviation, 0 where given [1]."""
+        """Return the log standard deviation of each traffic field, 0 where given [1]."""
         saturated = np.where(self.engines == VENDOR, SATURATED_LOG_SD, SEQUENCES_LOG_SD)
         open_ = {name: np.isnan(values) for name, values in self.asked_numbers.items()}
         return {
@@ -401,7 +401,7 @@ class ServingTable:
         }
 
     def other_layout(self) -> Layout:
-        """Alternative layouts where unspecified: half the replicas, or 2."""
+        """Return alternatives for an unspecified layout: half the replicas, or 2."""
         layout, memory = self.layout, np.asarray(self.machine.memory_bytes)
         devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)
         others = np.where(replicas > 1.0, np.ceil(replicas / 2.0), 2.0)
@@ -418,12 +418,12 @@ class ServingTable:
         )
 
     def most_sequences(self, tokens: Number) -> Floats:
-        """Most sequences of a given length that fit next to the weights [1]."""
+        """Return the most sequences of a given length that fit next to the weights [1]."""
         memory = self.machine.memory_bytes
         return np.asarray(most_sequences(self.model, self.layout, memory, tokens))
 
     def places(self, tokens: Number) -> Floats:
-        """Sequences of some tokens that run at once at most [1]."""
+        """Return the most sequences of a given length that run at once [1]."""
         return np.clip(self.most_sequences(tokens), 1.0, MOST_PLACES)
 
 
@@ -482,7 +482,7 @@ def _layout_note(devices: float, replicas: float, shard: float, linked: float) -
 
 
 def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
-    """Expected tokens per pass with drafting [1]_.
+    """Return the expected tokens per pass with speculative decoding [1]_.
 
     References
     ----------

@@ -238,13 +238,13 @@ OVERLAP_RIM = 0.5
 
 
 def overlapped_s(one: Number, other: Number) -> Number:
-    """Time of two overlapping streams [s]."""
+    """Return the time of two streams that overlap [s]."""
     longer, shorter = np.maximum(one, other), np.minimum(one, other)
     return longer + OVERLAP_RIM * shorter * shorter / longer
 
 
 def visited_share(experts: Number, experts_per_token: Number, tokens: Number) -> Number:
-    """Expected share of experts that some tokens activate.
+    """Return the expected share of experts that a number of tokens activates.
 
     >>> float(visited_share(128.0, 8.0, 1.0)), round(float(visited_share(128.0, 8.0, 64.0)), 3)
     (0.0625, 0.984)
@@ -254,7 +254,7 @@ def visited_share(experts: Number, experts_per_token: Number, tokens: Number) ->
 
 
 def busiest(share: Number, experts: Number, shard: Number) -> Number:
-    """Active experts on the busiest device over the mean [1].
+    """Return the load of the busiest device over the mean, with split experts [1].
 
     Each device's experts are active with probability `share`; the largest of n nearly normal counts
     is about sqrt(2 ln n) standard deviations above their mean.
@@ -265,7 +265,7 @@ def busiest(share: Number, experts: Number, shard: Number) -> Number:
 
 
 def kept_values(model: Served, tokens: Number) -> Number:
-    """Cached values per sequence of a given length [1]."""
+    """Return the cached values of a sequence of a given length [1]."""
     inside = np.minimum(tokens, model.window)
     return model.cache_values * tokens + model.window_values * inside + model.state_values
 
@@ -323,7 +323,7 @@ class DecodeCosts:
     launches_ahead: Flag = False
 
     def at(self, rows: Number) -> StepTime:
-        """Time of a step with some rows."""
+        """Return the time of one step with a number of rows [s]."""
         read_s = self.read_s + rows * self.row_read_s
         compute_s = self.compute_s + rows * self.row_compute_s
         if self.experts is not None:
@@ -398,7 +398,7 @@ def _step_costs(
 def prefill_times(
     model: Served, machine: Machine, engine: Engine, layout: Layout, input_tokens: Number
 ) -> tuple[StepTime, Number]:
-    """Prefill time of one sequence on one replica: alone, and with others.
+    """Return the prefill time of one sequence on one replica, without and with others [s].
 
     Alone, its passes are steps of many rows without caches, the last of which yields the first
     token; with m passes, s pipeline stages work on m s / (m + s - 1) of them at a time. With
@@ -424,7 +424,7 @@ def prefill_times(
 
 
 def _unpacking_s(model: Served, machine: Machine, engine: Engine, layout: Layout) -> Number:
-    """Time to unpack all weights, for programs that do so [s]."""
+    """Return the time to unpack all weights, for engines that do so [s]."""
     first = np.greater(machine.unpacked_bytes, 0.0)
     dense = model.dense_params / layout.dense_shard * (layout.dense_bytes + machine.unpacked_bytes)
     held = model.routed_params / layout.expert_shard
@@ -435,7 +435,7 @@ def _unpacking_s(model: Served, machine: Machine, engine: Engine, layout: Layout
 def _exchange_costs(
     model: Served, machine: Machine, engine: Engine, layout: Layout
 ) -> tuple[Number, Number]:
-    """Ring all-reduces, and all-to-all between replicas that share experts.
+    """Return the time of ring all-reduces, and all-to-all between replicas that share experts [s].
 
     A token goes to every other device with one of its experts and back. Latency of all layers, and
     time per row of a replica [s].

@@ -74,7 +74,7 @@ def profile_of(path: str, text: Iterable[str]) -> Floats:
 
 
 def _lines(path: str, text: Iterable[str]) -> Sequence[tuple[int, list[str]]]:
-    """Numbered non-blank rows, at most one more than allowed."""
+    """Yield the non-blank rows with their numbers, at most one more than allowed."""
     try:
         reader = csv.reader(text, strict=True)
         filled = ((reader.line_num, cells) for cells in reader if any(map(str.strip, cells)))
@@ -110,7 +110,7 @@ def _check_hours(path: str, column: str, cells: Sequence[tuple[int, str]]) -> No
 
 
 def _hour(path: str, column: str, line: int, cell: str) -> datetime:
-    """Time of a row; hour numbers count from a fixed day."""
+    """Parse the time of a row; hour numbers count from a fixed day."""
     try:
         if column == "time":
             return datetime.fromisoformat(cell.strip())

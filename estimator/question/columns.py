@@ -115,7 +115,7 @@ class CellReader(Generic[Asked]):
         ).checked()
 
     def _words(self, name: str, column: str, said: Words, reading: "_Reading") -> Words:
-        """One text column, normalised."""
+        """Return one text column, normalized."""
         if column == "domain":
             return said.replaced(
                 [kind_of_domain(text) if text.strip() else "" for text in said.distinct]
@@ -151,7 +151,7 @@ class _Reading:
         self.notices: dict[int, list[Notice]] = {}
 
     def number(self, declared: Input, column: str, cells: "TextColumn") -> Floats:
-        """Numeric column, NaN where empty; an invalid cell refuses its row."""
+        """Return a numeric column, NaN where empty; an invalid cell refuses its row."""
         if cells.empty == self.count:
             return unknown(self.count)
         values = cells.numbers()
@@ -166,7 +166,7 @@ class _Reading:
         return values
 
     def _cells(self, declared: Input, column: str, texts: Sequence[str]) -> Floats:
-        """Numbers of a column with free text, each parsed once; NaN with a notice if invalid."""
+        """Parse a column of free-text numbers, each text once; NaN with a notice if invalid."""
         known = {text: _number_in(declared, text) for text in set(texts)}
         bad = {text for text, value in known.items() if value != value and text.strip()}
         for row, text in enumerate(texts if bad else ()):
@@ -188,7 +188,7 @@ YES_OR_NO = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
 def _number_in(declared: Input, text: str) -> float:
-    """Number in a cell, NaN if there is none."""
+    """Parse the number in a cell; NaN if empty."""
     name = declared.name
     if declared.flag:
         return YES_OR_NO.get(text.strip().casefold(), np.nan)

@@ -54,7 +54,7 @@ class Dialect:
         return cell.replace(".", ",") if self._mark == "," and WITH_POINT.fullmatch(cell) else cell
 
     def _as_commas(self, lines: Iterator[str]) -> Iterator[str]:
-        """Lines converted to commas between cells and decimal points."""
+        """Convert lines to commas between cells and decimal points."""
         reader = csv.reader(lines, delimiter=self.separator, strict=True)
         try:
             for cells in reader:
@@ -64,7 +64,7 @@ class Dialect:
             raise ValueError(f"line {reader.line_num} cannot be read as CSV: {error}") from None
 
     def _plain_number(self, cell: str, line: int) -> str:
-        """Cell with a decimal point; an ambiguous thousands separator is refused."""
+        """Convert a cell to a decimal point; refuse ambiguous thousands separators."""
         comma, point = WITH_COMMA.fullmatch(cell), WITH_POINT.fullmatch(cell)
         if not comma and not point:
             return cell

@@ -62,17 +62,17 @@ class TextColumn:
         return int(self.cells.null_count)
 
     def texts(self) -> list[str]:
-        """Cells as text."""
+        """Return the cells as text."""
         return [text or "" for text in self.cells.to_pylist()]
 
     def words(self) -> Words:
-        """Distinct texts in order of appearance, with a code per row."""
+        """Return the distinct texts in order of appearance, and a code per row."""
         encoded = self.cells.dictionary_encode()
         codes: Places = encoded.indices.fill_null(UNSPECIFIED).to_numpy().astype(np.intp)
         return Words(tuple(encoded.dictionary.to_pylist()), codes)
 
     def numbers(self) -> Floats | None:
-        """Cells as numbers, NaN where empty, or None if any is not a number."""
+        """Return the cells as numbers, NaN where empty, or None if any is not a number."""
         try:
             values = self.cells.cast(pa.float64())
         except pa.ArrowInvalid:
@@ -117,7 +117,7 @@ class Records:
         self._quoted = csv.reader(iter(self._noted, None), strict=True)
 
     def __iter__(self) -> Iterator[tuple[str, list[str]]]:
-        """Each record as text and cells."""
+        """Yield each record as text and cells."""
         while (line := self._line()) is not None:
             text = line.rstrip("\r\n")
             if '"' in text:
@@ -152,7 +152,7 @@ class Records:
                 yield block
 
     def _of_lines_ahead(self) -> list[tuple[str, list[str]]]:
-        """Records that begin in the lines read ahead."""
+        """Return the records that start in the lines read ahead."""
         records, found = iter(self), []
         while self._ahead and (record := next(records, None)) is not None:
             found.append(record)
@@ -164,7 +164,7 @@ class Records:
         return line
 
     def _noted(self) -> str | None:
-        """Next line, added to the current record."""
+        """Add the next line to the current record."""
         self._taken.append(self._line())
         return self._taken[-1]
 
@@ -189,7 +189,7 @@ class Records:
 
 
 def lines_of(file: TextIO) -> Iterator[str]:
-    """Lines of a file, each of limited length.
+    """Yield the lines of a file, each of limited length.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def lines_of(file: TextIO) -> Iterator[str]:
 
 
 def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextColumn] | None:
-    """Columns of lines that are certainly one record each, otherwise None.
+    """Split lines into columns if each is certainly one record, otherwise None.
 
     Dummy rows before and after absorb a byte-order mark and an unclosed quote.
     """
@@ -255,7 +255,7 @@ def _quotes_at_ends(data: bytes) -> bool:
 
 
 def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[int]) -> Block:
-    """Records as a block; wrong widths and invalid UTF-8 are refused."""
+    """Return the records as a block; refuse wrong widths and invalid UTF-8."""
     texts, rows, refused = [], [], {}
     for row, (text, cells) in enumerate(records):
         if len(cells) != width:
@@ -269,7 +269,7 @@ def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[in
 
 
 def _fitted(cells: Sequence[str], width: int) -> str:
-    """Cells of a ragged row as CSV, cut or padded to the header's width."""
+    """Write the cells of a ragged row as CSV, cut or padded to the header's width."""
     out = StringIO()
     csv.writer(out).writerow([*cells[:width], *[""] * (width - len(cells))])
     return out.getvalue().removesuffix("\r\n")

@@ -75,7 +75,7 @@ FRESH_YEARS = 1.5
 
 
 def choose_precision(device: Device, asked: str | None) -> str:
-    """Number format of the run, by default the fastest training format of the device.
+    """Return the run's number format, by default the device's fastest training format.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def choose_precision(device: Device, asked: str | None) -> str:
 
 
 def formats_in(text: str) -> list[str]:
-    """Formats in a free text, by their profile names.
+    """Find the number formats in a free text, by profile name.
 
     >>> formats_in("bfloat16 or FP32 AMP")
     ['bf16', 'fp32', 'amp']
@@ -104,7 +104,7 @@ def formats_in(text: str) -> list[str]:
 
 
 def named_precision(text: str, device: Device) -> str | None:
-    """Precision in a free text, or None if it has none or only "mixed".
+    """Parse the precision in a free text; None if absent or only "mixed".
 
     Mixed precision means the fastest 16-bit or TF32 format of the device. Of several formats, the
     fastest that the device has counts, or the slowest of stated alternatives.
@@ -143,7 +143,7 @@ def read_hardware(name: str, precision: str | None = None) -> Hardware:
 
 @once
 def find_hardware(device: Device, precision: str, catalog: Catalog) -> Found[Hardware]:
-    """Figures of a device at one precision, with priors for missing ones."""
+    """Return the hardware figures of a device at one precision, with priors for missing ones."""
     kind = device.kind
     peak = recorded(f"peak_flop_per_s.{precision}", device.peaks[precision], "peak")
     life_h = find_lifetime_h(catalog)
@@ -182,12 +182,12 @@ def node_devices(device: Device) -> float:
 
 
 def value_bytes(precision: str) -> float:
-    """Bytes per value in a number format [B]: 2 up to 16 bits, otherwise 4."""
+    """Return the bytes per value in a number format [B]: 2 up to 16 bits, otherwise 4."""
     return 4.0 if precision in ("fp32", "tf32", "fp64") else 2.0
 
 
 def _host_factor(device: Device, load: Uncertain, catalog: Catalog) -> Found[Uncertain]:
-    """Node power over device power; for a TPU, derived from its measured system power.
+    """Return node power over device power; for a TPU, from its measured system power.
 
     Only the system power of TPUs was ever measured, and their ratings have different scopes.
     """
@@ -213,7 +213,7 @@ def _idle_w(device: Device, tdp_w: Uncertain, catalog: Catalog) -> Found[Uncerta
 
 
 def _embodied_co2e_kg(device: Device, catalog: Catalog) -> Found[Uncertain] | None:
-    """Embodied emissions of the device and its share of the server, or None."""
+    """Return the embodied emissions of a device with its share of the server, or None."""
     priors = catalog.priors()
     fallback = f"embodied.device.{device.kind}"
     if "embodied_co2e_kg" in device.records:
@@ -240,7 +240,7 @@ def _of_all_sources(record: Record, catalog: Catalog) -> Record:
 
 
 def fixed_utilization(device: Device, catalog: Catalog) -> Found[Uncertain] | None:
-    """Utilization of a device type without published runs (brain, processor, wafer), or None."""
+    """Return the utilization of a device type without published runs, such as a brain, or None."""
     if device.kind == "brain":
         record = Record(
             value=1.0,
@@ -265,7 +265,7 @@ def find_price(
     year: float | None = None,
     provider: str = "",
 ) -> Found[Uncertain] | None:
-    """Rental price per device-hour from the newest offers of a price type, or None.
+    """Return the rental price per device-hour from the newest offers of a type, or None.
 
     `year` selects offers of that time; `provider` selects its own offers if it has any. Few offers
     of others widen the interval.
@@ -307,7 +307,7 @@ def find_device_price(
 
 
 def _price_record(fresh: Sequence[Price], least: str, catalog: Catalog) -> Record:
-    """Median of simultaneous offers; its spread is their range, or a prior if that is wider."""
+    """Return the median of simultaneous offers; its spread is at least a prior."""
     amounts = sorted(price.price_usd_per_h for price in fresh)
     middle = median_of(amounts)
     spread = catalog.prior(f"price.{least}_spread")
@@ -355,7 +355,7 @@ def offers_behind(
     year: float | None = None,
     provider: str = "",
 ) -> Offers | None:
-    """Offers behind the median of `find_price`, or None."""
+    """Return the offers behind the median of `find_price`, or None."""
     offers = _offers(device, catalog, kind, year, provider)
     if not offers:
         return None
@@ -372,7 +372,7 @@ def offers_behind(
 def _offers(
     device: Device, catalog: Catalog, kind: str, year: float | None, provider: str
 ) -> list[Price]:
-    """Offers of a price type and time, from the provider if it has any.
+    """Return the offers of a price type and time, from the provider if it has any.
 
     A memory variant without offers uses those of another variant.
     """
@@ -387,7 +387,7 @@ def _offers(
 
 
 def _fresh(offers: Sequence[Price], year: float | None) -> list[Price]:
-    """Newest offers, or those closest to a year."""
+    """Return the newest offers, or the ones closest to a year."""
     if year is None:
         newest = max(price.date_to for price in offers)
         return [price for price in offers if _year(newest) - _year(price.date_to) <= FRESH_YEARS]
@@ -396,13 +396,13 @@ def _fresh(offers: Sequence[Price], year: float | None) -> list[Price]:
 
 
 def _years_from(price: Price, year: float) -> float:
-    """Years between the middle of a year and the time of an offer, 0 within it."""
+    """Return the years between an offer and the middle of a year, 0 within it."""
     middle = year + 0.5
     return max(_year(price.date_from) - middle, middle - _year(price.date_to), 0.0)
 
 
 @lru_cache(maxsize=4096)
 def _year(text: str) -> float:
-    """Decimal year of a date that may lack month or day."""
+    """Convert a date, possibly without month or day, to a decimal year."""
     parts = [int(part) for part in text.split("-")]
     return parts[0] + (parts[1] if len(parts) > 1 else 6.5) / 12

@@ -984,14 +984,14 @@ def read_number(name: str, text: str) -> float:
 
 
 def _without_unit(name: str, text: str) -> str:
-    """Number text without its unit; "B" stays, as it means billions."""
+    """Strip the unit from a number text; "B" stays, as it means billions."""
     declared = REGISTRY.get(name)
     unit = "" if declared is None else declared.unit
     return text.removesuffix(unit).rstrip() if unit.casefold() not in FACTORS else text
 
 
 def _like(name: str, text: str) -> str:
-    """Example of a number, for an error message."""
+    """Suggest how to write a number, for an error message."""
     declared = REGISTRY.get(name)
     if text.endswith("%"):
         return "a share of one, such as 0.4"

@@ -27,7 +27,7 @@ def used_up_price(
     paid: float | None = None,
     many: bool = False,
 ) -> Found[Uncertain] | None:
-    """Depreciation over the device's life, server and network included [USD].
+    """Return the depreciation of a device over its life, with its server and network [USD].
 
     None without a price. Devices of more than one node also pay for their share of the network.
     """
@@ -62,7 +62,7 @@ def _used_up_price(
 
 
 def find_lifetime_h(catalog: Catalog) -> Found[Uncertain]:
-    """Working hours of a device over its life [h]."""
+    """Return the hours that a device works over its life [h]."""
     years = prior(catalog, "ownership.lifetime_years", "lifetime")
     busy = prior(catalog, "ownership.busy_share", "lifetime")
     return of_all(years.value * busy.value * H_PER_YEAR, years, busy)

@@ -82,7 +82,7 @@ def of_all(value: Thing, *parts: Found[Any]) -> Found[Thing]:
 
 
 def given_value(name: str, value: float, unit: str) -> Found[Uncertain]:
-    """Exact number given by the user."""
+    """Wrap an exact number given by the user."""
     return Found(
         value=Uncertain(value), inputs={name: SourcedNumber(value=value, unit=unit, basis=GIVEN)}
     )
@@ -91,19 +91,19 @@ def given_value(name: str, value: float, unit: str) -> Found[Uncertain]:
 def recorded(
     name: str, record: Record, source: str, *, notices: tuple[Notice, ...] = ()
 ) -> Found[Uncertain]:
-    """Number from the profiles, with its range as uncertainty."""
+    """Wrap a number from the profiles, with its range as uncertainty."""
     return Found(
         value=uncertain_record(record, source), inputs={name: input_of(record)}, notices=notices
     )
 
 
 def prior(catalog: Catalog, key: str, source: str) -> Found[Uncertain]:
-    """Prior from the profiles."""
+    """Look up a prior in the profiles."""
     return recorded(key, catalog.prior(key), source)
 
 
 def input_of(record: Record) -> SourcedNumber:
-    """Profile record as an input."""
+    """Wrap a profile record as an input."""
     return SourcedNumber(
         value=record.value,
         unit=record.unit,
@@ -118,7 +118,7 @@ def input_of(record: Record) -> SourcedNumber:
 
 @lru_cache(maxsize=4096)
 def uncertain_record(record: Record, uncertainty: str) -> Uncertain:
-    """Uncertain number of a record, exact without bounds or with equal ones.
+    """Return the uncertain number of a record; exact if its bounds are missing or equal.
 
     A single bound applies to both sides as a factor. A lower bound of zero is ignored, and a value
     of zero is exact.

@@ -147,7 +147,7 @@ def label_of(name: str) -> str:
 
 
 def link(scenario: Scenario) -> str:
-    """Query string that opens the scenario in the app: all specified inputs and a version.
+    """Return the app's query string for the scenario: all specified inputs and a version.
 
     A config is reduced to the keys that matter (`compact_config`); other files are left out.
 

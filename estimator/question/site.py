@@ -104,7 +104,7 @@ def provider_at(name: str, catalog: Catalog) -> str:
 
 
 def nearest_entry(history: Sequence[Place], key: str, year: int | None) -> Place | None:
-    """Entry of a site with a number, closest to a year, or the newest.
+    """Return a site's entry that has a number, closest to a year or the newest.
 
     Ties go to the newer entry; an entry without a year counts for every year.
     """
@@ -171,7 +171,7 @@ def _pue(history: Sequence[Place], year: int | None, catalog: Catalog) -> Found[
 
 
 def _fleet(history: Sequence[Place], year: int | None, catalog: Catalog) -> Place | None:
-    """Operator of a cloud region, if it reports a fleet-wide PUE."""
+    """Return the operator of a cloud region, if it reports a fleet-wide PUE."""
     if not history or history[-1].kind != "cloud-region":
         return None
     operator = OPERATORS.get(history[-1].id.partition("-")[0])
@@ -214,7 +214,7 @@ def _carbon_intensity(
 
 
 def _world_average(year: int | None, catalog: Catalog) -> Record:
-    """Prior of an unknown grid, shifted to the world average of the year."""
+    """Return the prior of an unknown grid, shifted to the world average of a year."""
     prior = catalog.prior("site.co2e_kg_per_kwh")
     if year is None:
         return prior
@@ -242,7 +242,7 @@ def _electricity(place: Place | None, catalog: Catalog) -> Found[Uncertain]:
 
 
 def _wue(place: Place | None, *, bare: bool) -> Found[Uncertain] | None:
-    """On-site water per energy of the computers [L/kWh], or None if unknown."""
+    """Return the on-site water per IT energy [L/kWh], or None if unknown."""
     key = "wue_l_per_kwh"
     if place is not None and key in place.records:
         return recorded(key, place.records[key], "water")
@@ -250,7 +250,7 @@ def _wue(place: Place | None, *, bare: bool) -> Found[Uncertain] | None:
 
 
 def _offsite_water(place: Place | None, catalog: Catalog) -> Found[Uncertain]:
-    """Water of electricity generation by country, by default worldwide [L/kWh]."""
+    """Return the water use of electricity generation by country, or worldwide [L/kWh]."""
     key, source = "offsite_l_per_kwh", "water of electricity"
     priors = catalog.priors()
     country = "" if place is None or place.iso2 is None else place.iso2.lower()

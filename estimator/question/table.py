@@ -57,7 +57,7 @@ class Words:
 
     @classmethod
     def of(cls, cells: Iterable[str]) -> "Words":
-        """Factorise a column; an empty text is unspecified."""
+        """Factorize a column; an empty text is unspecified."""
         cells = list(cells)
         distinct = [cell for cell in dict.fromkeys(cells) if cell]
         numbers = {"": UNSPECIFIED, **{cell: code for code, cell in enumerate(distinct)}}
@@ -84,7 +84,7 @@ class Words:
         return cls(tuple(numbers), np.concatenate(codes))
 
     def rows(self) -> list[str]:
-        """Text of each row, empty if unspecified."""
+        """Return the text of each row, empty if unspecified."""
         if not self.distinct:
             return [""] * self.codes.size
         words = (*self.distinct, "")
@@ -260,23 +260,23 @@ class Table(Generic[Asked]):
         return replace(self, numbers={**self.numbers, **numbers})
 
     def number(self, name: str) -> Floats:
-        """Numeric column, NaN where unspecified."""
+        """Return a numeric column, NaN where unspecified."""
         column = self.numbers.get(name)
         return self._unspecified if column is None else column
 
     def word(self, name: str) -> Words:
-        """Text column."""
+        """Return a text column."""
         column = self.words.get(name)
         return self._no_words if column is None else column
 
     def states(self, name: str) -> Mask:
-        """Mask of the rows that specify an input."""
+        """Return the rows that specify an input."""
         if name in self.words:
             return self.words[name].codes >= 0
         return ~np.isnan(self.number(name))
 
     def states_word(self, name: str, *words: str) -> Mask:
-        """Mask of the rows that set an input to one of some words."""
+        """Return the rows that set an input to one of several words."""
         column = self.words.get(name)
         if column is None or not set(words) & set(column.distinct):
             return np.zeros(self.count, dtype=np.bool_)
@@ -312,7 +312,7 @@ def _of_rows(known: Mapping[int, Known], rows: Places) -> dict[int, Known]:
 def columns_of(
     question: type[Question], cells: Mapping[str, Sequence[Any]]
 ) -> tuple[dict[str, Floats], dict[str, Words]]:
-    """Columns of numbers and texts by input, from Python values.
+    """Split Python values by input into columns of numbers and of texts.
 
     Raises
     ------
@@ -337,7 +337,7 @@ def is_number(declared: Input) -> bool:
 
 
 def _share_of(cell: float | str | None) -> float | None:
-    """Recomputed share [1], from a number or word."""
+    """Parse the recomputed share [1] from a number or word."""
     if not isinstance(cell, str):
         return cell
     if cell not in RECOMPUTED_SHARE:
@@ -347,7 +347,7 @@ def _share_of(cell: float | str | None) -> float | None:
 
 
 def _value_of(declared: Input, value: float) -> float | str | bool:
-    """Value of a cell in a question; recomputation becomes the nearest word."""
+    """Return a cell's value for a question; recomputation becomes the nearest word."""
     if declared.name == "recomputation":
         return min(RECOMPUTED_SHARE, key=lambda word: abs(RECOMPUTED_SHARE[word] - value))
     return bool(value) if declared.flag else value
@@ -362,7 +362,7 @@ def _is_column(given: Any) -> bool:
 
 
 def setups_of(places: Mapping[str, Places], count: int) -> Places:
-    """Setup index of some rows, from the index of each input's value.
+    """Return the setup index of each row, from the index of each input's value.
 
     Rows that differ only in `NOT_OF_SETUP` share a setup.
     """
@@ -432,7 +432,7 @@ def _is_no_choice(declared: Input, word: str) -> bool:
 
 
 def _outside(declared: Input, column: Floats) -> Places:
-    """Rows with a number that may be invalid."""
+    """Return the rows with a number that may be invalid."""
     if declared.flag:
         return rows_where(np.zeros(column.size, dtype=np.bool_))
     if declared.name == "interval":

@@ -124,7 +124,7 @@ class CountedNetwork:
         return configured_kind(self.ledger.model_type, sparse=sparse)
 
     def flop(self, tokens: float, samples: float) -> float:
-        """Training FLOPs for a number of tokens or samples, NaN if neither is known."""
+        """Return the training FLOPs for a number of tokens or samples, NaN if neither is known."""
         whole = float(self.ledger.training_flop)
         return samples * whole if tokens != tokens else tokens * (whole / float(self.ledger.items))
 
@@ -167,15 +167,15 @@ class WorkTable:
     remarks: Remarks
 
     def preset(self, row: int) -> Preset | None:
-        """Preset of a row."""
+        """Look up the preset of a row."""
         return self.presets[self.preset_at[row]] if self.preset_at[row] >= 0 else None
 
     def network(self, row: int) -> CountedNetwork | None:
-        """Config of a row."""
+        """Look up the config of a row."""
         return self.networks[self.network_at[row]] if self.network_at[row] >= 0 else None
 
     def inputs(self, row: int) -> dict[str, SourcedNumber]:
-        """Inputs that a row's work depends on, with provenance."""
+        """Return the inputs that a row's work depends on, with provenance."""
         return _inputs(self.table.row(row), self.preset(row), self.network(row), self.catalog)
 
     def work(self, row: int, workload: Workload) -> Work:
@@ -209,7 +209,7 @@ class _Named:
     network_at: Places
 
     def of_own(self) -> Mask:
-        """Rows without preset and config."""
+        """Return the rows without preset and config."""
         return np.asarray((self.preset_at < 0) & (self.network_at < 0))
 
 
@@ -259,7 +259,7 @@ class _Amounts:
 
 
 def _find_named(table: Table[Scenario], catalog: Catalog, said: Remarks) -> _Named:
-    """Presets and configs of rows; a preset without work brings its config."""
+    """Resolve the presets and configs of rows; a preset without work provides its config."""
     column, own = table.word("preset"), table.word("config")
     presets: list[Preset] = []
     preset_at, config_at = nowhere(table.count), own.codes
@@ -283,7 +283,7 @@ def _find_named(table: Table[Scenario], catalog: Catalog, said: Remarks) -> _Nam
 def _read_networks(
     table: Table[Scenario], configs: Sequence[str], config_at: Places, said: Remarks
 ) -> tuple[list[CountedNetwork], Places]:
-    """Configs counted at the sizes of the rows, and each row's index."""
+    """Count the configs at the sizes of the rows; return them with each row's index."""
     networks: list[CountedNetwork] = []
     network_at = nowhere(table.count)
     if not configs:
@@ -309,7 +309,7 @@ def _read_networks(
 def _filled(
     table: Table[Scenario], named: _Named, said: Remarks
 ) -> tuple[dict[str, Floats], dict[str, list[str]]]:
-    """Numbers and texts of rows, with defaults from presets and configs.
+    """Return the numbers and texts of rows, with defaults from presets and configs.
 
     The default workload type is language, which affects the utilization.
     """
@@ -358,7 +358,7 @@ def _amounts(
     kinds: KindColumn,
     catalog: Catalog,
 ) -> tuple[_Amounts, _Amounts]:
-    """FLOPs and device-hours: from row inputs, presets, or exact ledgers of configs."""
+    """Return FLOPs and device-hours from row inputs, presets, or exact ledgers of configs."""
     formula = prior(catalog, "work.formula", "work").value
     work = work_of_rows({column_of(name): numbers[name] for name in OF_WORK}, kinds, formula)
     mids = np.where(named.of_own() | table.states("flop"), work.mid, np.nan)
@@ -394,7 +394,7 @@ def _adapted(
     flop: _Amounts,
     said: Remarks,
 ) -> _Amounts:
-    """FLOPs less the weight gradients of the frozen LoRA base."""
+    """Subtract the weight gradients of a frozen LoRA base from the FLOPs."""
     adapted = table.states_word("finetune", *ADAPTERS)
     if not adapted.any():
         return flop
@@ -452,7 +452,7 @@ def _refuse_contradictions(
 
 
 def _no_work(scenario: Scenario, preset: Preset | None) -> Notice:
-    """Notice on the reason why a scenario has no work."""
+    """Return the notice that explains why a scenario has no work."""
     if scenario.finetune is not None and scenario.preset is not None:
         return Notice("finetune_needs_size", "finetune")
     if scenario.params is not None:
@@ -507,7 +507,7 @@ def _say(
 
 
 def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice, ...]]:
-    """Work of one scenario, with notices.
+    """Return the work of one scenario, with notices.
 
     Raises
     ------
@@ -612,7 +612,7 @@ def compact_config(config: str) -> str:
 
 
 def _width(config: Mapping[str, Any]) -> float | None:
-    """Width of the network in a config.json of any family."""
+    """Return the network width in a config.json of any family."""
     from estimator.networks.fields import Fields
 
     stated = next((key for key in ("hidden_size", "n_embd", "d_model") if key in config), "")
@@ -631,7 +631,7 @@ def _unit_of(preset: Preset) -> str:
 
 
 def _flop_of_preset(preset: Preset, seen: Floats, catalog: Catalog) -> Found[Uncertain] | None:
-    """FLOPs as published, scaled to given tokens or samples; NaN means as published."""
+    """Return published FLOPs, scaled to given tokens or samples; NaN means as published."""
     records, unit, says = preset.records, _unit_of(preset), not np.isnan(seen[0])
     if "training_flop" in records and (unit in records or not says):
         flop = recorded("training_flop", records["training_flop"], "work")
@@ -650,7 +650,7 @@ def _flop_of_preset(preset: Preset, seen: Floats, catalog: Catalog) -> Found[Unc
 def _inputs(
     scenario: Scenario, preset: Preset | None, network: CountedNetwork | None, catalog: Catalog
 ) -> dict[str, SourcedNumber]:
-    """Inputs that a scenario's work depends on."""
+    """Return the inputs that a scenario's work depends on."""
     found: dict[str, SourcedNumber] = {}
     known = scenario.specified_inputs()
     for name in ("flop", "device_hours", "attempts", "tokens", "samples", "sample_flop"):
@@ -674,7 +674,7 @@ def _inputs(
 def _inputs_of_preset(
     scenario: Scenario, preset: Preset, catalog: Catalog
 ) -> dict[str, SourcedNumber]:
-    """Published numbers of a preset that its work depends on."""
+    """Return the published numbers of a preset that its work depends on."""
     seen = getattr(scenario, _unit_of(preset))
     found = _flop_of_preset(preset, np.array([np.nan if seen is None else seen]), catalog)
     if found is None and "device_hours" in preset.records and scenario.device_hours is None:

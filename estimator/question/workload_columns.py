@@ -24,7 +24,7 @@ LEAST_BODY = 0.3
 def work_of_rows(
     numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind], formula: Uncertain
 ) -> Uncertain:
-    """FLOPs of every run, NaN if they cannot be computed [FLOP].
+    """Return the FLOPs of each run, NaN if they cannot be computed [FLOP].
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def work_of_rows(
 
 
 def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -> Floats:
-    """FLOPs of each run: as reported, per sample, or from parameters and tokens; NaN if unknown.
+    """Return each run's FLOPs: reported, per sample, or from parameters and tokens; else NaN.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
 
 
 def _without_tables(numbers: Mapping[str, Floats], params: Floats) -> Floats:
-    """Parameters without the token table, where its size is known.
+    """Subtract the token table from the parameters where its size is known.
 
     An encoder's head applies to few of its tokens; a decoder's, as large as the table, to all.
     """
@@ -94,7 +94,7 @@ def _without_tables(numbers: Mapping[str, Floats], params: Floats) -> Floats:
 
 
 def stated_flop(numbers: Mapping[str, Floats]) -> Floats:
-    """FLOPs of each run as reported or per sample, NaN if neither is given [FLOP]."""
+    """Return each run's FLOPs as reported or per sample, NaN if neither is given [FLOP]."""
     by_sample = (
         TRAINING_OVER_FORWARD * numbers["flops_per_sample_forward"] * numbers["samples_processed"]
     )
