@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "claims",
         help="recompute claims about the limits of deep learning",
-        description="Recompute claims about the limits of deep learning, as heard in lectures, and "
+        description="Recompute claims about the limits of deep learning, made in lectures, and "
         "give each a verdict based on the numbers, with sources and intervals.",
         epilog=EXAMPLES,
     )

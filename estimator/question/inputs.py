@@ -773,7 +773,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "guidance",
-            "network passes per denoising step: 2 with classifier-free guidance (default: 1)",
+            "passes per denoising step: 2 with classifier-free guidance (default: 1)",
         ),
         _number(
             "positions",

@@ -221,8 +221,8 @@ TYPOS = [
     ('unit = "W"', 'unit = "kW"', "tdp_w.unit", 'unit = "W"'),
     ('unit = "W"', 'units = "W"', "tdp_w.units", "did you mean unit"),
     ("value = 100", 'value = "100"', "tdp_w.value", "write a number"),
-    ("value = 100", "value = nan", "tdp_w.value", "leave out what is unknown"),
-    ("value = 100", "value = -1", "tdp_w.value", "leave out what is unknown"),
+    ("value = 100", "value = nan", "tdp_w.value", "omit unknown values"),
+    ("value = 100", "value = -1", "tdp_w.value", "omit unknown values"),
     ("value = 100", "value = 1e9", "tdp_w.value", "convert it to W"),
     ("value = 100", "value = 100\nlow = 120", "tdp_w.value", "put the range around"),
     ("value = 100", "value = 100\ndate = '2020-13'", "tdp_w.date", "write 2020"),
@@ -337,11 +337,11 @@ def test_check_finds_what_single_files_cannot_show(mine):
     )
     found = [str(problem) for problem in problems(Catalog.open(mine))]
     for expected in (
-        "'mine' means 2 things",
-        "give the dense peak",
+        "'mine' refers to 2 things",
+        "use the dense peak",
         "'v1000'",
         "earlier first",
-        "come",
+        "is in the future",
     ):
         assert any(expected in problem for problem in found), (expected, found)
 
@@ -385,10 +385,10 @@ def test_a_place_that_is_nearly_spelled_is_offered_with_its_name():
     [("p4d.24xlarge", "a100-sxm-40"), ("ND96isr H100 v5", "h100-sxm"), ("g5.xlarge", "a10g")],
 )
 def test_a_cloud_instance_is_answered_with_the_device_in_it(instance, device):
-    with pytest.raises(ValueError, match=f"is a cloud instance with {device}; name that"):
+    with pytest.raises(ValueError, match=f"is a cloud instance with {device}; use that name"):
         CATALOG.device(instance)
 
 
 def test_an_instance_that_takes_several_devices_names_none_of_them():
-    with pytest.raises(ValueError, match=r"names a cloud instance; name the device in it$"):
+    with pytest.raises(ValueError, match=r"is a cloud instance; use the name of its device$"):
         CATALOG.device("n1-highmem-8")

@@ -114,12 +114,12 @@ def test_a_name_that_is_no_board_on_record_picks_none(name):
         ("nope", (), ("opt-175b", "did you mean")),
         ("RTX 6000", ("quadro-rtx-6000", "rtx-6000-ada"), ("a100",)),
         ("8x A100 40GB", ("A100 40GB", "number of devices to 8"), ()),
-        ("H100 x 8", ("name 'H100'", "number of devices to 8"), ()),
-        ("H100x8", ("name 'H100'", "number of devices to 8"), ()),
-        ("4090 x2", ("name '4090'", "number of devices to 2"), ("to 4090",)),
+        ("H100 x 8", ("use 'H100'", "number of devices to 8"), ()),
+        ("H100x8", ("use 'H100'", "number of devices to 8"), ()),
+        ("4090 x2", ("use '4090'", "number of devices to 2"), ("to 4090",)),
         ("rtx4091", ("rtx-4090",), ("number of devices",)),
         ("core i9-7900x", (), ("number of devices",)),
-        ("24 GB GPU", ("names no model",), ("did you mean",)),
+        ("24 GB GPU", ("does not name a device model",), ("did you mean",)),
         ("TPUv1 (self-play) + TPUv2 (training)", ("several devices",), ()),
     ],
 )
@@ -227,7 +227,7 @@ def test_a_search_ranks_the_name_first_and_finds_no_part_of_another_word():
 def test_a_number_of_an_unknown_device_is_refused_for_the_device():
     with pytest.raises(ValueError, match="unknown hardware 'Foo'"):
         CATALOG.device("8xFoo")
-    with pytest.raises(ValueError, match="name 'h100' and set the number of devices to 8"):
+    with pytest.raises(ValueError, match="use 'h100' and set the number of devices to 8"):
         CATALOG.device("8xh100")
 
 
@@ -236,7 +236,7 @@ def test_a_number_of_an_unknown_device_is_refused_for_the_device():
     ["h100 1g.10gb", "NVIDIA A100-SXM4-40GB MIG 1g.5gb", "H200 1c.3g.71gb", "2x H100 3g.40gb"],
 )
 def test_a_part_of_a_board_is_not_taken_for_the_board(name):
-    with pytest.raises(ValueError, match=r"names a MIG slice, .* name the whole device"):
+    with pytest.raises(ValueError, match=r"names a MIG slice, .* use the whole device"):
         CATALOG.device(name)
 
 
@@ -251,7 +251,7 @@ def test_a_part_of_a_board_is_not_taken_for_the_board(name):
     ],
 )
 def test_a_setting_in_a_name_is_refused_with_the_input_it_belongs_to(name, device, remedy):
-    with pytest.raises(ValueError, match="name ") as refused:
+    with pytest.raises(ValueError, match="use ") as refused:
         CATALOG.device(name)
     assert device in str(refused.value)
     assert remedy in str(refused.value)

@@ -98,7 +98,7 @@ def stored(*runs):
 def test_nothing_measured_is_no_error_and_makes_no_folder(data):
     assert calibrate("show").stdout == "Nothing measured yet.\n"
     assert answer("calibrate", "show") == {"devices": [], "runs": []}
-    assert "no measured run to export" in refusal("calibrate", "export")
+    assert "no measured run matches" in refusal("calibrate", "export")
     assert "no measured runs to forget" in refusal("calibrate", "forget", "--all", "--yes")
     assert not data.exists()
 
@@ -329,7 +329,7 @@ def test_an_export_names_no_folder_of_its_user(data, tmp_path, monkeypatch):
 def test_forgotten_runs_come_back(data):
     runs = [measured("a", trained(0.3)), measured("b"), measured("c")]
     stored(*runs)
-    assert "would forget 2 runs; confirm with --yes" in refusal("calibrate", "forget", "a", "b")
+    assert "would delete 2 runs; confirm with --yes" in refusal("calibrate", "forget", "a", "b")
     assert "no run 'x'" in refusal("calibrate", "forget", "a", "x", "--yes")
     assert not list(data.glob("forgotten-*"))
     done = calibrate("forget", "a", "b", "--yes")
@@ -424,7 +424,7 @@ HOSTILE = {
     "format = 1" + RUN.replace("wall_s = 1.0", f"wall_s = 1{'0' * 9999}"): "TOML",
     "format = 1" + RUN.replace("cores = 1", "cores = 0"): "runs[0].host.cores: must be positive",
     "format = 1" + RUN.replace("cores = 1", "cores = 1\nowner = 'me'"): "host.owner: unknown key",
-    "format = 1" + RUN.replace('"finished"', '"running"'): "runs[0].state: must be over",
+    "format = 1" + RUN.replace('"finished"', '"running"'): "runs[0].state: must be a finished run",
     "format = 1" + RUN.replace('"finished"', "{a = 1}"): "runs[0].state: must be one of",
     "format = 1" + RUN.replace('id = "a"', 'id = "../a"'): "runs[0].id: must be up to 100 letters",
     "format = 1" + RUN.replace("2026-11", "yesterday"): "runs[0].started: must be a time",
@@ -637,8 +637,8 @@ def test_measured_runs_that_do_not_fit_the_profiles_are_problems(data, tmp_path)
     for expected in (
         "unknown precision 'fp1'",
         "no device 'gpu:7'",
-        "2999-01-01T00:00:00Z has not come",
-        "made with a stub",
+        "2999-01-01T00:00:00Z is in the future",
+        "measured with a simulated device",
         "unknown device 'h1000'",
         "a profile; move it to hardware/my-card.toml",
         "is in calibrations/one.toml, too",

@@ -95,7 +95,7 @@ def test_help_begins_with_a_usage_that_is_read_at_a_glance(words, usage):
 )
 def test_no_command_makes_a_folder_that_was_not_there(words, tmp_path):
     out = tmp_path / "typo" / "out.csv"
-    assert f"{out}: there is no folder {out.parent}" in refusal(*words, "-o", str(out))
+    assert f"{out}: the folder {out.parent} does not exist" in refusal(*words, "-o", str(out))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -179,7 +179,7 @@ def test_part_of_a_slice_of_tpus_is_said_to_be_one(words, devices, said):
     asked = (*words, "--preset", "llama-3-8b", "--hardware", "v5p-64", "--devices", devices)
     found = run(*asked)
     assert found.returncode == 0
-    assert ("each device is one chip, and this slice has 32" in found.stderr) == said
+    assert ("this slice has 32 chips, each one device" in found.stderr) == said
 
 
 @pytest.mark.parametrize("words", [("estimate", "--tokens", "1e9"), ("serve-cost",), ("memory",)])
@@ -244,7 +244,9 @@ def test_compare_says_whether_it_fits_and_on_which_offers_each_price_rests():
 
 def test_batch_lists_every_column_that_it_reads():
     shown = run("batch", "--help").stdout
-    training, serving = shown.split("columns, all optional")[1].split("columns with --task serving")
+    training, serving = shown.split("columns (a device and a workload are required)")[1].split(
+        "columns with --task serving"
+    )
     assert {FIELDS[name] for name in training.split() if name in FIELDS} == set(FIELDS.values())
     assert set(COLUMNS) <= set(serving.split())
 
@@ -314,7 +316,7 @@ def test_an_estimate_says_once_that_not_even_one_sequence_fits(finetune, device,
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [("", "is empty"), ("[1]", "holds a list, not an object"), ("model", "is not JSON")],
+    [("", "is empty"), ("[1]", "contains a list, not an object"), ("model", "is not JSON")],
 )
 def test_what_is_piped_in_must_be_a_config(content, why):
     found = run("model", "-", text_in=content)
@@ -368,7 +370,7 @@ def test_a_pipe_that_sends_nothing_is_named_and_then_read(tmp_path, monkeypatch)
     writer.start()
     found = run("batch", pipe, "-o", "-")
     writer.join()
-    assert said[0] == (f"waiting for {pipe}, which has sent nothing so far; Ctrl-C stops", False)
+    assert said[0] == (f"waiting for {pipe}, nothing received so far; Ctrl-C stops", False)
     assert (found.returncode, len(found.stdout.splitlines())) == (0, 2)
 
 
@@ -401,16 +403,16 @@ TPU = "estimate --flop 1e20 --hardware"
         (f"{H100} --utilization 40%", "write a share of one, such as 0.4"),
         (f"{H100} --electricity-price 30", "30 cents are 0.3"),
         (f"{H100} --params -7 --tokens 1e9", "--params must be positive, got -7"),
-        (f"{TPU} v5p-33", "names no slice of TPUs"),
-        (f"{TPU} v5p-0", "names no slice of TPUs"),
-        (f"{TPU} v6e-0", "names no slice of TPUs"),
-        (f"{TPU} tpu-v3-7", "names no slice of TPUs"),
+        (f"{TPU} v5p-33", "is not a TPU slice"),
+        (f"{TPU} v5p-0", "is not a TPU slice"),
+        (f"{TPU} v6e-0", "is not a TPU slice"),
+        (f"{TPU} tpu-v3-7", "is not a TPU slice"),
         ("estimate --preset gpt-33", "unknown preset"),
         ("estimate --config absent.json --tokens 1e9 --hardware v100", "absent.json"),
-        ("estimate --config https://x.org/config.json --tokens 1e9", "is an address: save"),
+        ("estimate --config https://x.org/config.json --tokens 1e9", "is a URL: download"),
         (f"compare --max-days 0.01 {COMPARED}", "no combination is within the limits"),
         (f"compare --max-days 0 {COMPARED}", "--max-days must be positive"),
-        ("compare --task serving --preset llama-3-8b --sort cost", "--sort is for training"),
+        ("compare --task serving --preset llama-3-8b --sort cost", "--sort applies to training"),
         ("compare --flop 1e20 --site nowhere-*", "nothing matches 'nowhere-*'"),
         ("compare --flop 1e20 --hardware h10,h11", "unknown hardware"),
         ("profiles show h10", "did you mean"),
@@ -437,7 +439,7 @@ def test_a_mistake_is_reported_in_one_line(line, reason):
     ],
 )
 def test_an_empty_value_is_no_assumption(words, empty):
-    assert refusal(*words) == f"error: {empty} is empty: give a value, or leave it out"
+    assert refusal(*words) == f"error: {empty} is empty: specify a value or omit the option"
 
 
 @pytest.mark.parametrize(
@@ -473,7 +475,7 @@ def test_a_usage_error_is_one_line_of_the_command_and_exits_with_two(capsys, wor
 def test_memory_and_model_take_a_preset_as_estimate_does(command):
     assert answer(f"{command} gpt-3") == answer(f"{command} --preset gpt-3")
     two = refusal(f"{command} gpt-3 --preset gpt-2")
-    assert "two networks, gpt-3 and gpt-2: name one" in two
+    assert "two models given, gpt-3 and gpt-2: choose one" in two
 
 
 def test_batch_writes_whole_or_nothing(tmp_path):
@@ -481,7 +483,7 @@ def test_batch_writes_whole_or_nothing(tmp_path):
     table.write_text("accelerator,accelerator_hours\nv100,100\nnone,1\n")
     found = run("batch", table, "-o", out)
     assert found.returncode == 0
-    assert "2 rows: 1 answered, 1 refused" in found.stderr
+    assert "2 rows: 1 estimated, 1 refused" in found.stderr
     assert len(out.read_text().splitlines()) == 3
     table.write_text("nothing,of,use\n")
     assert "no column 'accelerator'" in refusal("batch", table, "-o", tmp_path / "other.csv")
@@ -547,7 +549,7 @@ def test_a_format_may_be_written_as_frameworks_do():
 def test_a_device_that_nobody_knows_squeezes_no_column():
     plain = run("compare", "--flop", "1e20", "--hardware", "h100", "--quiet").stdout
     both = run("compare", "--flop", "1e20", "--hardware", "h100,nonsense", "--quiet").stdout
-    why = "unknown hardware 'nonsense': `profiles list` shows all, profiles of your own add to them"
+    why = "unknown hardware 'nonsense': `profiles list` shows all; you can add profiles of your own"
     assert both == plain + f"nonsense: {why}\n"
 
 

@@ -47,7 +47,7 @@ def test_a_full_disk_is_one_line(words, folder):
 def test_a_folder_that_is_not_there_is_one_line(folder):
     done = tried("batch {folder}/runs.csv -o {folder}/none/out.csv", folder)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith("make it first")
+    assert done.stderr.splitlines()[-1].endswith("does not exist")
     assert not (folder / "none").exists()
 
 

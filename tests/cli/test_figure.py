@@ -57,7 +57,7 @@ def test_what_a_figure_of_the_limits_shows_is_what_its_page_shows(tmp_path):
 def test_the_deck_names_the_figure_that_it_shows_without_network(tmp_path, capsys):
     path = tmp_path / "deck.html"
     assert main(["figure", "deck", "-o", str(path)]) == 0
-    assert "the deck needs reveal.js beside it" in capsys.readouterr().err
+    assert "the deck needs reveal.js next to it" in capsys.readouterr().err
     text = path.read_text(encoding="utf-8")
     assert text.count("<section data-background-iframe=") == 3
     assert 'data-background-iframe="twenty-watts-figure.html"' in text
@@ -101,24 +101,24 @@ DEVICES = f"devices {' '.join(SCENARIO)}"
     ("words", "file", "reported"),
     [
         # An option that would not change the figure
-        (f"scenario {' '.join(SCENARIO)} --view foo", "html", "--view is not for scen"),
-        (f"parts {' '.join(SCENARIO)} --view cost_usd", "html", "--view is not for pa"),
-        ("trends --preset gpt-3", "html", "--preset is not for trends"),
-        ("trends --view compute --preset gpt-3", "html", "not for trends --view compute"),
-        ("trends --params 7e9", "html", "--params is not for trends"),
-        ("trends --pue 1.1", "html", "--pue is not for trends"),
-        ("trends --interval 0.5", "html", "--interval is not for trends"),
-        ("claims --hardware h100", "html", "--hardware is not for claims"),
-        ("claims --name GPT", "html", "--name is not for claims"),
-        ("brain --tokens 1e12", "html", "--tokens is not for brain"),
-        ("brain --preset gpt-3", "html", "--preset is not for brain"),
-        ("brain --view samples --hardware h100", "html", "not for brain --view samples"),
-        ("scaling --power-limit 300", "html", "--power-limit is not for scaling"),
-        ("scaling --view imagenet --hardware h100", "html", "--hardware is not for scaling"),
-        ("deck --dark", "html", "--dark is not for deck"),
-        ("deck --scale 2", "html", "--scale is not for deck"),
-        ("deck --view cost_usd", "html", "--view is not for deck"),
-        ("deck --preset gpt-3", "html", "--preset is not for deck"),
+        (f"scenario {' '.join(SCENARIO)} --view foo", "html", "--view does not apply to scen"),
+        (f"parts {' '.join(SCENARIO)} --view cost_usd", "html", "--view does not apply to pa"),
+        ("trends --preset gpt-3", "html", "--preset does not apply to trends"),
+        ("trends --view compute --preset gpt-3", "html", "does not apply to trends --view compute"),
+        ("trends --params 7e9", "html", "--params does not apply to trends"),
+        ("trends --pue 1.1", "html", "--pue does not apply to trends"),
+        ("trends --interval 0.5", "html", "--interval does not apply to trends"),
+        ("claims --hardware h100", "html", "--hardware does not apply to claims"),
+        ("claims --name GPT", "html", "--name does not apply to claims"),
+        ("brain --tokens 1e12", "html", "--tokens does not apply to brain"),
+        ("brain --preset gpt-3", "html", "--preset does not apply to brain"),
+        ("brain --view samples --hardware h100", "html", "does not apply to brain --view samples"),
+        ("scaling --power-limit 300", "html", "--power-limit does not apply to scaling"),
+        ("scaling --view imagenet --hardware h100", "html", "--hardware does not apply to scaling"),
+        ("deck --dark", "html", "--dark does not apply to deck"),
+        ("deck --scale 2", "html", "--scale does not apply to deck"),
+        ("deck --view cost_usd", "html", "--view does not apply to deck"),
+        ("deck --preset gpt-3", "html", "--preset does not apply to deck"),
         # A look of a file that has none
         *(
             (f"{DEVICES} {look}", suffix, f"no effect on a .{suffix.lower()} file")
@@ -128,7 +128,7 @@ DEVICES = f"devices {' '.join(SCENARIO)}"
         # What cannot be written
         (DEVICES, "gif", "must end in one of"),
         ("claims", "tex", "claims has no .tex file"),
-        ("deck", "svg", "the name must end in .html"),
+        ("deck", "svg", "its name must end in .html"),
         (f"{DEVICES} --scale 9", "svg", "between 0.5 and 4"),
         (f"{DEVICES} --view hours", "svg", "--view must be one of"),
         (f"{DEVICES} --lang xx", "svg", "--lang must be en or de"),

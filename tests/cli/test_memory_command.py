@@ -216,7 +216,7 @@ def test_images_have_no_tokens_to_assume_or_to_set(name):
         assert "tokens in a sequence" not in memory(path, *words)[1]
     serving = ("--context", "--prefill-tokens")
     for words in (["--seq-len", "512"], *(["--inference", one, "512"] for one in serving)):
-        said = f"{words[-2]} is for models of text or sound: {path} ignores it, drop it"
+        said = f"{words[-2]} applies to text and audio models, not to {path}: omit it"
         assert said in refusal("memory", path, *words)
 
 

@@ -84,12 +84,12 @@ def test_a_model_card_is_about_training():
     ("words", "says"),
     [
         ("--format annex-11", "unknown format 'annex-11'"),
-        ("--format ,", "names no format"),
+        ("--format ,", "is empty"),
         ("--format spdx", "no name of the model given; set --name"),
         ("--format sci,paper -o x.md", "is one file for 2 formats"),
         ("--format sci -o x.docx", "the name must end in"),
         ("--format sci --run none", "no run 'none' is stored"),
-        ("--format sci --run a --link ?v=1", "drop all but one"),
+        ("--format sci --run a --link ?v=1", "use only one of them"),
         ("--format scope2 --contract-share 0.5", "--contract covers: give both"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_forecast_is_reported_as_calibrated(tmp_path):
         ('{"wall_s": {"mid": 10}, "energy_kwh": {"mid": 2, "high": 1}}', "is below its mid"),
         ('{"wall_s": {"mid": NaN}}', "its wall_s.mid is no positive number"),
         ('{"wall_s": {"mid": 1' + "0" * 400 + "}}", "its wall_s.mid is no positive number"),
-        ("[" * 100_000, "no JSON of a forecast"),
+        ("[" * 100_000, "not the JSON output of a forecast"),
     ],
 )
 def test_a_damaged_forecast_is_one_line(tmp_path, text, says):
@@ -145,7 +145,7 @@ def test_a_forecast_is_read_up_to_a_size_and_without_waiting(tmp_path):
     words = ("report", "--format", "sci", "--hardware", "h100", "--forecast")
     assert "larger than" in run(*words, "/dev/zero").stderr
     os.mkfifo(tmp_path / "pipe")
-    assert "no JSON of a forecast" in run(*words, tmp_path / "pipe").stderr
+    assert "not the JSON output of a forecast" in run(*words, tmp_path / "pipe").stderr
 
 
 @pytest.mark.parametrize("preset", ["gpt-3", "llama-2-7b"])

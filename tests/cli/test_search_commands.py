@@ -51,7 +51,7 @@ def test_the_summary_of_a_sweep_is_json(space, tmp_path):
     ("words", "reason"),
     [
         (["-o", "designs.xlsx"], "must end in .parquet or .csv"),
-        (["-o", "designs.csv", "--pareto", "fun"], "not of 'fun'"),
+        (["-o", "designs.csv", "--pareto", "fun"], "front in 'fun'"),
         (["-o", "designs.csv", "--interval", "2"], "interval must be between 0 and 1"),
         (["-o", "designs.csv", "--dask", "tcp://127.0.0.1:9"], "no Dask scheduler"),
     ],
@@ -123,7 +123,7 @@ def test_a_plan_as_json_keeps_its_limits():
 
 def test_where_no_plan_keeps_the_limits_the_nearest_is_reported():
     out, _ = shown(f"{LIMITED} --budget 100")
-    assert out.startswith("No plan keeps all limits with 80%; the nearest")
+    assert out.startswith("No plan meets all limits with 80%; the closest")
 
 
 def test_a_plan_of_a_service_says_how_many_devices_and_what_binds():
@@ -185,22 +185,22 @@ def test_a_plan_of_a_service_as_json_keeps_its_limits():
         (f"{PLAN} --budget 0", "--budget must be positive, got 0"),
         (f"{PLAN} --confidence 1", "confidence must be in (0, 1)"),
         (f"{PLAN} --plans 0", "plans must be a whole number"),
-        (f"{PLAN} --site ,", "--site names nothing"),
+        (f"{PLAN} --site ,", "--site is empty"),
         (f"{PLAN} --devices many", "devices is not a number"),
         (f"{PLAN} --interval 2", "interval must be between 0 and 1, got 2"),
         (f"{PLAN} --json --interval 2", "interval must be between 0 and 1, got 2"),
         (f"{SERVED} --interval 2", "interval must be between 0 and 1, got 2"),
         (f"{SERVED} --json --interval 2", "interval must be between 0 and 1, got 2"),
         (f"{SERVED} --budget 0", "--budget must be positive, got 0"),
-        (f"{SERVED} --deadline 3", "--deadline is for training"),
-        (f"{SERVED} --tokens 1e9", "--tokens is for training"),
+        (f"{SERVED} --deadline 3", "--deadline applies to training"),
+        (f"{SERVED} --tokens 1e9", "--tokens applies to training"),
         (f"{SERVED} --latency-goal 0", "must be positive"),
         (f"{SERVED} --days 0", "days must be positive"),
         (f"{SERVED} --latency-goal soon", "is not a number"),
         (f"{PLAN} --request-rate 3", "error: --request-rate requires --task serv"),
         ("compare --preset gpt-3 --concurrency 5", "--concurrency requires --task serving"),
         ("compare --preset gpt-3 --draft-tokens 4", "--draft-tokens requires --task serving"),
-        ("compare --task serving --preset llama-3-8b --tokens 1e9", "--tokens is for training"),
+        ("compare --task serving --preset llama-3-8b --tokens 1e9", "--tokens applies to training"),
         *(
             (f"{line} --calibration no", "--calibration must be one of use, ignore, got 'no'")
             for line in (PLAN, SERVED, SERVED.replace("plan", "compare", 1))

@@ -283,7 +283,7 @@ def test_bench_teaches_by_its_help():
     )
     assert done.returncode == 0
     assert "--minutes" in done.stdout
-    assert "Ctrl-C keeps the measurements so far" in done.stdout
+    assert "Ctrl-C stops early and keeps what has been" in done.stdout
 
 
 def test_what_it_measured_and_bought_is_said_in_ten_lines(benched, capsys):

@@ -387,7 +387,7 @@ def test_a_run_within_a_run_is_kept_too_and_says_whose_energy_it_is(data):
     with open_store() as store:
         runs = store.runs()
     assert [run.exit_code for run in runs] == [3, 3]
-    assert sum("never add them up" in note for run in runs for note in run.notes) == 1
+    assert sum("do not add them up" in note for run in runs for note in run.notes) == 1
 
 
 @pytest.mark.parametrize(

@@ -392,8 +392,8 @@ def calibrate(*words):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["import"], "name one source"),
-        (["import", "a.toml", "--slurm", "b"], "name one source"),
+        (["import"], "specify one source"),
+        (["import", "a.toml", "--slurm", "b"], "specify one source"),
         (["import", "a.toml", "--exclusive"], "--exclusive requires --slurm"),
         (["import", "a.toml", "--params", "7e9"], "--params cannot be combined with a file"),
         (["import", "--slurm", "b", "--end", "1"], "--end requires --prometheus"),

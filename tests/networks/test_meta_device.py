@@ -33,7 +33,7 @@ def test_an_unknown_architecture_is_refused_with_the_way_to_count_it(tmp_path, c
 @pytest.mark.parametrize(
     ("words", "field"),
     [
-        (["resnet50", "--seq-len", "64"], "--seq-len is for models of text or sound"),
+        (["resnet50", "--seq-len", "64"], "--seq-len applies to text and audio models"),
         ([str(GOLDEN / "configs/gpt2.json"), "--image-size", "64"], "--image-size is for models"),
         ([str(GOLDEN / "networks/ast-audioset.json"), "--seq-len", "64"], "--seq-len is for"),
     ],

@@ -25,7 +25,10 @@ BERT = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
             {"peft_type": "LORA", "base_model_name_or_path": "org/base-7b", "r": 16},
             "adapter_config.json of a LORA adapter.*config.json of its base model org/base-7b",
         ),
-        ({"peft_type": "LORA", "base_model_name_or_path": None}, "that of its base model"),
+        (
+            {"peft_type": "LORA", "base_model_name_or_path": None},
+            "the config.json of its base model",
+        ),
         ({"_class_name": "FluxPipeline"}, "model_index.json of FluxPipeline: give the config.json"),
         ({"_class_name": "DDIMScheduler"}, "DDIMScheduler, a scheduler without parameters"),
         ({"_class_name": "SD3Transformer3DModel"}, "did you mean SD3Transformer2DModel"),
@@ -37,8 +40,8 @@ BERT = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
         ({"image_processor_type": "ViTImageProcessor"}, "a preprocessor's settings"),
         ({"tokenizer_class": "LlamaTokenizer"}, "a tokenizer's settings"),
         ({"_from_model_config": True, "eos_token_id": 2}, "a generation_config.json"),
-        ({"metadata": {}, "weight_map": {}}, "the index of weights"),
-        ({"dim": 4096, "n_layers": 32, "n_heads": 32}, "params.json of sizes"),
+        ({"metadata": {}, "weight_map": {}}, "the index of a sharded checkpoint"),
+        ({"dim": 4096, "n_layers": 32, "n_heads": 32}, "params.json with other field names"),
         ({"architectures": ["PoemForPoetry"]}, "model_type is missing"),
     ],
 )
@@ -55,7 +58,7 @@ def test_weights_are_told_from_a_config(tmp_path, capsys):
     path = tmp_path / "model.json"
     path.write_bytes(b"GGUF\x03\x00\x00\x00")
     assert main(["model", str(path)]) == 1
-    assert "is a file of weights: give the model's config.json" in capsys.readouterr().err
+    assert "is a weights file: pass the model's config.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_a_config_without_a_type_is_read_by_its_class():
 
 def test_a_class_of_another_family_is_warned_about():
     strange = {**BERT, "model_type": "bert", "architectures": ["JinaBertForMaskedLM"]}  # not gated
-    assert "JinaBertForMaskedLM is no class of bert" in model_ledger(strange).warnings[0]
+    assert "JinaBertForMaskedLM is not a class of bert" in model_ledger(strange).warnings[0]
 
 
 def test_a_config_of_timm_states_the_side_of_its_images():

@@ -111,7 +111,7 @@ def test_an_option_whose_value_is_two_dashes_is_refused_in_one_line(option, caps
 
 def test_an_argument_that_is_no_utf_8_is_refused_in_one_line(capsys):
     assert main(["estimate", "--preset", "gpt-3\udcff"]) == 1
-    assert capsys.readouterr().err == "error: an argument holds bytes that are not UTF-8\n"
+    assert capsys.readouterr().err == "error: an argument contains bytes that are not UTF-8\n"
 
 
 @over(sorted(MESSAGES))

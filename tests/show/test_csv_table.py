@@ -318,9 +318,9 @@ def test_the_input_is_written_back_to_the_byte(catalog):
         ("", "the table is empty"),
         ("\n\n", "the table is empty"),
         ("name,flops\nx,1\n", "no column 'accelerator'"),
-        ("name,accelerator\nx,v100\n", "no column that says how much work"),
+        ("name,accelerator\nx,v100\n", "no column for the amount of work"),
         ("accelerator,accelerator,accelerator_hours\n", "'accelerator' appears twice"),
-        ("accelerator,accelerator_hours,error\n", "'error' is one that batch writes"),
+        ("accelerator,accelerator_hours,error\n", "'error' is also an output column"),
         (f"{HEADER}\n{'x' * 200_000},v100,1,,1,\n", "line 2 is longer than 131,072 letters"),
     ],
 )
@@ -415,7 +415,7 @@ def test_no_line_without_end_is_read_into_memory():
 def test_inputs_that_no_column_gives_are_not_said_to_be_without_effect(catalog):
     lines = ["accelerator,train_flops_reported,interval\n", "V100,3e23,0.9\n"]
     (said,) = estimate_csv(iter(lines), io.StringIO(), catalog, level=0.8).notes
-    assert said.startswith("column interval ignored: no input of a single row")
+    assert said.startswith("column interval ignored: not a per-row input")
 
 
 def test_a_column_may_have_the_name_of_the_option(catalog):
@@ -442,7 +442,7 @@ def test_a_column_spelled_almost_like_an_input_is_pointed_out(catalog):
 def test_columns_without_effect_are_named_once_for_the_whole_table(catalog):
     lines = ["accelerator,train_flops_reported,heads,kv_heads\n", "V100,3e23,96,8\n"]
     summary = estimate_csv(iter(lines), io.StringIO(), catalog, level=0.8)
-    assert summary.notes == ("columns heads, kv_heads ignored: without effect on the result",)
+    assert summary.notes == ("columns heads, kv_heads ignored: no effect on the result",)
     bare = iter(["accelerator,train_flops_reported\n", "V100,3e23\n"])
     alone = estimate_csv(bare, io.StringIO(), catalog, level=0.8)
     assert alone.notes == ()

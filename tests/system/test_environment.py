@@ -266,7 +266,7 @@ def test_an_incomplete_environment_of_somebody_else_is_left_alone(tmp_path):
     (root / FOLDER / "theirs").touch()
     code, _, err = start(root)
     assert code == 1
-    assert "is not of this command's making" in err
+    assert "was not made by this command" in err
     assert left_in(root / FOLDER) == ["theirs"]
 
 
@@ -326,7 +326,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
             "connect or set a proxy",
         ),
         ("ERROR: No matching distribution found for tiny==3.0", "index"),
-        ("ERROR: something else", "complaint"),
+        ("ERROR: something else", "fix the problem above"),
     ],
 )
 def test_a_failing_pip_is_reported_with_a_remedy(line, remedy):

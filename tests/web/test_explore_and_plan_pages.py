@@ -100,7 +100,7 @@ def test_where_nothing_can_be_planned_the_last_plan_stays(monkeypatch):
     monkeypatch.setattr(search, "MOST_DESIGNS", 2)
     page.number_input(key="plan_devices").set_value(512).run()
     text = text_of(page)
-    assert "designs are more than 2" in text and "as of the last valid input" in text
+    assert "designs exceed the maximum of 2" in text and "as of the last valid input" in text
     assert before[-40:] in text
 
 

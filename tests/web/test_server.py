@@ -84,7 +84,7 @@ def test_an_address_of_another_machine_is_one_line(capsys):
         port = free.getsockname()[1]
     assert main(["app", "--no-browser", "--host", "192.0.2.7", "--port", str(port)]) == 1
     shown = capsys.readouterr().err
-    assert shown.startswith(f"error: cannot listen at 192.0.2.7 on port {port} (")
+    assert shown.startswith(f"error: cannot listen on 192.0.2.7 on port {port} (")
     assert shown.count("\n") == 1
 
 

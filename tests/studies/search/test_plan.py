@@ -171,7 +171,7 @@ def test_designs_that_cannot_be_estimated_are_counted_by_reason():
 
 @pytest.mark.parametrize(
     ("minimize", "most", "reason"),
-    [("fun", {}, "minimize must be"), ("cost", {"fun": 1.0}, "a limit is of")],
+    [("fun", {}, "minimize must be"), ("cost", {"fun": 1.0}, "no limit on")],
 )
 def test_what_cannot_be_planned_is_refused(minimize, most, reason):
     with pytest.raises(ValueError, match=reason):

@@ -215,7 +215,7 @@ MANY = {"hardware": ("h100",), "devices": tuple(map(float, range(1, 6000)))}
     ("choices", "most", "reason"),
     [
         (T4, {}, "do not fit in 1 ×"),
-        (MANY, {}, "5,999 designs are more than"),
+        (MANY, {}, "5,999 designs exceed the maximum of"),
         (T4, {"wall_hours": 1.0}, "not of 'wall_hours'"),
     ],
 )

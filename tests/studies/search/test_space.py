@@ -57,7 +57,7 @@ def test_values_lists_and_ranges_are_read():
         ({"power-limit": {"from": 1, "to": 1e300, "steps": 3}}, "power-limit must be at most"),
         (
             {name: {"from": 1, "to": 2, "steps": 10000} for name in ("pue", "wue", "price")},
-            "designs are more than",
+            "designs exceed the maximum of",
         ),
     ],
 )

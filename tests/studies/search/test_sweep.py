@@ -156,5 +156,5 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_table(tmp_path):
 @pytest.mark.parametrize("address", ["scheduler", "tcp://127.0.0.1", "tcp://127.0.0.1:x"])
 def test_an_address_without_a_port_is_refused_before_any_client(address):
     pytest.importorskip("distributed")
-    with pytest.raises(ValueError, match=f"no Dask scheduler answers at {address}: "):
+    with pytest.raises(ValueError, match=f"no Dask scheduler responds at {address}: "):
         on_cluster(address, EVALUATE)
