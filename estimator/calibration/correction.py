@@ -94,15 +94,15 @@ class Elsewhere:
     evidence: Evidence
 
     def of(self, program: str) -> list[CalibrationObservation]:
-        """Observations of a program, by its key."""
+        """Return a program's observations, by its key."""
         return [one for _, one in self.found if one.program == program]
 
     def devices_of(self, program: str) -> list[str]:
-        """Names of the devices on which a program was measured."""
+        """Return the devices on which a program was measured."""
         return sorted({device.name for device, one in self.found if one.program == program})
 
     def applies(self, where: Conditions) -> Flags:
-        """Mask of the runs of such programs."""
+        """Return the runs of such programs."""
         return np.isin(where.program, list({one.program for _, one in self.found}))
 
     def with_sizes(self, where: Conditions, device: Device, precision: str) -> Conditions:
@@ -129,13 +129,13 @@ class Known:
     _laws: dict[str, StepLaw | None] = field(default_factory=dict)
 
     def of(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
-        """Utilization observations of a device, and their evidence."""
+        """Return a device's utilization observations and their evidence."""
         if device.id not in self._found:
             self._found[device.id] = self._observed(device)
         return self._found[device.id]
 
     def law(self, device: Device) -> StepLaw | None:
-        """Step-time law of a processor with counted operations, or None."""
+        """Return the step-time law of a CPU with counted operations, or None."""
         if device.id not in self._laws:
             self._laws[device.id] = step_law(self.of(device)[1])
         return self._laws[device.id]
@@ -189,12 +189,12 @@ class Known:
         return frozenset(self.of(device)[1].where.program.tolist())
 
     def calibrated_devices(self) -> list[str]:
-        """Ids of the devices used so far that have measured runs."""
+        """Return the ids of devices used so far that have measured runs."""
         evidence = (*self._found.items(), *self._power.items())
         return sorted({device for device, (found, _) in evidence if found})
 
     def power_of(self, device: Device) -> tuple[list[PowerObservation], Evidence]:
-        """Power observations of a device, and their evidence."""
+        """Return a device's power observations and their evidence."""
         if device.id not in self._power:
             observations = power_observations(
                 self.of(device)[0], lambda busy: _expected_w(busy, device, self.catalog)
@@ -208,7 +208,7 @@ class Known:
 
 
 def _expected_w(busy: float, device: Device, catalog: Catalog) -> Uncertain | None:
-    """Expected power at a busy share [W], or None if unknown."""
+    """Return the expected power at a busy share [W], or None if unknown."""
     hardware = find_hardware(device, next(iter(device.peaks)), catalog).value
     if hardware.tdp_w is None:
         return None
@@ -282,14 +282,14 @@ def steady_priors(
 
 
 def _whole_flop(timing: Timing) -> float:
-    """Work of the run that a timing represents [FLOP]."""
+    """Return the work of the run that a timing represents [FLOP]."""
     if timing.flop is None:
         return WELL_KNOWN_FLOP
     return timing.flop * (USUAL_STEPS if is_of_steps(timing) else 1.0)
 
 
 def _column(values: Iterable[float | None]) -> Floats:
-    """Numbers as an array, with NaN for None."""
+    """Convert numbers to an array, with NaN for None."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
@@ -322,7 +322,7 @@ class Rows:
     traffic: Floats
 
     def on(self, number: int, host: str) -> tuple[Flags, Conditions]:
-        """Mask of the rows on one device, and their conditions."""
+        """Return the rows on one device, and their conditions."""
         chosen = self.at == number
         places = np.flatnonzero(chosen)
         kinds, programs = self.kinds.take(places), self.programs.take(places).rows()
@@ -355,7 +355,7 @@ class Launches:
 
 
 def launches_of(found: Predicted) -> Launches:
-    """Kernel launches of the steps of some runs."""
+    """Return the kernel launches in the steps of some runs."""
     shape = found.launch_s.shape
     with np.errstate(divide="ignore"):
         size = step_size(found.launch_s * found.ahead.mid)
@@ -388,7 +388,7 @@ def calibrated_utilization(
     *,
     most: float = MOST_EXPECTED,
 ) -> Corrected:
-    """Utilization of each row after calibration, or the prior up to `most`.
+    """Return each row's utilization after calibration, or the prior up to `most`.
 
     Omit `launches` to ignore launch overhead.
     """
@@ -427,7 +427,7 @@ def calibrated_utilization(
 def calibrated_power(
     hardware: Hardware, utilization: Uncertain | None, rows: Rows, known: Known
 ) -> tuple[Hardware, Floats | None]:
-    """Device of each row with its calibrated power.
+    """Return each row's device with its calibrated power.
 
     Returns
     -------
@@ -508,7 +508,7 @@ def _posterior(
 
 
 def below_peak(now: Uncertain) -> Uncertain:
-    """Utilization conditioned on being below the peak; arrays broadcast.
+    """Condition the utilization on being below the peak; arrays broadcast.
 
     The 80% interval and median are those of the truncated log-normal: a certain utilization ends up
     close to the peak, an uncertain one stays wide.
@@ -533,7 +533,7 @@ def below_peak(now: Uncertain) -> Uncertain:
 
 
 def bounded(now: Uncertain) -> Uncertain:
-    """Utilization with its 80% interval clipped at the peak; arrays broadcast."""
+    """Clip the utilization's 80% interval at the peak; arrays broadcast."""
     most = -np.log(now.mid) / z_score(CENTRAL)
     sd = now.log_sd
     kept = np.where(sd > most, most / np.where(sd > 0, sd, 1.0), 1.0)[()]

@@ -57,12 +57,12 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
 
 
 def _families(where: Conditions) -> Words:
-    """Family of each run, or its kind if the family is unknown."""
+    """Return each run's family, or its kind if the family is unknown."""
     return np.where(where.family == "", where.kind, where.family)
 
 
 def covariance(likeness: Likeness, here_sd: Floats, there_sd: Floats, shared: Components) -> Floats:
-    """Covariance of the model's errors between two sets of runs, shape (n, m).
+    """Return the covariance of the model's errors between two sets of runs, shape (n, m).
 
     Where one prior is less certain than the other, the excess is independent.
     """
@@ -75,14 +75,14 @@ def covariance(likeness: Likeness, here_sd: Floats, there_sd: Floats, shared: Co
 
 
 def bent(size: Floats, shared: Components) -> Floats:
-    """Mean square of the size-dependent error [1]."""
+    """Return the mean square of the size-dependent error [1]."""
     mean, extra = _bends(size, shared)
     found: Floats = np.sum(mean**2, axis=1) + extra
     return found
 
 
 def usual_trend(size: Floats, shared: Components) -> Floats:
-    """Expected trend of the error with step size, relative to size zero [1]."""
+    """Return the error's expected trend with step size, relative to size zero [1]."""
     found: Floats = shared.usual_slope * np.sum(_bends(size, shared)[0], axis=1)
     return found
 
@@ -90,7 +90,7 @@ def usual_trend(size: Floats, shared: Components) -> Floats:
 def own_variance(
     of_size: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool
 ) -> Floats:
-    """Prior error variance of each run; `of_size` is its `bent`."""
+    """Return the prior error variance of each run; `of_size` is its `bent`."""
     of_device, inner = shared.amplitudes(prior_sd)
     trend = (shared.slope**2 + shared.family_slope**2) * of_size
     alone = shared.run**2 * inner**2 if whole_run else 0.0
@@ -116,7 +116,7 @@ def _bends(size: Floats, shared: Components) -> tuple[Floats, Floats]:
 
 
 def _outgrown(size: Floats) -> Floats:
-    """Saturating trend whose squares sum to the squared size for small steps."""
+    """Return the saturating trend, whose squares sum to the squared size for small steps."""
     scales = step_size(SATURATED_S)
     outgrown: Floats = np.logaddexp(0.0, scales) - np.logaddexp(0.0, scales - size[:, np.newaxis])
     outgrown /= np.sqrt(len(scales))

@@ -110,14 +110,14 @@ class _Fit:
     answers: dict[tuple[str, str], Answers] = field(default_factory=dict)
 
     def of(self, device: Device | None, work: WorkFigures) -> DeviceExpectation:
-        """Expected utilization before and after calibration, where a timing informs it."""
+        """Compare expected utilization before and after calibration, where a timing informs it."""
         if device is None or work.what != "training" or work.precision not in device.peaks:
             return DeviceExpectation()
         group = network_group(work.kind, work.arch)
         return self.expected(device, measured_cell(self.known, device, group, work.precision))
 
     def expected(self, device: Device, cell: Cell | None) -> DeviceExpectation:
-        """Expected utilization of steps like the measured ones, and of an estimate."""
+        """Return the expected utilization of steps like the measured ones, and of an estimate."""
         if cell is None:
             return DeviceExpectation()
         steady = _interval(cell.now)

@@ -204,7 +204,7 @@ class Evidence:
         return Posterior(log_shift=shift + expected - stated, log_sd=log_sd)
 
     def _sizes_of_programs(self, where: Conditions) -> Conditions:
-        """Runs with the measured step sizes of measured programs."""
+        """Replace the sizes of measured programs by measured step sizes."""
         size = where.size.copy()
         for row in np.flatnonzero(np.isnan(size) & (where.program != "")).tolist():
             same = (self.where.program == where.program[row]) & (self.where.kind == where.kind[row])
@@ -215,7 +215,7 @@ class Evidence:
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
-        """Mean and variance of the error of runs of known size."""
+        """Return the mean and variance of the error of runs of known size."""
         likeness = likeness_of(where, self.where, self.components)
         cross = covariance(likeness, prior_sd, self.prior_sd, self.components)
         weights = cross @ self._inverse
@@ -228,7 +228,7 @@ class Evidence:
     def _over_sizes(
         self, where: Conditions, prior_sd: Floats, expected: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
-        """Median and interval variance of the error over possible step sizes.
+        """Return the error's median and interval variance over possible step sizes.
 
         Sizes are weighted by how typical the step time is without launches and, if the work of the
         whole run is known, how typical the implied step count is. Steps that would take unusually
@@ -254,7 +254,7 @@ class Evidence:
     def _at_sizes(
         self, where: Conditions, prior_sd: Floats, sizes: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
-        """Mean and variance of the error at several step sizes, one row per size."""
+        """Return the error's mean and variance at several step sizes, one row per size."""
         at_once = max(1, MOST_AT_ONCE // len(prior_sd))
         means, variances = [], []
         for start in range(0, len(sizes), at_once):
@@ -275,7 +275,7 @@ class Evidence:
         return StepSizes(components=self.components, user_steps=self.user_steps)
 
     def left_out(self) -> Posterior:
-        """Leave-one-out prediction of each measured run.
+        """Predict each measured run with itself left out.
 
         `log_shift` predicts its `log_ratio`, and `log_sd` is the standard deviation of the
         measurement.
@@ -285,7 +285,7 @@ class Evidence:
         return Posterior(log_shift=predicted, log_sd=np.sqrt(1.0 / diagonal))
 
     def with_run(self, where: Conditions, prior_sd: Floats) -> "Evidence":
-        """Evidence after one more run that meets its expectation.
+        """Return the evidence after one more run that meets its expectation.
 
         The remaining uncertainty does not depend on the outcome.
         """
@@ -325,7 +325,7 @@ def merge_evidence(parts: Sequence[Evidence]) -> Evidence:
 
 
 def _quantiles(shares: Floats, weights: Floats, means: Floats, sds: Floats) -> Floats:
-    """Quantiles of mixtures of normals along the first axis, by bisection."""
+    """Return quantiles of normal mixtures along the first axis, by bisection."""
     low = np.tile((means - 4.0 * sds).min(axis=0), (len(shares), 1))
     high = np.tile((means + 4.0 * sds).max(axis=0), (len(shares), 1))
     for _ in range(BISECTIONS):
@@ -337,6 +337,6 @@ def _quantiles(shares: Floats, weights: Floats, means: Floats, sds: Floats) -> F
 
 
 def _normal_share(z: Floats) -> Floats:
-    """Logistic approximation of the normal CDF, accurate to 2e-4 (Page 1977)."""
+    """Approximate the normal CDF by a logistic, accurate to 2e-4 (Page 1977)."""
     z = np.clip(z, -FAR_OUT, FAR_OUT)
     return np.asarray(1.0 / (1.0 + np.exp(-z * (1.5976 + 0.070566 * z**2))), dtype=np.float64)

@@ -63,7 +63,7 @@ class StepLaw:
     evidence: Evidence
 
     def knows(self, where: Conditions) -> Flags:
-        """Mask of the runs with counted steps."""
+        """Return the runs with counted steps."""
         return _has_counts(where) & ~np.isnan(where.size)
 
     @cached_property
@@ -139,13 +139,13 @@ def _has_counts(where: Conditions) -> Flags:
 
 
 def _parts(where: Conditions, formats: np.ndarray[tuple[int], np.dtype[np.str_]]) -> Floats:
-    """Time of each part of a step over its products at the peak, shape (n, formats + 2)."""
+    """Return the time of each part of a step over its products at the peak, (n, formats + 2)."""
     of_format = where.precision[:, np.newaxis] == formats
     return np.column_stack([of_format, where.dispatch, where.moved]).astype(np.float64)
 
 
 def _alike(here: Conditions, there: Conditions, evidence: Evidence) -> Floats:
-    """Covariance of the residuals between two sets of runs, shape (n, m)."""
+    """Return the covariance of the residuals between two sets of runs, shape (n, m)."""
     found = likeness_of(here, there, evidence.components)
     same: Floats = FAMILY_SD**2 * found.family + PROGRAM_SD**2 * found.program
     return same

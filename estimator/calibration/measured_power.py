@@ -55,7 +55,7 @@ def power_observations(
 def power_evidence_of(
     found: Sequence[PowerObservation], device: Device, components: Components
 ) -> Evidence:
-    """Power observations as arrays for the fit."""
+    """Return the power observations as arrays for the fit."""
     runs = np.array([one.runs for one in found], dtype=float)
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)

@@ -199,7 +199,7 @@ def calibration_observations(
 
 
 def most_logs(device: Device) -> dict[str, float]:
-    """Number format -> log of the highest possible rate [FLOP/s]."""
+    """Return the highest possible log rate of each number format [FLOP/s]."""
     return {name: float(np.log(most_possible(peak))) for name, peak in device.peaks.items()}
 
 
@@ -222,7 +222,7 @@ def _calibration_observation(
 def evidence_of(
     found: Sequence[CalibrationObservation], device: Device, components: Components
 ) -> Evidence:
-    """Calibration observations as arrays for the fit."""
+    """Return the calibration observations as arrays for the fit."""
     parts = np.array([_parts(device, one) for one in found], dtype=np.float64).reshape(-1, 2)
     where = Conditions(
         device=text_array(device.id for _ in found),
@@ -252,7 +252,7 @@ def evidence_of(
 
 
 def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> Conditions:
-    """Programs of the user, with sizes from their step and run times.
+    """Return the user's programs, with sizes from their step and run times.
 
     Expected launch time is subtracted, and disturbed timings are left out.
     """
@@ -265,7 +265,7 @@ def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> C
 
 
 def reference_peak(device: Device, precision: str) -> float:
-    """Peak that defines step sizes on a device [FLOP/s].
+    """Return the peak that defines step sizes on a device [FLOP/s].
 
     A processor uses one format for all, as small steps have similar overheads in each.
     """
@@ -276,7 +276,7 @@ def reference_peak(device: Device, precision: str) -> float:
 
 
 def large_step_flop(device: Device, precision: str) -> float:
-    """Work of a large step on a device [FLOP], NaN if its peak does not imply one."""
+    """Return the work of a large step on a device [FLOP], NaN if its peak does not imply one."""
     if device.kind not in KNOWN_KINDS or precision not in device.peaks:
         return float("nan")
     return LARGE_STEP_S * device.peaks[precision].value
@@ -285,7 +285,7 @@ def large_step_flop(device: Device, precision: str) -> float:
 def assumed_step_flop(
     step_flop: Floats, flop: Floats, devices: Floats, large_flop: Number
 ) -> Floats:
-    """Work of a step on each device; if unknown, large runs have large steps.
+    """Return each device's work per step; if unknown, large runs have large steps.
 
     See `estimator.training.launches.is_large`.
 
@@ -311,7 +311,7 @@ def size_of(device: Device, precision: str, step_flop: float) -> float:
 
 
 def _parts(device: Device, one: CalibrationObservation) -> tuple[Number, Number]:
-    """Dispatch and traffic of an observation, or NaN if they exceed its time."""
+    """Return an observation's dispatch and traffic, or NaN if they exceed its time."""
     if one.operations is None or one.traffic is None:
         return np.nan, np.nan
     found = beside_products(device, one.timing.precision or "", one.operations, one.traffic)
@@ -321,7 +321,7 @@ def _parts(device: Device, one: CalibrationObservation) -> tuple[Number, Number]
 def beside_products(
     device: Device, precision: str, operations: Number, traffic: Number
 ) -> tuple[Number, Number]:
-    """Dispatch and memory-traffic time over product time at the peak, NaN if unknown [1].
+    """Return dispatch and memory-traffic time over product time at the peak, NaN if unknown [1].
 
     Also NaN on accelerators, whose hosts launch ahead and whose memory the prior includes. After
     the benchmark, 64 programs on an H100 and 65 on an H200 had median errors of 22.9% and 26.4%
@@ -348,7 +348,7 @@ def whole_size(device: Device, target: Target) -> Floats:
 
 
 def _noise(found: Sequence[CalibrationObservation], components: Components) -> Floats:
-    """Standard deviation of each measurement; a whole run includes its run component."""
+    """Return each measurement's standard deviation; a whole run includes its run component."""
     runs = np.array([one.runs for one in found], dtype=float)
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
@@ -359,13 +359,13 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
 
 
 def family_of(one: CalibrationObservation) -> str:
-    """Family of a timing; benchmark styles that few programs use form their own families."""
+    """Return a timing's family; benchmark styles that few programs use are their own families."""
     way = next((way for _, way in WAYS if not one.own and one.program.endswith(way)), "")
     return network_family(one.timing.kind, f"{one.timing.arch or ''} {way}".strip())
 
 
 def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
-    """Quantity after the evidence: shifted, with all loadings scaled down equally."""
+    """Shift a quantity by the evidence, and scale all its loadings down equally."""
     sd = float(prior.log_sd)
     left = float(posterior.log_sd[0]) / sd if sd > 0 else 1.0
     return Uncertain(
@@ -375,19 +375,19 @@ def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
 
 
 def after_runs(prior: Uncertain, evidence: Evidence, where: Conditions) -> Uncertain:
-    """Quantity of one run after the evidence."""
+    """Return one run's quantity after the evidence."""
     sd = np.array([float(prior.log_sd)])
     log_prior = np.array([float(np.log(prior.mid))])
     return corrected(prior, evidence.posterior(where, sd, log_prior=log_prior))
 
 
 def components_of(catalog: Catalog, device: Device) -> Components:
-    """Variance components of the model's errors on a device."""
+    """Return the variance components of the model's errors on a device."""
     return _components(catalog, "accelerator" if device.kind in KNOWN_KINDS else "processor")
 
 
 def power_components(catalog: Catalog) -> Components:
-    """Variance components of the power model's errors."""
+    """Return the variance components of the power model's errors."""
     return _components(catalog, "power")
 
 
@@ -408,10 +408,10 @@ def network_group(kind: str | None, arch: str | None) -> str:
 
 
 def network_family(kind: str | None, arch: str | None) -> str:
-    """Family of networks within its group, empty if unknown."""
+    """Return the family of networks within its group, empty if unknown."""
     return network_kind(kind or "other", arch or "").family
 
 
 def text_array(texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    """Texts as a NumPy array, also if empty."""
+    """Convert texts to a NumPy array, also if there are none."""
     return np.array(list(texts), dtype=np.str_)

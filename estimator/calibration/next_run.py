@@ -74,7 +74,7 @@ class CandidateRuns:
 
 
 def uncertainty_of(evidence: Evidence, wanted: CandidateRuns) -> float:
-    """Root-mean-square log standard deviation of some runs after the evidence [1].
+    """Return the root-mean-square log standard deviation of runs after the evidence [1].
 
     It is a standard deviation of the logarithm, as in `Posterior`.
     """
@@ -85,7 +85,7 @@ def uncertainty_of(evidence: Evidence, wanted: CandidateRuns) -> float:
 def uncertainty_left(
     evidence: Evidence, plans: Sequence[CandidateRuns], wanted: CandidateRuns
 ) -> Floats:
-    """Uncertainty of the wanted runs after each plan by itself.
+    """Return the uncertainty of the wanted runs after each plan on its own.
 
     Returns
     -------
@@ -134,7 +134,7 @@ class Worth:
 
 
 def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]:
-    """Suggested next measurements, the most informative first.
+    """Suggest the next measurements, most informative first.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def best_of_each_way(found: Sequence[Worth], count: int) -> list[Worth]:
 
 
 def formats(device: Device) -> list[str]:
-    """Training formats for which the device's profile has a peak."""
+    """Return the training formats for which the device's profile has a peak."""
     return [name for name in TRAINING_PRECISIONS if name in device.peaks]
 
 
@@ -214,7 +214,7 @@ def _plans(known: Known, device: Device) -> Iterator[NextRun]:
 
 
 def _own(target: Target, wanted: CandidateRuns) -> NextRun:
-    """Suggestion to measure part of the run to be predicted."""
+    """Suggest measuring part of the run to be predicted."""
     kind, arch, precision = target.kind, target.arch, target.precision
     step_flop = target.step_flop
     return NextRun(
@@ -274,7 +274,7 @@ Steps = tuple[str, str, str, float]
 
 
 def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> CandidateRuns:
-    """Steps that could be measured on a device here."""
+    """Return the steps that could be measured on a device here."""
     return CandidateRuns(
         where=Conditions(
             device=text_array(device.id for _ in steps),
@@ -290,7 +290,7 @@ def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> CandidateRu
 
 
 def nominal(kind: str, arch: str, precision: str) -> Timing:
-    """Timing with only workload type, architecture and format known."""
+    """Return the timing with only workload type, architecture and format known."""
     return Timing(
         what="training",
         component="",
@@ -308,7 +308,7 @@ def _prior_sd(catalog: Catalog, device: str, what: tuple[str, str, str]) -> floa
 
 
 def _wanted(known: Known, device: Device, target: Target | str) -> CandidateRuns:
-    """Runs to be predicted: the target, or all kinds of networks in one format."""
+    """Return the runs to be predicted: the target, or all kinds of networks in one format."""
     if isinstance(target, str):
         return runs_of(known, device, [(*work, target, UNKNOWN_SIZE) for work in WORKS])
     size = UNKNOWN_SIZE

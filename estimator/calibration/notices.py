@@ -44,7 +44,7 @@ WORTH_SAYING = 0.05
 def utilization_input(
     found: Sequence[CalibrationObservation], before: Uncertain, now: Uncertain
 ) -> SourcedNumber:
-    """Calibrated utilization of one run, with its provenance."""
+    """Return the calibrated utilization of one run, with its provenance."""
     runs, timings = run_counts(found)
     words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"
     left = in_percent(float(now.log_sd) / float(before.log_sd))
@@ -59,7 +59,7 @@ def utilization_input(
 def power_input(
     found: Sequence[PowerObservation], before: Uncertain, now: Uncertain, *, left: float
 ) -> SourcedNumber:
-    """Calibrated device power of one run, with its provenance."""
+    """Return the calibrated device power of one run, with its provenance."""
     runs = sorted({one.run for one in found})
     return SourcedNumber(
         **_of_runs(found, now),
@@ -76,7 +76,7 @@ def _of_runs(
     *,
     most: float = math.inf,
 ) -> dict[str, Any]:
-    """Fields shared by calibrated inputs, none above `most`."""
+    """Return the fields shared by calibrated inputs, none above `most`."""
     low, high = now.interval()
     return {
         "value": float(now.mid),
@@ -114,7 +114,7 @@ def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[No
 
 
 def age_in_words(started: str) -> str:
-    """Age of an ISO 8601 time in days, as text.
+    """Describe the age of an ISO 8601 time in days.
 
     >>> age_in_words(datetime.now(UTC).isoformat())
     'today'

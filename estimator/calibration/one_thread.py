@@ -23,7 +23,7 @@ _TURN = threading.RLock()
 
 @lru_cache(maxsize=1)
 def _controller() -> "ThreadpoolController":
-    """Thread controller, created once numpy has loaded its libraries."""
+    """Return the thread controller, created once numpy has loaded its libraries."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

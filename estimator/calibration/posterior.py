@@ -97,7 +97,7 @@ class Residual:
 
 
 def measured_precisions(known: Known, device: Device) -> list[str]:
-    """Formats of a device, measured ones first by number of timings."""
+    """Return a device's formats, measured ones first by number of timings."""
     counts = Counter(one.timing.precision or "" for one in known.of(device)[0])
     rest = [name for name in formats(device) if name not in counts]
     return [name for name, _ in counts.most_common()] + rest
@@ -109,7 +109,7 @@ def has_precisions(known: Known, device: Device) -> bool:
 
 
 def cells(known: Known, device: Device, precision: str) -> list[Cell]:
-    """All measured or typical kinds of networks in one number format.
+    """Return all measured or typical kinds of networks in one number format.
 
     Empty for a device with a fixed utilization, such as a brain.
     """
@@ -129,7 +129,7 @@ def measured_cell(known: Known, device: Device, group: str, precision: str) -> C
 
 
 def measured_groups(known: Known, device: Device, precision: str) -> list[str]:
-    """Kinds of networks measured on a device in one number format."""
+    """Return the kinds of networks measured on a device in one number format."""
     return list(_by_group(known, device, precision))
 
 
@@ -179,7 +179,7 @@ def cell(
 
 
 def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]:
-    """All kinds of networks with metered power in one number format."""
+    """Return all kinds of networks with metered power in one number format."""
     groups: dict[str, list[PowerObservation]] = {}
     for one in known.power_of(device)[0]:
         if one.timing.precision == precision:
@@ -216,7 +216,7 @@ def main_cell(known: Known, device: Device) -> Cell | None:
 
 
 def residuals(known: Known, device: Device) -> list[Residual]:
-    """Leave-one-out residual of each timing, the newest first; none for a single timing."""
+    """Return each timing's leave-one-out residual, newest first; none for a single timing."""
     found, evidence = known.of(device)
     if len(found) < 2:
         return []
@@ -231,7 +231,7 @@ def residuals(known: Known, device: Device) -> list[Residual]:
 
 
 def _middle(observations: Sequence[CalibrationObservation]) -> CalibrationObservation | None:
-    """Observation with the median step size."""
+    """Return the observation with the median step size."""
     if not observations:
         return None
     ordered = sorted(observations, key=lambda one: (np.isnan(one.size), one.size))

@@ -34,7 +34,7 @@ class StepSizes:
     user_steps: Conditions | None = None
 
     def usual_times(self, where: Conditions) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of log step size at typical step times [1].
+        """Return the mean and standard deviation of the log step size at typical step times [1].
 
         Shrinks from the population towards the user's own programs as these grow in number, above
         all those of one kind and format (partial pooling).
@@ -50,7 +50,7 @@ class StepSizes:
         return usual + weights @ apart, np.sqrt(variance * left)
 
     def _of_all(self, where: Conditions) -> Floats:
-        """Population mean of log step size [1]: smaller for perceptrons, larger for transformers.
+        """Return the population mean of log step size [1]: larger for transformers.
 
         Those of perceptrons are mostly small, those of transformers large.
         """
@@ -91,7 +91,7 @@ class StepSizes:
 
 
 def alike_in_size(here: Conditions, there: Conditions) -> Floats:
-    """Correlation of the sizes of different programs, shape (n, m)."""
+    """Return the correlation of different programs' sizes, shape (n, m)."""
     kind = here.kind[:, np.newaxis] == there.kind
     precision = here.precision[:, np.newaxis] == there.precision
     found: Floats = USER + SIMILAR * kind + SIMILAR * precision

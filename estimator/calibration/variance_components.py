@@ -81,7 +81,7 @@ class Components:
         return float(step_size(USUAL_SHARE * self.usual_step_s))
 
     def prior(self, log_prior: Floats, prior_sd: Floats, speed: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the log ratio before calibration [1].
+        """Return the mean and standard deviation of the log ratio before calibration [1].
 
         Time outside matrix products does not depend on the format (Amdahl's law), so formats with
         higher peaks reach less of them; `speed` is the log of their ratio to the reference peak.
@@ -92,7 +92,7 @@ class Components:
         return expected, np.full(len(log_prior), self.level_sd)
 
     def amplitudes(self, prior_sd: Floats) -> tuple[Floats, Floats]:
-        """Standard deviation of the device component [1], and factor on all others [1]."""
+        """Return the device component's standard deviation [1], and a factor on all others [1]."""
         whole = prior_sd**2
         room = (1.0 - LEAST_DEVICE_SHARE) * whole
         inner = np.minimum(1.0, np.sqrt(room / self.within)) if self.within else np.ones(len(room))

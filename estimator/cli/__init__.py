@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _meter_error() -> type[Exception]:
-    """Meter error class, imported only after a failure."""
+    """Return the meter error class, imported only after a failure."""
     from estimator.runs.meter import MeterError
 
     return MeterError

@@ -90,7 +90,7 @@ def add_parser(commands: Any) -> None:
 
 
 def script_path() -> Path:
-    """Path of the Streamlit script: next to the package in a checkout, inside it when installed."""
+    """Return the path of the Streamlit script, next to the package or inside an installed one."""
     package = Path(__file__).parents[1]
     installed = package / "app.py"
     return installed if installed.exists() else package.parent / "app.py"
@@ -171,7 +171,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
-    """Environment of the server, with the options applied."""
+    """Return the server's environment with the options applied."""
     environment = dict(os.environ)
     if options.profiles:
         from estimator.catalog import Catalog

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _row(one: "Claim") -> dict[str, Any]:
-    """Machine-readable row of a claim."""
+    """Return a claim's machine-readable row."""
     record, interval = one.record, one.interval
     return {
         "id": record.id,
@@ -79,7 +79,7 @@ def _row(one: "Claim") -> dict[str, Any]:
 
 
 def _cells(one: "Claim") -> tuple[str, ...]:
-    """Table row of a claim, for people."""
+    """Return a claim's table row, for people."""
     unit = one.record.unit
     mid, claimed = (human_quantity(x, unit) for x in (one.interval.mid, one.record.claimed.value))
     prefix = {"equal": "", "at least": "≥ ", "at most": "≤ "}[one.record.relation]
@@ -87,7 +87,7 @@ def _cells(one: "Claim") -> tuple[str, ...]:
 
 
 def _overview(found: Iterable["Claim"]) -> Iterator["Block"]:
-    """All claims in a table."""
+    """Print all claims as a table."""
     from estimator.show.text import TextTable
 
     header = ("claim", "as claimed", "recomputed", "80% interval", "verdict")
@@ -96,7 +96,7 @@ def _overview(found: Iterable["Claim"]) -> Iterator["Block"]:
 
 
 def _argument(one: "Claim") -> Iterator["Block"]:
-    """The whole argument of a claim."""
+    """Print one claim with formula, verdict and sources."""
     from estimator.show.text import TextTable
 
     record = one.record
@@ -131,5 +131,5 @@ def _range(interval: "Interval", unit: str) -> str:
 
 
 def _verdict(one: "Claim") -> str:
-    """Verdict as text."""
+    """Describe the verdict."""
     return VERDICTS.get(one.verdict, one.verdict_text)

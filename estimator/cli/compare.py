@@ -173,7 +173,7 @@ def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
 
 
 def _limits(options: argparse.Namespace) -> dict[str, float]:
-    """Quantity -> upper limit."""
+    """Return the upper limit of each limited quantity."""
     limits = {}
     for name, (quantity, factor, _, _) in LIMITS.items():
         text = getattr(options, name)
@@ -183,7 +183,7 @@ def _limits(options: argparse.Namespace) -> dict[str, float]:
 
 
 def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row], int]":
-    """Rows within the limits or without an answer, and the number of the others."""
+    """Return the rows within the limits or without an answer, and the number of excluded ones."""
     from estimator.show.quantities import amount
 
     kept = [
@@ -224,7 +224,7 @@ def _sorted(answers: "list[Row]", by: str | None) -> "list[Row]":
 
 
 def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scenario]:
-    """All combinations of device, count and site; a timed run ran on the first device."""
+    """Combine devices, counts and sites; a timed run was timed on the first device."""
     from estimator.catalog.device_names import chips_of_slice
 
     names = listed("--hardware", options.hardware or DEFAULT_HARDWARE, catalog)

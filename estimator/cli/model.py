@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read_or_counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
-    """Ledger of a known architecture, or of any other that PyTorch can count."""
+    """Count the ledger of a known architecture, or of any other with PyTorch."""
     from estimator.networks.compiled import UnknownArchitectureError
     from estimator.networks.meta_device import can_count
 
@@ -105,7 +105,7 @@ def _read_or_counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Le
 
 
 def _known_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
-    """Ledger of a known architecture; an input without effect is refused."""
+    """Count the ledger of a known architecture; refuse inputs without effect."""
     from estimator.networks.ledger import takes
 
     network, name = _network(options)
@@ -116,7 +116,7 @@ def _known_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledge
 
 
 def _torch_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
-    """Ledger of a config.json, counted by PyTorch."""
+    """Count the ledger of a config.json with PyTorch."""
     from estimator.networks.config_file import config_name, config_of
     from estimator.networks.meta_device import counted_ledger
 
@@ -141,7 +141,7 @@ def _limited(name: str, text: str) -> float:
 
 
 def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
-    """Network from a file, otherwise from a preset or torchvision."""
+    """Find a network from a file, a preset, or torchvision."""
     from estimator.cli.options import catalog_of
     from estimator.networks.config_file import config_name, config_of, is_config
     from estimator.networks.families.torchvision import is_named, named_architecture

@@ -158,7 +158,7 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
 
 
 def level_of(options: argparse.Namespace) -> float:
-    """Probability covered by the intervals [1], 80% by default.
+    """Return the probability that the intervals cover [1], 80% by default.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def refuse_given(
 
 
 def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
-    """Comma-separated values of an option, with patterns for devices and sites such as ``gcp-*``.
+    """Split an option at commas; expand patterns such as ``gcp-*`` for devices and sites.
 
     Raises
     ------
@@ -261,7 +261,7 @@ def matched(option: str, parts: Sequence[str], catalog: "Catalog") -> list[str]:
 
 
 def _id_of(option: str, name: str, catalog: "Catalog") -> str | None:
-    """Id of a device or site, or None if unknown."""
+    """Return the id of a device or site, or None if unknown."""
     find = catalog.place if option == "--site" else catalog.device
     try:
         return find(name).id
@@ -270,7 +270,7 @@ def _id_of(option: str, name: str, catalog: "Catalog") -> str | None:
 
 
 def _matching(option: str, pattern: str, catalog: "Catalog") -> list[str]:
-    """Ids of the devices or sites that match a pattern."""
+    """Return the ids of the devices or sites that match a pattern."""
     sites = option == "--site"
     known = [place.id for place in catalog.places()] if sites else catalog.device_names()
     found = [name for name in known if fnmatchcase(name.casefold(), pattern.casefold())]
@@ -313,7 +313,7 @@ def model_of(options: argparse.Namespace) -> str | None:
 
 
 def shape_of(options: argparse.Namespace) -> str:
-    """Output format: json, csv or text."""
+    """Return the output format: json, csv or text."""
     return "json" if options.json else "csv" if options.csv else "text"
 
 

@@ -35,7 +35,7 @@ OPTION = re.compile(r"^ +(?:-\w, )?(--[a-z][\w-]*)", re.MULTILINE)
 
 
 def _columns() -> int:
-    """Terminal width as in `shutil`, whose import takes longer than help."""
+    """Return the terminal width like `shutil`, whose import takes longer than help."""
     said = os.environ.get("COLUMNS", "")
     if said.isdecimal() and int(said):
         return int(said)
@@ -54,7 +54,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def add_usage(
         self, usage: str | None, actions: Iterable[argparse.Action], groups: Any, prefix: Any = None
     ) -> None:
-        """Short usage line; optional options are listed below it."""
+        """Write a short usage line; options are listed below it."""
         actions = list(actions)
         needed = [one for one in actions if one.required or not one.option_strings]
         if len(actions) - len(needed) > MANY:
@@ -90,7 +90,7 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"error: {line}; see {self.prog} --help\n")
 
     def _suggestion(self, extra: Sequence[str]) -> str:
-        """Closest known option to the first unknown one."""
+        """Suggest the closest option to the first unknown one."""
         words = " ".join(extra).replace("=", " ").split()
         option = next((word for word in words if word.startswith("--")), "")
         asked = " ".join(words[words.index(option) :][:2]) if option else ""
@@ -102,7 +102,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _closest(word: str, known: Iterable[str]) -> str:
-    """Closest known word as a question, or an empty text."""
+    """Suggest the closest known word as a question, or return an empty text."""
     import difflib
 
     near = difflib.get_close_matches(word, list(known), 1, 0.7)

@@ -155,7 +155,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _text(plans: "Plans") -> "Iterator[Block]":
-    """The best plans, and the link that opens the first."""
+    """Return the best plans, and the link that opens the best one."""
     from estimator.show.plans import plans_text
 
     if not plans.reports:
@@ -224,7 +224,7 @@ def _report(plan: "TrainingPlan", level: float, swept: "Sequence[str]") -> "Repo
 
 
 def _sentence(report: "Report") -> str:
-    """One-sentence summary of a plan."""
+    """Summarize a plan in one sentence."""
     site = report.inputs.get("site")
     where = f" in {site}" if site else ""
     mass = " of CO2e" if "co2e_kg" in report.quantities else ""

@@ -133,7 +133,7 @@ def run(options: argparse.Namespace, count: int) -> int:
 
 
 def _goals(options: argparse.Namespace) -> dict[str, str]:
-    """Options that limit a latency -> its quantity, of the percentile asked for."""
+    """Return the quantity that each latency option limits, at the requested percentile."""
     from estimator.studies.search.serving_plan import LATENCIES, latency_of
 
     percentile = options.percentile or PERCENTILE
@@ -142,7 +142,7 @@ def _goals(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "ServingRequest":
-    """Service, limits and choices of the plan."""
+    """Return the plan's service, limits and choices."""
     from estimator.studies.search.limits import Limits
     from estimator.studies.search.serving_plan import COUNTS, ServingRequest, served_devices
 
@@ -173,7 +173,7 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
 
 
 def _listed(name: str, text: str, catalog: "Catalog") -> tuple[float | str, ...]:
-    """Comma-separated values of an option."""
+    """Split an option's values at commas."""
     unique = dict.fromkeys(listed(option_of(name), text, catalog))
     number = SERVING[name].number
     return tuple(_number(name, part) if number else part for part in unique)
@@ -236,7 +236,7 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
 
 
 def _reason(plan: "ServingPlan", *, met: bool) -> str:
-    """Say how many devices hold the weights, and what the others are for."""
+    """Describe how many devices fit the weights, and what the others are for."""
     devices, fewest = plan.question.devices or 1.0, plan.fewest_devices
     text = f"{plan.requests_per_s:.3g} requests/s arrive; "
     text += f"the {plan.weights} weights fit in {fewest:g} device{'s' * (fewest > 1)}"
@@ -257,7 +257,7 @@ def _fleet(plan: "ServingPlan") -> str:
 
 
 def _sentence(report: "Report", request: "ServingRequest") -> str:
-    """One-sentence summary of a plan and the latencies it was to meet."""
+    """Summarize a plan and its limited latencies in one sentence."""
     from estimator.show.plans import HEADS, cell
 
     mass = f"{cell(report, 'co2e_kg')} of CO2e"

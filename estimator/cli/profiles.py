@@ -167,7 +167,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def _searched(catalog: "Catalog", name: str, text: str | None) -> list[dict[str, Any]]:
-    """Rows that match a search text, the closest first, or all without one."""
+    """Return the rows that match a search text, closest first, or all without one."""
     from estimator.catalog.search import search
 
     rows = _rows(catalog, name)
@@ -199,7 +199,7 @@ def _rows(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
 
 
 def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
-    """Header and records of a device, preset, site, source or prior by name."""
+    """Find a device, preset, site, source or prior by name; return header and records."""
     if catalog.find_device(name) is None:
         if catalog.knows_preset(name):
             preset = catalog.preset(name)

@@ -105,7 +105,7 @@ def question_from(options: argparse.Namespace, **instead: Any) -> ServingQuestio
 
 
 def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibration | None":
-    """Calibration from measured inference runs, or None with `--calibration ignore`."""
+    """Load the calibration from measured inference runs, or None with `--calibration ignore`."""
     from estimator.inference.measured_loads import known_loads
     from estimator.question.table import check_choice
 

@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _training_text(report: "HeldOut", catalog: "Catalog") -> "Iterator[Block]":
-    """The scores of training in reading order."""
+    """Return the training scores in reading order."""
     from estimator.show.scores import change_text, held_out_text, left_out, titled
     from estimator.validation.held_out import earlier_scores
     from estimator.validation.splits import LAST_YEAR, later_scores, set_aside_scores
@@ -140,7 +140,7 @@ def _energy(catalog: "Catalog") -> "dict[str, Score]":
 
 
 def _money(catalog: "Catalog") -> "dict[str, Judgement]":
-    """Cost and CO2e of published runs with testable values."""
+    """Compare cost and CO2e of published runs whose values can be tested."""
     from estimator.validation.cost_and_carbon import judged_costs, judged_emissions
 
     found = {"cost": judged_costs(catalog), "co2e": judged_emissions(catalog)}

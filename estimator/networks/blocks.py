@@ -27,7 +27,7 @@ class Cost:
     is_embedding: bool = False
 
     def times(self, count: int) -> "Cost":
-        """Cost of `count` equal parts, each with its own parameters."""
+        """Return the cost of `count` equal parts, each with its own parameters."""
         return Cost(
             params=count * self.params,
             active_params=count * self.active_params,
@@ -37,11 +37,11 @@ class Cost:
         )
 
     def repeated(self, count: int) -> "Cost":
-        """Cost of one part that runs `count` times."""
+        """Return the cost of one part that runs `count` times."""
         return replace(self.times(count), params=self.params, active_params=self.active_params)
 
     def routed(self, experts: int, active: int) -> "Cost":
-        """Cost of many equal parts, `active` of which each token uses."""
+        """Return the cost of equal parts, of which each token uses `active`."""
         return replace(self.times(active), params=experts * self.params)
 
     def __add__(self, other: "Cost") -> "Cost":
@@ -55,7 +55,7 @@ class Cost:
 
 
 def params_only(params: int) -> Cost:
-    """Parameters without products: norms, biases, learned scales.
+    """Return the cost of parameters without products: norms, biases, learned scales.
 
     >>> params_only(768).params, params_only(768).flop_per_token
     (768, 0)
@@ -64,12 +64,12 @@ def params_only(params: int) -> Cost:
 
 
 def table(rows: int, width: int) -> Cost:
-    """Input embedding, looked up without products."""
+    """Return the cost of an input embedding, which is looked up without products."""
     return Cost(params=rows * width, active_params=rows * width, is_embedding=True)
 
 
 def linear(inputs: int, outputs: int, bias: bool = False) -> Cost:
-    """Dense layer: inputs x outputs weights, two FLOPs each per token.
+    """Return the cost of a dense layer: inputs x outputs weights, two FLOPs each per token.
 
     >>> layer = linear(768, 3072, bias=True)
     >>> layer.params, layer.flop_per_token
@@ -79,7 +79,7 @@ def linear(inputs: int, outputs: int, bias: bool = False) -> Cost:
 
 
 def affine(*widths: int) -> Cost:
-    """Dense layers with biases, from each width to the next.
+    """Return the cost of dense layers with biases, from each width to the next.
 
     >>> affine(768, 3072) == linear(768, 3072, bias=True)
     True
@@ -90,12 +90,12 @@ def affine(*widths: int) -> Cost:
 
 
 def product(params: int, flop_per_token: int) -> Cost:
-    """Weights that every token multiplies, and their FLOPs per token."""
+    """Return the cost of weights that every token multiplies, from their FLOPs per token."""
     return Cost(params=params, active_params=params, flop_per_token=flop_per_token)
 
 
 def vocabulary_head(width: int, vocab: int, *, own: bool, biases: int = 0) -> Cost:
-    """Logits over a vocabulary, from a separate matrix or the token table."""
+    """Return the cost of logits over a vocabulary, from a separate matrix or the token table."""
     return product(width * vocab * own + vocab * biases, 2 * width * vocab)
 
 
@@ -113,7 +113,7 @@ def merged(*parts: Costs) -> Costs:
 
 
 def crossed(costs: Costs) -> Costs:
-    """Costs of attention renamed to cross-attention.
+    """Rename costs of attention to cross-attention.
 
     >>> [*crossed({"attention/query": linear(64, 64)})]
     ['cross/query']
@@ -122,7 +122,7 @@ def crossed(costs: Costs) -> Costs:
 
 
 def scaled(costs: Costs, count: int, prefix: str = "") -> Costs:
-    """Costs of `count` equal layers, with prefixed names."""
+    """Return the costs of `count` equal layers, with prefixed names."""
     return {prefix + part: cost.times(count) for part, cost in costs.items()}
 
 
@@ -167,7 +167,7 @@ class Attention:
         return self.kv_heads * (self.head_dim + (self.value_dim or self.head_dim))
 
     def costs(self) -> Costs:
-        """Costs by part."""
+        """Return the costs by part."""
         width, kv_width = self.heads * self.head_dim, self.kv_heads * self.head_dim
         value_dim = self.value_dim or self.head_dim
         read = self.heads * value_dim
@@ -187,7 +187,7 @@ class DifferentialAttention(Attention):
     """Attention computed twice, once for each half of the values."""
 
     def costs(self) -> Costs:
-        """Costs by part."""
+        """Return the costs by part."""
         once = super().costs()
         twice = ("attention/scores", "attention/reduce")
         return {**once, **{part: once[part] + once[part] for part in twice}}
@@ -206,7 +206,7 @@ class IndexedAttention(Attention):
         return super().cache_values_per_token + self.index_dim
 
     def costs(self) -> Costs:
-        """Costs by part."""
+        """Return the costs by part."""
         width = self.index_heads * self.index_dim
         return {
             **super().costs(),
@@ -218,7 +218,7 @@ class IndexedAttention(Attention):
 
 
 def multi_head(hidden: int, heads: int, head_dim: int, *, bias: bool = False) -> Attention:
-    """Attention with as many key-value heads as heads, and biases everywhere or nowhere."""
+    """Build attention with equal heads and key-value heads, and biases everywhere or nowhere."""
     return Attention(
         hidden=hidden,
         heads=heads,
@@ -237,7 +237,7 @@ def equal_heads(
     bias: bool = True,
     output_bias: bool | None = None,
 ) -> Attention:
-    """Attention with equal heads and key-value heads that divide the width.
+    """Build attention with equal heads and key-value heads that divide the width.
 
     `keys` are the config's names of width and heads, for messages. The output has a bias like the
     projections, unless `output_bias` is set.
@@ -294,7 +294,7 @@ class LatentAttention:
         return self.kv_rank + self.rope_dim + self.index_dim
 
     def costs(self) -> Costs:
-        """Costs by part, with keys and values expanded for every token (training, prefill)."""
+        """Return the costs by part, with keys and values expanded per token (training, prefill)."""
         key_width = self.heads * (self.nope_dim + self.rope_dim)
         value_width = self.heads * self.value_dim
         if self.query_rank is None:
@@ -317,7 +317,7 @@ class LatentAttention:
         }
 
     def _indexer(self) -> Costs:
-        """Lightweight heads that score all keys, weighted per query."""
+        """Return the costs of lightweight heads that score all keys, weighted per query."""
         if not self.index_heads:
             return {}
         width = self.index_heads * self.index_dim
@@ -331,7 +331,7 @@ class LatentAttention:
 
 
 def _gated(hidden: int, outputs: int) -> Costs:
-    """Gate matrix on the output of the heads, if it has outputs."""
+    """Return the cost of the gate matrix on the heads' output, if there is one."""
     return {"attention/gate": linear(hidden, outputs)} if outputs else {}
 
 
@@ -346,7 +346,7 @@ class Mlp:
     bias: bool = False
 
     def costs(self) -> Costs:
-        """Costs by part."""
+        """Return the costs by part."""
         up = linear(self.hidden, self.width, self.bias)
         gate = {"mlp/gate": up} if self.gated else {}
         return {**gate, "mlp/up": up, "mlp/down": linear(self.width, self.hidden, self.bias)}
@@ -382,7 +382,7 @@ class Experts:
     shared_gate: bool = False
 
     def costs(self) -> Costs:
-        """Costs by part, without expert capacity or dropped tokens."""
+        """Return the costs by part, without expert capacity or dropped tokens."""
         costs = {"moe/router": linear(self.expert.hidden, self.experts, self.router_bias)}
         for part, cost in self.expert.costs().items():
             costs[part.replace("mlp", "moe/expert")] = cost.routed(self.experts, self.active)
@@ -397,5 +397,5 @@ class Experts:
 def layer_costs(
     attention: Attention | LatentAttention, mlp: Mlp | Experts, norm_params: int
 ) -> Costs:
-    """Costs of a layer with attention, an MLP or experts, and norm parameters."""
+    """Return the costs of a layer with attention, an MLP or experts, and norm parameters."""
     return {**attention.costs(), **mlp.costs(), "norm/layers": params_only(norm_params)}

@@ -61,7 +61,7 @@ class UnknownArchitectureError(Refusal):
 
 @cache
 def compiled_types() -> Mapping[str, tuple[str, ...]]:
-    """Unparsed lines of the file by `model_type` or `_class_name`."""
+    """Read the unparsed lines of the file, by `model_type` or `_class_name`."""
     lines: dict[str, list[str]] = {}
     for line in FILE.read_text(encoding="utf-8").splitlines():
         lines.setdefault(line.split('"', 4)[3], []).append(line)
@@ -70,12 +70,12 @@ def compiled_types() -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def compiled_rows(model_type: str) -> tuple[Row, ...]:
-    """Compiled networks of a type."""
+    """Return the compiled networks of a type."""
     return tuple(map(json.loads, compiled_types()[model_type]))
 
 
 def known_network(fields: Fields) -> Architecture | None:
-    """Network of a config, from a reader or compiled, or None if unknown."""
+    """Build the network of a config from a reader or a compiled line; None if unknown."""
     for key, readers in (("model_type", known_families()), ("_class_name", CLASSES)):
         name = fields.text(key)
         if name in readers:
@@ -86,12 +86,12 @@ def known_network(fields: Fields) -> Architecture | None:
 
 
 def compiled_network(fields: Fields, model_type: str) -> Network | Decoder:
-    """Network of a config of a compiled type; refusals as in `compiled_row`."""
+    """Build the network of a config of a compiled type; refusals as in `compiled_row`."""
     return _network(compiled_row(fields, model_type), fields)
 
 
 def compiled_row(fields: Fields, model_type: str) -> Row:
-    """Line of a compiled type that matches a config.
+    """Return the line of a compiled type that matches a config.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def compiled_row(fields: Fields, model_type: str) -> Row:
 
 
 def _difference(fields: Fields, row: Row) -> list[tuple[str, str, str]]:
-    """Fields of a compiled network that a config contradicts: key, expected, actual."""
+    """Return the fields in which a config contradicts a compiled network: key, expected, actual."""
     found = [
         (part, "an object", "null")
         for part in row.get("parts", ())
@@ -179,7 +179,7 @@ def _network(row: Row, fields: Fields) -> Network | Decoder:
 
 
 def _labels(row: Row, fields: Fields) -> int:
-    """Labels of the classifier in a config, or the default number."""
+    """Return the number of classifier labels in a config, or the default number."""
     if "labels" not in row:
         return 0
     key, listed = row.get("labels_key", "num_labels"), len(fields.part("id2label").values)
@@ -187,13 +187,13 @@ def _labels(row: Row, fields: Fields) -> int:
 
 
 def _side(row: Row, fields: Fields) -> float | None:
-    """Image side stated in a config, where images are compiled. [pixel]"""
+    """Return the image side in a config of a network compiled for images [pixel]."""
     key = row.get("image", {}).get("key", "")
     return float(fields.size(key)) if key and fields.states(key) else None
 
 
 def _decoder(row: Row, fields: Fields) -> Decoder:
-    """Decoder of blocks, stored as runs of equal layers; a config may tie its head."""
+    """Build a decoder from runs of equal layers; a config may tie its head."""
     layers = [
         layer
         for count, attention, feed_forward, norm_params in row["layers"]
@@ -214,14 +214,14 @@ def _decoder(row: Row, fields: Fields) -> Decoder:
 
 
 def _block(row: Row) -> Any:
-    """Block from its class name and fields."""
+    """Build a block from its class name and fields."""
     name, fields = row["block"], {key: value for key, value in row.items() if key != "block"}
     inner = {key: _block(value) for key, value in fields.items() if isinstance(value, dict)}
     return BLOCKS[name](**{**fields, **inner})
 
 
 def _text(row: Row | None) -> Architecture | None:
-    """Language model inside: compiled itself, or a config of a known type."""
+    """Return the inner language model: compiled itself, or a config of a known type."""
     if row is None:
         return None
     return _network(row, Fields({})) if "type" in row else known_network(Fields(row))
@@ -236,7 +236,7 @@ class _Polynomials:
     side: float | None = None
 
     def run(self, inputs: Inputs) -> Pass:
-        """Lines of a pass over sequences and images of any size."""
+        """Return the ledger lines of a pass over sequences and images of any size."""
         batch = quantity("batch", inputs.batch)
         for field, usual in self.row.get("fixed", {}).items():
             value = getattr(inputs, field)
@@ -252,7 +252,7 @@ class _Polynomials:
         )
 
     def _sizes(self, inputs: Inputs) -> tuple[dict[str, Quantity], tuple[str, ...]]:
-        """Tokens and squares of pixels of a pass, with warnings."""
+        """Return the tokens and squared pixels of a pass, with warnings."""
         sizes: dict[str, Quantity] = {"l": float(self.labels)}
         warnings: tuple[str, ...] = ()
         if "length" in self.row:
@@ -307,7 +307,7 @@ class _Polynomials:
 
 
 def _value(coefficients: Coefficients, sizes: Mapping[str, Quantity]) -> Quantity:
-    """Value of a polynomial; a product's name lists its factors, `1` for none."""
+    """Evaluate a polynomial; a product's name lists its factors, `1` for none."""
     total: Quantity = 0.0
     for product, coefficient in coefficients.items():
         value: Quantity = float(coefficient)
@@ -318,7 +318,7 @@ def _value(coefficients: Coefficients, sizes: Mapping[str, Quantity]) -> Quantit
 
 
 def _in_steps(size: Quantity, facts: Row, field: str) -> tuple[Quantity, tuple[str, ...]]:
-    """Size in the network's counting steps, with a warning for sizes in between."""
+    """Round a size to the network's counting steps, with a warning for sizes in between."""
     step, rounding = facts.get("step", 1), facts.get("rounding")
     steps = size / step
     if rounding is not None:
@@ -329,7 +329,7 @@ def _in_steps(size: Quantity, facts: Row, field: str) -> tuple[Quantity, tuple[s
 
 
 def _outside_window(window: Sequence[float], tokens: Quantity) -> Quantity:
-    """Negative FLOPs of pairs outside a window, which windowed attention omits."""
+    """Return the negative FLOPs of pairs outside a window, which windowed attention omits."""
     width, flop_per_pair = window
     outside = np.maximum(tokens - width, 0.0)
     return -flop_per_pair * outside * outside

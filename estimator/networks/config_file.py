@@ -58,7 +58,7 @@ def config_name(given: str) -> str:
 
 
 def compact_json(config: Mapping[str, Any]) -> str:
-    """Serialise a config compactly."""
+    """Serialize a config compactly."""
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -140,7 +140,7 @@ def parse_config(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _no_json(content: bytes) -> str:
-    """Error code for a file that is not JSON."""
+    """Return the error code for a file that is not JSON."""
     if not content:
         return "config_file_empty"
     if content.startswith(b"<"):

@@ -50,13 +50,13 @@ class Conv:
     norm: bool = True
 
     def cost(self) -> Cost:
-        """Cost per output position."""
+        """Return the cost per output position."""
         weights = self.kernel**2 * (self.inputs // self.groups) * self.outputs
         params = weights + self.outputs * (self.bias + BATCH_NORM * self.norm)
         return Cost(params=params, active_params=params, flop_per_token=2 * weights)
 
     def side(self, side: Quantity) -> Quantity:
-        """Side of its output map [pixel]."""
+        """Return the side of its output map [pixel]."""
         padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
         return windows(side, self.kernel, self.stride, padding)
 
@@ -64,23 +64,23 @@ class Conv:
 def plain(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None
 ) -> Conv:
-    """Convolution with bias and without norm."""
+    """Build a convolution with bias and without norm."""
     bare = Conv(inputs, outputs, kernel=kernel, stride=stride, padding=padding)
     return replace(bare, bias=True, norm=False)
 
 
 def pointwise(inputs: int, outputs: int) -> Conv:
-    """1x1 convolution with norm."""
+    """Build a 1x1 convolution with norm."""
     return Conv(inputs, outputs, kernel=1)
 
 
 def depthwise_conv(channels: int, kernel: int, stride: int) -> Conv:
-    """Depthwise convolution."""
+    """Build a depthwise convolution."""
     return Conv(channels, channels, kernel=kernel, stride=stride, groups=channels)
 
 
 def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quantity:
-    """Positions of a window along a side, refused if there are none.
+    """Return the number of window positions along a side; refuse if there are none.
 
     >>> float(windows(224.0, 3, 2, 1))
     112.0
@@ -128,7 +128,7 @@ class Flow:
         return replace(self, steps=Steps(self.steps, tuple(added)))
 
     def conv(self, name: str, conv: Conv, first: bool = False) -> "Flow":
-        """After a convolution."""
+        """Return the maps after a convolution."""
         side = conv.side(self.side)
         done = lines({name: conv.cost()}, self.batch * side * side, first=first)
         return self.with_lines(done).at(side)
@@ -205,7 +205,7 @@ class Flow:
 
 
 def image(inputs: Inputs, default: int) -> tuple[Quantity, Quantity]:
-    """Batch and side of the images."""
+    """Return the batch and side of the images."""
     batch = quantity("batch", inputs.batch)
     side = default if inputs.image_size is None else inputs.image_size
     return batch, quantity("image_size", side)
@@ -217,7 +217,7 @@ def flow_network(
     body: Callable[[Flow], Flow],
     notes: tuple[str, ...] = (),
 ) -> Network:
-    """The network of a config that takes images of `side` through `body`; its items are images."""
+    """Build the network of a config that passes images of `side` through `body`."""
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, side)
@@ -227,7 +227,7 @@ def flow_network(
 
 
 def square(fields: Fields, name: str, default: int | None = None) -> int:
-    """Side stated in a config as one number, or as two equal ones."""
+    """Read the image side from a config: one number, or two equal ones."""
     value = fields.values.get(name)
     if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1]:
         return fields.with_values({name: value[0]}).size(name)
@@ -235,7 +235,7 @@ def square(fields: Fields, name: str, default: int | None = None) -> int:
 
 
 def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
-    """Height and width stated in a config as one number or two."""
+    """Read height and width from a config: one number or two."""
     if isinstance(fields.values.get(name), list | tuple):
         high, wide = fields.sizes(name, (default, default), 2)
         return high, wide
@@ -244,7 +244,7 @@ def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
 
 
 def stages(fields: Fields, names: tuple[str, ...]) -> list[tuple[int, ...]]:
-    """One row per stage from the lists of a config, all of equal length.
+    """Return one row per stage from lists of equal length in a config.
 
     `num_block_repeats` are numbers of layers.
 

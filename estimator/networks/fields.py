@@ -58,13 +58,13 @@ class Fields:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, *names: str) -> str:
-        """Last of `names` stated in the config, or the first with a default."""
+        """Return the last of `names` in the config, or the first with a default."""
         stated = [name for name in names if name in self.values]
         usual = [name for name in names if name in self.usual]
         return stated[-1] if stated else (*usual, *names)[0]
 
     def full_name(self, key: str) -> str:
-        """Key as stated in the config, with its path, for messages."""
+        """Return the key as written in the config, with its path, for messages."""
         return self.aliases.get(key, self.path + key)
 
     def states(self, *names: str) -> bool:
@@ -74,7 +74,7 @@ class Fields:
     def size(
         self, *names: str, default: int | None = None, least: int = 1, most: int = MAX_SIZE
     ) -> int:
-        """Whole number in `least`..`most`, or its default."""
+        """Read a whole number in `least`..`most`, or its default."""
         key = self.key(*names)
         if key not in self.values:
             usual: int | None = self._usual(names, default)
@@ -94,7 +94,7 @@ class Fields:
     def size_or_none(
         self, *names: str, default: int | None = None, least: int = 1, most: int = MAX_SIZE
     ) -> int | None:
-        """Like `size`, with null allowed and `default` for a missing key."""
+        """Read as `size`, but allow null, with `default` for a missing key."""
         key = self.key(*names)
         if key not in self.values:
             usual: int | None = self._usual(names, default)
@@ -104,29 +104,29 @@ class Fields:
         return self.size(key, least=least, most=most)
 
     def size_or(self, key: str, otherwise: int) -> int:
-        """Like `size`, with `otherwise` for a missing key or value."""
+        """Read as `size`, with `otherwise` for a missing key or value."""
         if key in self.usual:
             return self.size(key)
         return (self.size_or_none(key) or otherwise) if key else otherwise
 
     def with_values(self, values: Mapping[str, Any]) -> "Fields":
-        """Same part with values replaced."""
+        """Return the part with values replaced."""
         return replace(self, values=_over(values, self.values))
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
-        """Same part with defaults for missing keys."""
+        """Return the part with defaults for missing keys."""
         return replace(self, values=_over(self.values, defaults))
 
     def with_usual(self, usual: Mapping[str, Any]) -> "Fields":
-        """Same part with defaults that do not count as stated."""
+        """Return the part with defaults that do not count as set in the config."""
         return replace(self, usual=usual)
 
     def noted(self, *notes: str) -> "Fields":
-        """Same part with further notes."""
+        """Return the part with further notes."""
         return replace(self, notes=(*self.notes, *notes))
 
     def renamed(self, stated: Mapping[str, tuple["Fields", str]]) -> "Fields":
-        """Same part with values stated elsewhere, named in messages as stated.
+        """Return the part with values from elsewhere, named in messages as written there.
 
         `stated` maps a key to the part and key under which the config may state it.
 
@@ -141,7 +141,7 @@ class Fields:
         return replace(self.with_values(values), aliases={**self.aliases, **names})
 
     def layers(self, *names: str, default: int | None = None, stages: int = 1) -> int:
-        """Number of layers, limited per stage if `stages` is given."""
+        """Read the number of layers, limited per stage if `stages` is given."""
         return self.size(*names, default=default, most=MAX_LAYERS // stages)
 
     def listed(
@@ -185,11 +185,11 @@ class Fields:
         return counts
 
     def flag(self, *names: str, default: bool = False) -> bool:
-        """Flag; null counts as missing."""
+        """Read a flag; null counts as missing."""
         return self._typed(names, default, "config_key_flag")
 
     def text(self, *names: str, default: str = "") -> str:
-        """String; null counts as missing."""
+        """Read a string; null counts as missing."""
         return self._typed(names, default, "config_key_text")
 
     def items(self, name: str, length: int | None = None) -> list[Any] | None:
@@ -207,7 +207,7 @@ class Fields:
         return list(value)
 
     def part(self, name: str) -> "Fields":
-        """Part under `name`, by default the type's or an empty one."""
+        """Return the part under `name`, by default the type's or an empty one."""
         value = self.values.get(name)
         if value is None:
             value = self.usual.get(name, {})
@@ -219,7 +219,7 @@ class Fields:
         return Fields(value, path=f"{stated}." if stated else "", notes=self.notes)
 
     def supported(self, key: str, *known: Any) -> Any:
-        """Value that must be one of the supported ones, by default the first.
+        """Read a value that must be one of the supported ones, by default the first.
 
         An unsupported null counts as missing.
 
@@ -236,7 +236,7 @@ class Fields:
         return value
 
     def uncounted(self, key: str, value: object, *known: object) -> Refusal:
-        """Refusal of an unsupported value, to be raised."""
+        """Build the refusal of an unsupported value, to be raised."""
         names = dict.fromkeys(one if isinstance(one, str) else _quote(one) for one in known)
         key, shown = self.full_name(key), _quote(value)
         return refuse("config_key_counted", key=key, known=", ".join(names), value=shown)
@@ -248,7 +248,7 @@ class Fields:
             raise refuse("config_key_equal", **named, needed=_quote(needed))
 
     def _typed(self, names: tuple[str, ...], default: Plain, code: str) -> Plain:
-        """Value with the type of its default, refused with a code; null counts as missing."""
+        """Read a value of its default's type, or refuse with a code; null counts as missing."""
         key = self.key(*names)
         value = self.values.get(key)
         if value is None:
@@ -258,7 +258,7 @@ class Fields:
         return value
 
     def _usual(self, names: tuple[str, ...], default: Any) -> Any:
-        """Default of the type for the first of `names` with one, or `default`."""
+        """Return the type's default for the first of `names` that has one, or `default`."""
         for name in names:
             if name in self.usual:
                 return self.usual[name]
@@ -274,12 +274,12 @@ class Fields:
 
 
 def _over(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Keys of both mappings, `first` before `second`, read on access."""
+    """Return the keys of both mappings, `first` before `second`, read on access."""
     return ChainMap(cast("dict[str, Any]", first), cast("dict[str, Any]", second))
 
 
 def _quote(value: object) -> str:
-    """Invalid value for a message, truncated."""
+    """Shorten an invalid value for a message."""
     words = {"None": "null", "True": "true", "False": "false"}
     text = words.get(repr(value), repr(value))
     return text if len(text) <= 40 else f"{text[:37]}..."

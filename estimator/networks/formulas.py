@@ -35,7 +35,7 @@ LORA_SHARE = 4.0 / 6.0
 
 
 def forward_flop(*, params: Any, tokens: Any) -> Any:
-    """Forward FLOPs of a transformer without the attention term [1]_.
+    """Return the forward FLOPs of a transformer without the attention term [1]_.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def forward_flop(*, params: Any, tokens: Any) -> Any:
 
 
 def training_flop(*, params: Any, tokens: Any) -> Any:
-    """Training FLOPs of a transformer without the attention term, 6 N D [1]_.
+    """Return the training FLOPs of a transformer without the attention term, 6 N D [1]_.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def training_flop(*, params: Any, tokens: Any) -> Any:
 def attention_forward_flop(
     *, layers: Any, attention_width: Any, seq_len: Any, tokens: Any, causal: bool = False
 ) -> Any:
-    """Forward FLOPs of the attention products, scores and weighted values [1]_.
+    """Return the forward FLOPs of the attention products, scores and weighted values [1]_.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def attention_forward_flop(
 def attention_training_flop(
     *, layers: Any, attention_width: Any, seq_len: Any, tokens: Any, causal: bool = False
 ) -> Any:
-    """Training FLOPs of the attention products, 12 L (heads x head width) S per token [1]_.
+    """Return the training FLOPs of attention products, 12 L (heads x head width) S per token [1]_.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def attention_training_flop(
 
 
 def attention_share(seq_len: Floats, hidden: Floats, params: Floats) -> Floats:
-    """Work of attention over that of the parameters [1], for an unspecified number of layers.
+    """Return attention's work over parameter work [1], for an unspecified number of layers.
 
     The width is as stated, or typical for the size.
 
@@ -171,7 +171,7 @@ def attention_share(seq_len: Floats, hidden: Floats, params: Floats) -> Floats:
 
 
 def usual_width(hidden: Floats, params: Floats, flop: Floats) -> Floats:
-    """Width as stated, or typical for the size or the training work [1].
+    """Return the width: given, or typical for the size or the training work [1].
 
     >>> usual_width(np.array([np.nan]), np.array([6.7e9]), np.array([1e22])).round(-2)
     array([4100.])

@@ -60,7 +60,7 @@ SLIP = 0.75
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
-    """Architecture that a config describes.
+    """Return the architecture that a config describes.
 
     An unknown family is read as a Llama-like decoder if the config states all sizes, and a wrapper
     of a known language model as that model, both with a warning.
@@ -107,7 +107,7 @@ def model_ledger(
     causal: bool = False,
     windowed: bool = False,
 ) -> Ledger:
-    """Ledger of one forward pass of the model in a config.
+    """Count the ledger of one forward pass of the model in a config.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def model_ledger(
 
 
 def _with_model_type(fields: Fields) -> Fields:
-    """Config with the family of its class, if it states none."""
+    """Return the config with the family of its class, if it has no model type."""
     name = class_name(fields)
     if fields.states("model_type"):
         return fields
@@ -153,7 +153,7 @@ def _with_model_type(fields: Fields) -> Fields:
 
 
 def _partly(fields: Fields) -> tuple[str, ...]:
-    """Warnings for classes that are not fully counted, or of other families."""
+    """Return warnings for classes that are not fully counted, or of other families."""
     name, model_type = class_name(fields), fields.text("model_type")
     notes = (f"{name} is counted like another class of its family",) * name.endswith(PARTLY)
     if not name or not (model_type in known_families() or model_type in compiled_types()):
@@ -170,7 +170,7 @@ def _letters(name: str) -> str:
 
 
 def _unknown_class(name: str) -> Refusal:
-    """Refusal of an unknown diffusers class."""
+    """Refuse an unknown diffusers class."""
     near = difflib.get_close_matches(name, (*CLASSES, *compiled_types()), n=3, cutoff=0.6)
     if near:
         return refuse("model_class_near", name=name, near=", ".join(near))
@@ -178,7 +178,7 @@ def _unknown_class(name: str) -> Refusal:
 
 
 def _language_part(fields: Fields, model_type: str) -> Architecture:
-    """Language model inside a wrapper, which decides whether its head is tied."""
+    """Return the inner language model of a wrapper, which decides whether its head is tied."""
     note = f"only the language model inside {model_type or 'the config'} is counted"
     part = fields.part("text_config")
     inner = part.text("model_type") or f"{model_type}_text"
@@ -194,7 +194,7 @@ def _language_part(fields: Fields, model_type: str) -> Architecture:
 
 
 def _best_effort(fields: Fields, model_type: str) -> Architecture:
-    """Decoder of an unknown family, with a warning that names the closest known ones."""
+    """Build the decoder of an unknown family, with a warning that names the closest known ones."""
     near = difflib.get_close_matches(model_type, (*FAMILIES, *compiled_types()), n=3, cutoff=SLIP)
     nearest = f" (nearest: {', '.join(near)})" if near else ""
     shown = f"{model_type!r} is not known{nearest}" if model_type else "is missing"
@@ -214,7 +214,7 @@ def _looks_like_a_decoder(fields: Fields) -> bool:
 
 
 def _unknown(model_type: str) -> UnknownArchitectureError:
-    """Refusal of an unknown family."""
+    """Refuse an unknown family."""
     near = difflib.get_close_matches(model_type, (*FAMILIES, *compiled_types()), n=3, cutoff=SLIP)
     values: dict[str, Value] = {"name": repr(model_type)}
     if not model_type:

@@ -23,7 +23,7 @@ SIZES = ('"image_size"', '"sample_size"', '"input_size"')
 
 
 def side_seen(config: Mapping[str, Any], pixels: float) -> float:
-    """Side that a config's network sees of an image.
+    """Return the image side that a config's network sees.
 
     >>> side_seen({"_class_name": "UNet2DConditionModel"}, 1024.0), side_seen({}, 224.0)
     (128.0, 224.0)

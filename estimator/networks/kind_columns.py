@@ -34,7 +34,7 @@ class KindColumn(Sequence[NetworkKind]):
 
     @classmethod
     def of(cls, kinds: Sequence[NetworkKind]) -> "KindColumn":
-        """Kinds of some rows, with equal objects merged."""
+        """Return the kinds of some rows, merging equal objects."""
         if isinstance(kinds, cls):
             return kinds
         ids = list(map(id, kinds))
@@ -48,7 +48,7 @@ class KindColumn(Sequence[NetworkKind]):
         return KindColumn(self.distinct, self.codes[rows])
 
     def each(self, feature: Callable[[NetworkKind], Any]) -> npt.NDArray[Any]:
-        """Feature of each row's kind, computed once per kind."""
+        """Return a feature of each row's kind, computed once per kind."""
         if len(self.distinct) == 1:
             one = np.array([feature(self.distinct[0])])
             return one if self.codes.size == 1 else np.repeat(one, self.codes.size, axis=0)
@@ -57,7 +57,7 @@ class KindColumn(Sequence[NetworkKind]):
         return np.array([feature(kind) for kind in self.distinct])[self.codes]
 
     def words(self, feature: Callable[[NetworkKind], str]) -> list[str]:
-        """Text feature of each row's kind."""
+        """Return a text feature of each row's kind."""
         if len(self.distinct) == 1:
             return [feature(self.distinct[0])] * len(self)
         words = [feature(kind) for kind in self.distinct]
@@ -79,7 +79,7 @@ class KindColumn(Sequence[NetworkKind]):
 
 
 def network_kinds(works: Sequence[str], archs: Sequence[str], names: Sequence[str]) -> KindColumn:
-    """Network kind of each row, cached without irrelevant names.
+    """Classify each row's network kind, cached without irrelevant names.
 
     >>> [kind.group for kind in network_kinds(["vision"] * 2, ["CNN"] * 2, ["MnasNet", "X 7"])]
     ['depthwise', 'convolution']
@@ -99,5 +99,5 @@ def network_kinds(works: Sequence[str], archs: Sequence[str], names: Sequence[st
 def of_each_kind(
     kinds: Sequence[NetworkKind], feature: Callable[[NetworkKind], Any]
 ) -> npt.NDArray[Any]:
-    """Feature of each row's kind, computed once per kind."""
+    """Return a feature of each row's kind, computed once per kind."""
     return KindColumn.of(kinds).each(feature)

@@ -241,7 +241,7 @@ TYPES = (
 
 @lru_cache(maxsize=4096)
 def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
-    """Workload type and architecture, as words, of a Hugging Face `model_type`.
+    """Return workload type and architecture, as words, of a Hugging Face `model_type`.
 
     >>> configured_kind("modernbert", sparse=False), configured_kind("mixtral", sparse=True)
     (('language', 'encoder'), ('language', 'MoE decoder'))
@@ -325,7 +325,7 @@ class NetworkKind:
 
 @lru_cache(maxsize=4096)
 def kind_of_domain(domain: str) -> str:
-    """Workload type of a free-text domain.
+    """Classify the workload type of a free-text domain.
 
     >>> kind_of_domain("vision: ImageNet classification"), kind_of_domain("games (RL)")
     ('vision', 'other')
@@ -341,7 +341,7 @@ def kind_of_domain(domain: str) -> str:
 
 @lru_cache(maxsize=4096)
 def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
-    """Network kind from a workload type, and an architecture and name in free text.
+    """Classify the network kind by workload type, and architecture and name in free text.
 
     Parameters
     ----------
@@ -375,7 +375,7 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
 
 
 def _by_layers(arch: str) -> str:
-    """Lower-case architecture; autoencoders are renamed by their layers, masked ones to encoders.
+    """Lowercase the architecture and rename autoencoders by their layers, masked ones to encoders.
 
     >>> _by_layers("mlp autoencoder"), _by_layers("masked autoencoder")
     ('mlp', 'mae encoder')
@@ -390,7 +390,7 @@ def _family(arch: str) -> str:
 
 
 def _kind(work: str, arch: str) -> NetworkKind:
-    """Kind of a network that is not depthwise, from the words of its architecture."""
+    """Classify a network that is not depthwise by the words of its architecture."""
     if UNETS.search(arch) or (work == "diffusion" and not arch):
         return NetworkKind(group="unet", unet=True)
     linear = SCANNED.search(arch)
@@ -425,7 +425,7 @@ def alike(things: Sequence[object]) -> bool:
 
 
 def texts_with(parts: Sequence[str], texts: Iterable[str]) -> list[str]:
-    """Distinct texts that contain one of some lower-case parts.
+    """Return the distinct texts that contain one of some lowercase parts.
 
     >>> texts_with(("ngc", "nemo"), ["NGC 23.04", "PyTorch", "NGC 23.04"])
     ['NGC 23.04']

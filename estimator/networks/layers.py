@@ -47,7 +47,7 @@ class Layers:
     def lines(
         self, batch: Quantity, seq_len: Quantity, inputs: Inputs, prefix: str = ""
     ) -> Iterator[Line]:
-        """Lines of one pass over `batch` sequences of `seq_len` tokens."""
+        """Return the ledger lines of one pass over `batch` sequences of `seq_len` tokens."""
         runs, times = batch * self.reuse, self.times
         every = seq_len, attended_pairs(seq_len, self.window, inputs)
         if self.near is None:
@@ -106,7 +106,7 @@ class Stack:
     row_count: Callable[[Quantity], Quantity] = lambda seq_len: 0.0
 
     def lines(self, batch: Quantity, seq_len: Quantity, inputs: Inputs) -> list[Line]:
-        """Lines of one pass."""
+        """Return the ledger lines of one pass."""
         tokens = batch * seq_len
         inputs = inputs if self.causal else replace(inputs, causal=False)
         done = [*lines(self.before, tokens)]

@@ -62,7 +62,7 @@ class Architecture(Protocol):
         ...
 
     def ledger(self, inputs: Inputs) -> "Ledger":
-        """Ledger of one forward pass over `inputs`."""
+        """Count the ledger of one forward pass over `inputs`."""
         ...
 
 
@@ -184,7 +184,7 @@ class Ledger:
         return self.forward_flop / self.items
 
     def weights_bytes(self, bytes_per_param: float = BYTES_16_BIT) -> float:
-        """Bytes of the weights, exact for whole bytes per parameter [byte]."""
+        """Return the memory of the weights, exact for whole bytes per parameter [byte]."""
         return self.params_total * bytes_per_param
 
     def kv_cache_bytes_per_token(self, bytes_per_value: float = BYTES_16_BIT) -> float:
@@ -192,13 +192,13 @@ class Ledger:
         return sum(part.layers * part.values_per_token for part in self.cache) * bytes_per_value
 
     def state_bytes(self, bytes_per_value: float = BYTES_16_BIT) -> float:
-        """Bytes of recurrent state per sequence of any length [byte]."""
+        """Return the recurrent state per sequence of any length [byte]."""
         return sum(part.layers * part.state_values for part in self.cache) * bytes_per_value
 
     def kv_cache_bytes(
         self, context: ArrayLike, batch: ArrayLike = 1.0, bytes_per_value: float = BYTES_16_BIT
     ) -> Any:
-        """Bytes of the whole cache and recurrent state; full windows stop growing.
+        """Return the memory of cache and recurrent state; full windows stop growing [byte].
 
         Parameters
         ----------

@@ -30,7 +30,7 @@ Feed = tuple[dict[str, Any], float, bool, tuple[str, ...]]
 
 
 def counted_ledger(config: Mapping[str, Any], inputs: Inputs) -> Ledger:
-    """Ledger of one pass, with a term for each part of the model.
+    """Count the ledger of one pass, with a term for each part of the model.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _installed() -> tuple[Any, Any]:
 
 
 def _built(torch: Any, transformers: Any, config: Mapping[str, Any]) -> Any:
-    """Model of a config, shapes only."""
+    """Build the model of a config with shapes only."""
     keys = dict(config)
     model_type = keys.pop("model_type", "")
     if model_type not in transformers.CONFIG_MAPPING:
@@ -102,7 +102,7 @@ def _built(torch: Any, transformers: Any, config: Mapping[str, Any]) -> Any:
 
 
 def _params_by_part(model: Any) -> Counter[str]:
-    """Parameters of the model's parts, shared ones counted once."""
+    """Count the parameters of the model's parts, shared ones once."""
     counts: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         counts[_part(name.rpartition(".")[0])] += parameter.numel()
@@ -110,13 +110,13 @@ def _params_by_part(model: Any) -> Counter[str]:
 
 
 def _part(path: str) -> str:
-    """Path of a module without layer numbers: `model/layers/mlp`."""
+    """Return a module's path without layer numbers: `model/layers/mlp`."""
     words = [word for word in path.split(".") if not word.isdigit()]
     return "/".join(words[:4]) or "model"
 
 
 def _count_pass(torch: Any, model: Any, inputs: Inputs, params: int) -> tuple[Counter[str], Feed]:
-    """FLOPs of the first pass that the model accepts."""
+    """Count the FLOPs of the first pass that the model accepts."""
     failure = ""
     for feed in _passes(torch, model, inputs):
         try:
@@ -130,7 +130,7 @@ def _count_pass(torch: Any, model: Any, inputs: Inputs, params: int) -> tuple[Co
 
 
 def _passes(torch: Any, model: Any, inputs: Inputs) -> list[Feed]:
-    """Candidate arguments of the model: all that it accepts, or text only."""
+    """Yield candidate arguments for the model: all that it accepts, then text only."""
     names = inspect.signature(model.forward).parameters
     text = _text(torch, model.config, inputs, {*names})
     other = {**_image(torch, model.config, inputs, {*names})}
@@ -150,7 +150,7 @@ def _passes(torch: Any, model: Any, inputs: Inputs) -> list[Feed]:
 
 
 def _text(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str, Any]:
-    """Token ids, on both sides of an encoder-decoder."""
+    """Make token ids, on both sides of an encoder-decoder."""
     longest = getattr(config.get_text_config(), "max_position_embeddings", None)
     usual = min(longest or DEFAULT_TOKENS, DEFAULT_TOKENS)
     length = round(float(usual if inputs.seq_len is None else inputs.seq_len))
@@ -160,7 +160,7 @@ def _text(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str,
 
 
 def _image(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str, Any]:
-    """Images of the stated sides, square if a side is given."""
+    """Make images of the given sides, square if one side is given."""
     if "pixel_values" not in names:
         return {}
     vision = getattr(config, "vision_config", config)
@@ -176,7 +176,7 @@ def _image(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str
 
 
 def _audio(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str, Any]:
-    """Raw samples, or mel frames to fill the encoder's positions."""
+    """Make raw samples, or mel frames that fill the encoder's positions."""
     batch = round(float(inputs.batch))
     if "input_values" in names:
         samples = DEFAULT_SAMPLES if inputs.seq_len is None else inputs.seq_len
@@ -189,7 +189,7 @@ def _audio(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str
 
 
 def _watched(torch: Any, model: Any, given: dict[str, Any]) -> Counter[str]:
-    """Forward FLOPs of the model's parts, as PyTorch counts them."""
+    """Return the forward FLOPs of the model's parts, as PyTorch counts them."""
     masks: Any = importlib.import_module("transformers.masking_utils")
     counting = importlib.import_module("torch.utils.flop_counter").FlopCounterMode(display=False)
     packed = getattr(masks, "find_packed_sequence_indices", None)
@@ -203,7 +203,7 @@ def _watched(torch: Any, model: Any, given: dict[str, Any]) -> Counter[str]:
 
 
 def _own_flop(counts: Mapping[str, Mapping[Any, int]], root: str) -> Counter[str]:
-    """FLOPs of each module without its inner modules, by part."""
+    """Return each module's FLOPs without its inner modules, by part."""
     totals = {name: sum(counted.values()) for name, counted in counts.items() if name != "Global"}
     own = dict(totals)
     for name, total in totals.items():
@@ -220,5 +220,5 @@ def _own_flop(counts: Mapping[str, Mapping[Any, int]], root: str) -> Counter[str
 
 
 def _line(error: Exception) -> str:
-    """First line of a message."""
+    """Return the first line of a message."""
     return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -7,7 +7,7 @@ from estimator.networks.fields import Fields
 
 
 def class_name(fields: Fields) -> str:
-    """First of `architectures`, empty if there is none."""
+    """Return the first of `architectures`, empty if there is none."""
     names = fields.items("architectures") or [""]
     return str(names[0])
 
@@ -22,18 +22,18 @@ def task(fields: Fields) -> str:
 
 
 def label_count(fields: Fields) -> int:
-    """Labels of a classifier: `num_labels`, the length of `id2label`, or 2."""
+    """Return the labels of a classifier: `num_labels`, the length of `id2label`, or 2."""
     labels = fields.part("id2label").values
     return fields.size("num_labels", default=len(labels) or 2)
 
 
 def head_note(fields: Fields, counted: object) -> tuple[str, ...]:
-    """Warning if the head of the class is not counted."""
+    """Return a warning if the head of the class is not counted."""
     return () if counted else (f"the head of {class_name(fields)} is not counted",)
 
 
 def label_head(fields: Fields, width: int, bias: bool = True) -> Cost:
-    """Dense layer from states of `width` to the labels, or to one score per choice."""
+    """Return the dense layer from states of `width` to the labels, or to one score per choice."""
     return linear(width, 1 if task(fields) == "MultipleChoice" else label_count(fields), bias)
 
 
@@ -43,7 +43,7 @@ def tied_as_stated(fields: Fields) -> bool:
 
 
 def word_head(fields: Fields, width: int, vocab: int, *, biases: int = 0) -> Cost:
-    """Logits over a vocabulary, from the token table or, if untied, a separate matrix."""
+    """Return the logits over a vocabulary, from the token table or an untied matrix."""
     return vocabulary_head(width, vocab, own=not tied_as_stated(fields), biases=biases)
 
 

@@ -71,7 +71,7 @@ class Network:
     text: Architecture | None = None
 
     def ledger(self, inputs: Inputs) -> Ledger:
-        """Ledger of one forward pass; inputs that are too small are refused."""
+        """Count the ledger of one forward pass; refuse inputs that are too small."""
         done = self.run(inputs)
         if not np.all(np.asarray(done.items) > 0):
             raise refuse("no_items_left")
@@ -94,7 +94,7 @@ def network(
     cache: tuple[CacheLayers, ...] = (),
     item_unit: str = "token",
 ) -> Network:
-    """Network of a config, with its name and notes."""
+    """Return the network of a config, with its name and notes."""
     return Network(
         run=run,
         model_type=fields.text("model_type") or fields.text("_class_name"),
@@ -114,7 +114,7 @@ def lines(
     first: bool = False,
     prefix: str = "",
 ) -> Iterator[Line]:
-    """Lines of `costs`, with their multiplicity in a pass.
+    """Return the lines of `costs`, with their multiplicity in a pass.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def crossing(
     times: int = 1,
     prefix: str = "",
 ) -> Iterator[Line]:
-    """Lines of cross-attention: keys and values of `seen` positions, the rest of `asking`.
+    """Return the cross-attention lines: keys and values of `seen` positions, the rest of `asking`.
 
     Both are per sequence of `batch`; all `asking` positions attend to all `seen`.
 
@@ -172,7 +172,7 @@ def crossing(
 
 
 def prefixed(inner: Iterable[Line], prefix: str) -> Iterator[Line]:
-    """Lines of a part of a network, with prefixed names."""
+    """Return the lines of a part of a network, with prefixed names."""
     return ((prefix + name, term) for name, term in inner)
 
 
@@ -185,12 +185,12 @@ def added(all_lines: Iterable[Line]) -> dict[str, Term]:
 
 
 def sequence(inputs: Inputs, longest: int) -> tuple[Quantity, Quantity]:
-    """Batch and length of the sequences, by default 2048 or the model's maximum."""
+    """Return the batch and length of sequences, by default 2048 or the model's maximum."""
     return quantity("batch", inputs.batch), length(inputs, min(longest, DEFAULT_TOKENS))
 
 
 def length(inputs: Inputs, usual: float) -> Quantity:
-    """Length of the sequences, with a default."""
+    """Return the length of sequences, with a default."""
     return quantity("seq_len", usual if inputs.seq_len is None else inputs.seq_len)
 
 
@@ -207,7 +207,7 @@ def _counts(term: Term) -> bool:
 
 
 def attended_pairs(seq_len: Quantity, window: int | None, inputs: Inputs) -> Quantity:
-    """(query, key) pairs of one sequence in one layer.
+    """Return the number of (query, key) pairs of one sequence in one layer.
 
     Full attention counts S x S; a window W counts the band S W - W^2 / 2, doubled unless causal, so
     that W = S gives S x S.

@@ -77,7 +77,7 @@ def spelled_as_today(fields: Fields) -> Fields:
 
 
 def known_by_keys(fields: Fields) -> Fields:
-    """Config with the family whose oldest configs have its keys, and a note."""
+    """Return the config with the family identified by its oldest keys, and a note."""
     if any(fields.states(key) for key in ("architectures", "_class_name", *OTHERS_KEYS)):
         return fields
     for model_type, keys in KEYS.items():
@@ -88,7 +88,7 @@ def known_by_keys(fields: Fields) -> Fields:
 
 
 def _mamba(fields: Fields) -> Mapping[str, Any]:
-    """Mamba or Mamba-2 from its authors' sizes, with their padded vocabulary."""
+    """Build Mamba or Mamba-2 from its authors' sizes, with a padded vocabulary."""
     hidden, part = fields.size("d_model"), fields.part("ssm_cfg")
     multiple = fields.size("pad_vocab_size_multiple", default=8)
     vocab = -(-fields.size("vocab_size", default=50277) // multiple) * multiple

@@ -56,7 +56,7 @@ def quantized(fields: Fields) -> tuple[str, ...]:
 
 
 def _bits(part: Fields) -> Any:
-    """Bits of a quantized weight, or None if not stated."""
+    """Return the bits of a quantized weight, or None if not stated."""
     if part.values.get("load_in_4bit") is True:
         return 4
     if part.values.get("load_in_8bit") is True:

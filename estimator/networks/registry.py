@@ -66,13 +66,13 @@ def defaults() -> Mapping[str, Mapping[str, Any]]:
 
 
 def with_defaults_of(fields: Fields, model_type: str) -> Fields:
-    """Config or part with the defaults of a type for omitted keys."""
+    """Return the config or part with a type's defaults for omitted keys."""
     return fields.with_usual(defaults().get(model_type, {}))
 
 
 @cache
 def known_families() -> Mapping[str, Reader]:
-    """All readers by `model_type`, with all modules of `families` imported."""
+    """Return all readers by `model_type`, importing all modules of `families`."""
     package = importlib.import_module("estimator.networks.families")
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
@@ -86,5 +86,5 @@ def _add(readers: dict[str, Reader], name: str, reader: Reader) -> None:
 
 
 def _read_architecture(reader: Reader, name: str, fields: Fields) -> Architecture:
-    """Architecture of a config, with the defaults of its type."""
+    """Build the architecture of a config, with the defaults of its type."""
     return reader(with_defaults_of(fields, name))

@@ -33,7 +33,7 @@ class Layer:
     norm_params: int = 0
 
     def repeated(self, count: int) -> Layers:
-        """Costs and cached state of `count` equal layers."""
+        """Return the costs and cached state of `count` equal layers."""
         return Layers(
             costs=layer_costs(self.attention, self.feed_forward, self.norm_params),
             times=count,
@@ -51,7 +51,7 @@ class Head:
     tied: bool = False
 
     def cost(self, width: int) -> Cost:
-        """Cost of the head on states of `width`."""
+        """Return the cost of the head on states of `width`."""
         return vocabulary_head(width, self.outputs, own=not self.tied, biases=self.bias)
 
 
@@ -116,7 +116,7 @@ class Decoder:
         return self.stack.cache
 
     def ledger(self, inputs: Inputs) -> Ledger:
-        """Ledger of one forward pass."""
+        """Count the ledger of one forward pass."""
         stack = self.stack
         return Network(
             run=stack.run,

@@ -21,7 +21,7 @@ WHOLE = "nothing left out"
 
 
 def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
-    """One row per ablated term, with held-out scores of all runs and large language runs."""
+    """Return one row per removed term, with held-out scores of all runs and large language runs."""
     published = usable_runs(catalog)
     prior, runs = prior_model(catalog), published.runs
     large = large_language(published)

@@ -72,7 +72,7 @@ class Judgement:
 
 
 def judged_costs(catalog: Catalog) -> Judgement:
-    """Costs at list prices against the rental price on record for the year, with given hours."""
+    """Compare costs at list prices with recorded rental prices of the year, with given hours."""
     runs: list[Judged] = []
     left_out: Counter[str] = Counter()
     for row in _reporting(catalog, "cost_usd"):
@@ -85,7 +85,7 @@ def judged_costs(catalog: Catalog) -> Judgement:
 
 
 def judged_emissions(catalog: Catalog) -> Judgement:
-    """Metered operational CO2e against the prediction from given hours, PUE and grid."""
+    """Compare metered operational CO2e with predictions from given hours, PUE and grid."""
     measured = {run.reading.name: run for run in measured_power(catalog)}
     runs: list[Judged] = []
     left_out: Counter[str] = Counter()
@@ -113,7 +113,7 @@ def judged_emissions(catalog: Catalog) -> Judgement:
 
 
 def _reporting(catalog: Catalog, column: str) -> list[dict[str, str]]:
-    """Rows that report an amount."""
+    """Return the rows that report an amount."""
     return [row for row in catalog.published_runs() if row_number(row, column, default=0.0) > 0]
 
 

@@ -163,7 +163,7 @@ def blind_predictions(
 
 
 def as_answered(blind: Blind, runs: PublishedArrays) -> Blind:
-    """Held-out predictions as an answer gives them, with 80% intervals cut off at the peak."""
+    """Return held-out predictions as shown to users, with 80% intervals cut off at the peak."""
     reached = runs.log_utilization()
     answered = within_bound(Uncertain(np.exp(reached - blind.log_ratio), {"": blind.log_sd}))
     return Blind(
@@ -172,7 +172,7 @@ def as_answered(blind: Blind, runs: PublishedArrays) -> Blind:
 
 
 def folds(held: Texts) -> list[list[str]]:
-    """Folds: each large group by itself, small groups distributed.
+    """Split groups into folds: large groups by themselves, small groups distributed.
 
     >>> parts = folds(np.array(["a"] * 30 + [f"b{n}" for n in range(40)]))
     >>> len(parts), [len(part) for part in parts[:3]]
@@ -186,7 +186,7 @@ def folds(held: Texts) -> list[list[str]]:
 
 
 def ablated(prior: Mapping[str, Uncertain], parameter: str) -> dict[str, Uncertain]:
-    """Prior with one parameter switched off, for the ablation.
+    """Return the prior with one parameter turned off, for the ablation.
 
     A factor is fixed at one; traffic, start-up and exponents near zero.
     """
@@ -237,12 +237,12 @@ class Spread:
     growth: Growth
 
     def of(self, runs: PublishedArrays, groups: Texts) -> Floats:
-        """Standard deviation of each run [1]."""
+        """Return the standard deviation of each run [1]."""
         like = np.array([self.of_group(group) for group in groups.tolist()])
         return like * thinness(_places(runs), self.growth)
 
     def of_group(self, group: str) -> float:
-        """Standard deviation of well-evidenced runs of a group [1]; without runs, of one stack."""
+        """Return the standard deviation of a group's well-evidenced runs [1], or of one stack."""
         return self.groups.get(group, self.every * _widened(1))
 
 
@@ -284,13 +284,13 @@ def spread_of(
 
 
 def _votes_of_stacks(runs: PublishedArrays) -> Floats:
-    """Weight of each run's error, by the size of its stack [1]."""
+    """Return the weight of each run's error, by the size of its stack [1]."""
     _, places, counts = np.unique(runs.stack, return_inverse=True, return_counts=True)
     return np.asarray(counts[places] ** VOTE_EXPONENT, dtype=np.float64)
 
 
 def _widened(stacks: int) -> float:
-    """Factor on a spread estimated from few stacks."""
+    """Return the correction factor for a spread estimated from few stacks."""
     return float(np.sqrt(1.0 + 1.0 / stacks))
 
 
@@ -316,7 +316,7 @@ def _places(runs: PublishedArrays) -> ThinPlaces:
 
 
 def spread_by_votes(sizes: Floats, votes: Floats) -> float:
-    """Standard deviation from the weighted 80% quantile of error sizes, plus one unseen [1]."""
+    """Return the standard deviation from a weighted 80% quantile of errors, plus one unseen [1]."""
     voters = votes.sum() ** 2 / (votes**2).sum()
     level = min(CENTRAL * (1.0 + 1.0 / voters), 1.0)
     order = np.argsort(sizes)
@@ -362,7 +362,7 @@ def votes_of(family: npt.NDArray[Any]) -> tuple[int, Floats]:
 
 
 def median_errors(errors: Floats, votes: Floats) -> tuple[float, float]:
-    """Median error with a vote per run and a vote per family [1]; ValueError without runs."""
+    """Return the median error with equal weight per run, and per family [1]."""
     if len(errors) == 0:
         raise ValueError("no runs to score")
     order = np.argsort(errors)
@@ -370,13 +370,13 @@ def median_errors(errors: Floats, votes: Floats) -> tuple[float, float]:
 
 
 def errors_of(blind: Blind) -> Floats:
-    """Relative error of each prediction [1]."""
+    """Return the relative error of each prediction [1]."""
     errors: Floats = np.abs(np.exp(blind.log_ratio) - 1)
     return errors
 
 
 def bootstrap_median(values: Floats, members: Places) -> tuple[float, float]:
-    """Central 80% of the median under a group bootstrap [1]_.
+    """Return the central 80% of the median under a group bootstrap [1]_.
 
     Parameters
     ----------
@@ -416,11 +416,11 @@ def constant_utilization(runs: PublishedArrays, utilization: float, log_sd: floa
 
 
 def _reached_half(ordered: Floats, weights: Floats) -> float:
-    """Weighted median of sorted values."""
+    """Return the weighted median of sorted values."""
     reached = np.cumsum(weights)
     return float(ordered[np.searchsorted(reached, reached[-1] / 2)])
 
 
 def _middle(ordered: Floats) -> float:
-    """Median of sorted values."""
+    """Return the median of sorted values."""
     return float(0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]))

@@ -68,7 +68,7 @@ class MeasuredPower:
 
 
 def measured_power(catalog: Catalog) -> list[MeasuredPower]:
-    """Published runs with measured power, each with its held-out prediction."""
+    """Return published runs with measured power, each with its held-out prediction."""
     found = readings(catalog)
     own = own_readings(catalog)
     blind = blind_power(found, power_prior(catalog), catalog.prior("power.load.tpu").value, own)
@@ -85,7 +85,7 @@ def measured_power(catalog: Catalog) -> list[MeasuredPower]:
 
 
 def waiting_log_sd(found: Sequence[Reading], catalog: Catalog) -> Floats:
-    """Uncertainty of power from the device's waiting time if the work is unknown [1]."""
+    """Return the power uncertainty due to the device's waiting time if the work is unknown [1]."""
     every = meters(found)
     sd = {
         name: float(uncertain_record(catalog.prior(name), "busy share").log_sd)
@@ -185,7 +185,7 @@ def work_group(reading: Reading) -> str:
 
 
 def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
-    """Uncertainty of each run, from errors of equally well known other families [1]."""
+    """Return each run's uncertainty, from errors of equally well-known other families [1]."""
     group = np.array([work_group(one) for one in found])
     family = np.array([one.family for one in found])
     alike = [(family != one.family) & (group == of) for one, of in zip(found, group, strict=True)]
@@ -193,7 +193,7 @@ def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
 
 
 def power_spread(log_ratio: Floats, family: Texts) -> float:
-    """Standard deviation for which the 80% interval covers 80% of the errors [1].
+    """Return the standard deviation at which the 80% interval covers 80% of the errors [1].
 
     Readings of one family share their votes.
     """
@@ -205,7 +205,7 @@ def power_spread(log_ratio: Floats, family: Texts) -> float:
 def _system_power(
     found: Sequence[Reading], one: Reading, model: PowerModel, tpu_load: float
 ) -> float:
-    """System power of a TPU from other runs on the chip, scaled by load [W], or NaN."""
+    """Return a TPU's system power from other runs on the chip, scaled by load [W], or NaN."""
     others = [
         other.measured_w for other in found if other.device == one.device and other.scope == NODE
     ]

@@ -118,7 +118,7 @@ class HeldOut:
         return {one: runs for one, runs in groups.items() if one == "all" or runs.sum() >= FEWEST}
 
     def _baselines(self, chosen: Mask) -> dict[str, float]:
-        """Median error of each baseline on some runs [1]."""
+        """Return the median error of each baseline on some runs [1]."""
         runs = self.published.runs
         errors = {
             name: errors_of(constant_utilization(runs, value, BASELINE_LOG_SD))
@@ -190,7 +190,7 @@ class HeldOut:
         return whole | ({"runs": self.run_rows()} if with_runs else {})
 
     def group_rows(self) -> list[dict[str, Any]]:
-        """One flat row per group."""
+        """Return the group's scores as one flat row."""
         return [
             {
                 "group": name,
@@ -203,7 +203,7 @@ class HeldOut:
         ]
 
     def _remark(self, group: str) -> str:
-        """Remark on a group that a constant predicts better."""
+        """Return the remark on a group that a constant predicts better."""
         _, baselines = self.scores[group]
         worse = self.stack_scores[group].median_error > min(baselines.values())
         return WORSE if worse else ""
@@ -214,7 +214,7 @@ class HeldOut:
         return places
 
     def run_rows(self) -> list[dict[str, Any]]:
-        """One flat row per run, predicted without its stack, the worst first."""
+        """Return one flat row per run, worst first."""
         runs = self.published.runs
         predicted = runs.device_hours * np.exp(self.by_stack.log_ratio)
         spread = np.exp(z_score(CENTRAL) * self.by_stack.log_sd)
@@ -268,7 +268,7 @@ def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
 
 
 def stored_scores(catalog: Catalog, task: str) -> list[dict[str, str]]:
-    """Stored score rows of `memory` or `serving`, as `validate --task` prints them.
+    """Return the stored score rows of `memory` or `serving`, as printed by `validate --task`.
 
     `python -m tests.validation.refit` renews them.
     """
@@ -277,19 +277,19 @@ def stored_scores(catalog: Catalog, task: str) -> list[dict[str, str]]:
 
 @once
 def _rows(catalog: Catalog, name: str) -> list[dict[str, str]]:
-    """Rows of a table in `runs`."""
+    """Return the rows of a table in `runs`."""
     with (catalog.layers[0] / "runs" / name).open(encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
 
 
 def large_language(published: PublishedRuns) -> Mask:
-    """Mask of the language runs of `LARGE_RUN_FLOP` or more."""
+    """Return the language runs of `LARGE_RUN_FLOP` or more."""
     kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
     return np.asarray((kinds == "language") & (published.runs.flop >= LARGE_RUN_FLOP), dtype=bool)
 
 
 def groups_of_runs(published: PublishedRuns) -> dict[str, Mask]:
-    """Groups of runs by workload type, size, device generation and year."""
+    """Group runs by workload type, size, device generation and year."""
     kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
     years = np.array([float(row["year"]) for row in published.rows])
     tiers = np.array([row["validation_tier"] for row in published.rows])

@@ -130,7 +130,7 @@ class MemoryScore:
 
 
 def question_of(row: Mapping[str, str], device: str | None = None) -> MemoryQuestion:
-    """Question that the command line would ask for a row.
+    """Return a row as the question a user would ask on the command line.
 
     The device is included if training does not state its recomputation.
 
@@ -178,12 +178,12 @@ class Peaks:
     sources: Texts
 
     def predicted_gib(self, factors: Floats) -> Floats:
-        """Memory need for given factors [GiB]."""
+        """Return the memory need for given factors [GiB]."""
         return np.asarray(self.fixed + self.terms @ factors, dtype=np.float64)
 
 
 def peaks_of(catalog: Catalog) -> Peaks:
-    """Usable cases as arrays."""
+    """Return the usable cases as arrays."""
     return _peaks(*_scored_rows(catalog))
 
 
@@ -191,7 +191,7 @@ def peaks_of(catalog: Catalog) -> Peaks:
 def _scored_rows(
     catalog: Catalog,
 ) -> tuple[list[dict[str, str]], list[MemoryQuestion], list[Memory]]:
-    """Usable rows, their questions, and the answers."""
+    """Return the usable rows, their questions, and the answers."""
     rows = [row for row in catalog.table(CASES) if row["use"] == "yes"]
     asked = [question_of(row, catalog.find_device(row["hardware"])) for row in rows]
     return rows, asked, [answer_memory(question, catalog).memory for question in asked]
@@ -211,7 +211,7 @@ def _peaks(rows: list[dict[str, str]], asked: list[MemoryQuestion], needs: list[
 
 
 def held_out_gib(peaks: Peaks) -> Floats:
-    """Predictions with factors fitted without each source and those set aside [GiB]."""
+    """Return predictions with factors fitted without each source and set-aside sources [GiB]."""
     held_out = np.empty(len(peaks.fixed))
     aside = np.isin(peaks.sources, SET_ASIDE)
     for source in np.unique(peaks.sources):
@@ -265,7 +265,7 @@ def memory_score(cases: Sequence[MemoryCase]) -> MemoryScore:
 
 
 def memory_groups(cases: Sequence[MemoryCase]) -> dict[str, MemoryScore]:
-    """Scores of sources set aside, all cases, and cases by task, counting method and source."""
+    """Score set-aside sources, all cases, and cases by task, counting method and source."""
     aside = [case for case in cases if case.row["source"] in SET_ASIDE]
     groups = {"set aside": memory_score(aside)} if aside else {}
     groups["all"] = memory_score(cases)
@@ -277,13 +277,13 @@ def memory_groups(cases: Sequence[MemoryCase]) -> dict[str, MemoryScore]:
 
 
 def left_out(catalog: Catalog) -> dict[str, int]:
-    """Unused rows by reason."""
+    """Count the unused rows by reason."""
     reasons = [row["use"].removeprefix("no: ") for row in catalog.table(CASES)]
     return {why: reasons.count(why) for why in sorted(set(reasons) - {"yes"})}
 
 
 def _widths(sizes: Floats, peaks: Peaks) -> Floats:
-    """Factor on each case's stated spread, from the errors of other sources [1]."""
+    """Return the factor on each case's stated spread, from the errors of other sources [1]."""
     factors = np.empty(len(sizes))
     for source in np.unique(peaks.sources):
         own = peaks.sources == source
@@ -292,7 +292,7 @@ def _widths(sizes: Floats, peaks: Peaks) -> Floats:
 
 
 def widths_elsewhere(sizes: Floats, peaks: Peaks, tasks: Texts) -> Floats:
-    """Factor on the spread of cases by task, from other cases' error sizes [1].
+    """Return the factor on the spread of cases by task, from other cases' error sizes [1].
 
     Tasks of few cases are shrunk towards all; sources share their votes.
     """
@@ -309,7 +309,7 @@ def widths_elsewhere(sizes: Floats, peaks: Peaks, tasks: Texts) -> Floats:
 
 
 def _terms(need: Memory, question: MemoryQuestion) -> list[float]:
-    """Part of a need that each factor scales [GiB], in the order of `FACTORS`."""
+    """Return the part of the memory that each factor scales [GiB], in the order of `FACTORS`."""
     part = {name: float(uncertain(value).mid) / GIB for name, value in need.components.items()}
     adapts, serves = question.finetune in ("lora", "qlora"), question.inference
     quantized = question.weights is not None or question.finetune == "qlora"
@@ -329,7 +329,7 @@ def _terms(need: Memory, question: MemoryQuestion) -> list[float]:
 
 
 def fitted_factors(peaks: Peaks) -> Floats:
-    """Factors that minimize a robust log-error loss, with sources weighted by root of cases.
+    """Fit the factors with a robust loss of log errors; sources weigh by the root of their cases.
 
     Underestimates cost more.
     """

@@ -95,7 +95,7 @@ class Meters:
 
 
 def expected_power(model: PowerModel, meters: Meters) -> Floats:
-    """Mean power per device as seen by each meter [W].
+    """Return the mean power per device as seen by each meter [W].
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def expected_power(model: PowerModel, meters: Meters) -> Floats:
 
 
 def fitted_power(prior: Mapping[str, Uncertain], meters: Meters) -> PowerModel:
-    """Maximum a posteriori power parameters.
+    """Fit the maximum a posteriori power parameters.
 
     Parameters
     ----------
@@ -162,6 +162,6 @@ def _model_of(logs: Floats) -> PowerModel:
 
 
 def _weight(family: Texts) -> Floats:
-    """Weight of each measurement, by the size of its family [1]."""
+    """Return each measurement's weight, by the size of its family [1]."""
     _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
     return np.asarray(counts[places] ** FAMILY_EXPONENT, dtype=np.float64)

@@ -87,7 +87,7 @@ class Reading:
 
 
 def readings(catalog: Catalog) -> list[Reading]:
-    """All metered readings: runs of trusted tiers, then facts."""
+    """Return all metered readings: runs of trusted tiers, then facts."""
     metered: list[tuple[dict[str, str], str, float, NamedDevice]] = []
     for row in catalog.published_runs():
         found = _metered(row)
@@ -110,7 +110,7 @@ def readings(catalog: Catalog) -> list[Reading]:
 
 
 def own_readings(catalog: Catalog) -> list[Reading]:
-    """Own measured steps on an H100 and H200, mostly small; they only inform the fit.
+    """Return our own steps measured on an H100 and H200, mostly small; used only in the fit.
 
     They are the only ones metered over a wide range of busy shares.
     """
@@ -152,7 +152,7 @@ def _is_metered_step(timing: Timing) -> bool:
 
 
 def meters(found: Sequence[Reading]) -> Meters:
-    """Readings as arrays."""
+    """Return the readings as arrays."""
     devices = np.array([one.devices for one in found])
     return Meters(
         idle_w=np.array([one.idle_w for one in found]),
@@ -168,7 +168,7 @@ def meters(found: Sequence[Reading]) -> Meters:
 
 
 def power_prior(catalog: Catalog) -> dict[str, Uncertain]:
-    """Prior of the power parameters."""
+    """Return the prior of the power parameters."""
     return {
         name: uncertain_record(catalog.prior(f"power.prior.{name}"), name) for name in PARAMETERS
     }
@@ -186,7 +186,7 @@ def _metered(row: dict[str, str]) -> tuple[str, float] | None:
 
 
 def _meter_device(row: dict[str, str], named: NamedDevice, catalog: Catalog) -> str:
-    """Id of the metered device, by default the run's."""
+    """Return the id of the metered device, by default the run's."""
     other = METERED_ELSEWHERE.search(row["energy_scope"])
     found = None if other is None else catalog.find_device(other[1])
     return named.device.id if found is None else found
@@ -217,7 +217,7 @@ def _reading(
 
 
 def _busy(rows: Sequence[dict[str, str]], named: Sequence[NamedDevice], catalog: Catalog) -> Floats:
-    """Utilization of each run over that of steady steps on one device [1]."""
+    """Return each run's utilization over the utilization of steady steps on one device [1]."""
     numbers = {name: np.array([row_number(row, name) for row in rows]) for name in NUMBERS}
     kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
     flop = training_flop(numbers, kinds)

@@ -86,7 +86,7 @@ class PublishedRuns:
 
 
 def usable_runs(catalog: Catalog) -> PublishedRuns:
-    """Runs with stated time, hardware and FLOPs, the FLOPs independent of the time."""
+    """Return runs with reported time and hardware, and FLOPs independent of the time."""
     left_out: Counter[str] = Counter()
     rows: list[dict[str, str]] = []
     devices: list[NamedDevice] = []
@@ -122,7 +122,7 @@ def _as_arrays(
     left_out: Counter[str],
     catalog: Catalog,
 ) -> PublishedRuns:
-    """Rows with known work as arrays; the others are counted as left out."""
+    """Return the rows with known work as arrays; count the others as excluded."""
     spreads = shipped_spreads(catalog)
     numbers = _numbers(rows)
     kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
@@ -179,7 +179,7 @@ def _numbers(rows: Sequence[dict[str, str]]) -> dict[str, Floats]:
 
 
 def _plausible(ideal_h: Floats, reported_h: Floats, left_out: Counter[str]) -> Mask:
-    """Mask of plausible rows with known work; the others are counted as left out."""
+    """Return the plausible rows with known work; count the others as excluded."""
     known = ~np.isnan(ideal_h)
     left_out["no FLOPs, and no data to derive them from"] += int(np.sum(~known))
     impossible = known & (ideal_h > MOST_OF_PEAK * reported_h)
@@ -188,7 +188,7 @@ def _plausible(ideal_h: Floats, reported_h: Floats, left_out: Counter[str]) -> M
 
 
 def stack_of(row: Mapping[str, str]) -> str:
-    """Benchmark, software collection or model line of a run.
+    """Return a run's benchmark, software collection or model line.
 
     >>> stack_of({"name": "MLPerf v4.0 bert HPE 8x H100", "source_group": "mlperf"})
     'mlperf bert'
@@ -201,7 +201,7 @@ def stack_of(row: Mapping[str, str]) -> str:
 
 
 def _column(rows: Sequence[dict[str, str]], name: str) -> Floats:
-    """Numeric column, NaN if empty or invalid, with the middle of stages."""
+    """Return a numeric column, NaN if empty or invalid, with the middle of stages."""
     read = staged if name in (*STAGED, BATCH) else str
     return np.array([row_number({name: read(row[name])}, name) for row in rows])
 

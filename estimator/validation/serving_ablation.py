@@ -52,13 +52,13 @@ WHOLE = "nothing left out"
 
 
 def without(term: str) -> dict[str, float]:
-    """Parameters of a term at their neutral values."""
+    """Return a term's parameters at their neutral values."""
     suffixes, value = TERMS[term]
     return {name: value for name in NAMES if name.rpartition(".")[2] in suffixes}
 
 
 def serving_ablation(catalog: Catalog) -> Iterator[dict[str, Any]]:
-    """One row per ablated term, with the median error of each quantity on held-out halves."""
+    """Return one row per removed term, with each quantity's median error on held-out halves."""
     near = fitted(catalog)
     measured = measured_cases(catalog, near)
     halves = held_out_groups(measured)[WAYS.index("half of engine x device x model")]

@@ -87,26 +87,26 @@ class MeasuredSetups:
     left_out: dict[str, int]
 
     def labels(self, field: str) -> Texts:
-        """Values of a field of every case."""
+        """Collect a field from every case."""
         return np.array([str(getattr(case, field)) for case in self.cases])
 
 
 def measured_cases(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
-    """All configurations with a known model and device."""
+    """Return all configurations with a known model and device."""
     cases = serving_cases(catalog.table("runs/serving_measured.csv"))
     cases += engine_cases(catalog.table("runs/serving_engines.csv"))
     return _measured(cases, catalog, parameters)
 
 
 def measured_pools(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
-    """All configurations with separate pools, none of which is ever fitted."""
+    """Return all configurations with separate pools, which are never fitted."""
     return _measured(pool_cases(catalog.table("runs/serving_engines.csv")), catalog, parameters)
 
 
 def _measured(
     cases: Sequence[ServingCase], catalog: Catalog, parameters: Parameters
 ) -> MeasuredSetups:
-    """Configurations that resolve, and why others do not."""
+    """Return the configurations that resolve, and why others do not."""
     resolver = ServingResolver(catalog, parameters)
     readable: list[ServingCase] = []
     questions: list[ServingQuestion] = []
@@ -127,7 +127,7 @@ def _measured(
 
 
 def question_of_case(case: ServingCase) -> ServingQuestion:
-    """Question that a `batch` user would ask for a configuration.
+    """Return a configuration as the question a `batch` user would ask.
 
     Benchmark prompts are random or sampled, without shared prefixes.
     """
@@ -155,7 +155,7 @@ POOL_SIZES = tuple(name for name in ServingQuestion.inputs if name.startswith(PO
 
 
 def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
-    """Predictions of every row by quantity."""
+    """Predict every row, by quantity."""
     setup, traffic = table.setup(parameters), table.traffic(parameters)
     found = performance(setup, traffic)
     return {
@@ -178,7 +178,7 @@ def fit(
     start: Parameters | None = None,
     fixed: Mapping[str, float] | None = None,
 ) -> Parameters:
-    """Maximum a posteriori parameters for some configurations.
+    """Fit the maximum a posteriori parameters to some configurations.
 
     `start` is a starting point from a similar fit, to save time. `fixed` sets parameters to fixed
     values.
@@ -233,7 +233,7 @@ def _loss(errors: Floats, line: Floats, centre: Floats, spread: Floats) -> float
 def _slopes(
     residuals: Residuals, line: Floats, errors: Floats, engines: npt.NDArray[np.int64]
 ) -> Floats:
-    """Derivatives of the errors with respect to every parameter.
+    """Return the derivatives of the errors with respect to every parameter.
 
     An error depends only on its own engine's parameters, so all engines are varied at once.
     """

@@ -146,7 +146,7 @@ def pool_scores(catalog: Catalog) -> Iterator[ServingScore]:
 
 
 def pool_spreads(catalog: Catalog) -> dict[str, float]:
-    """Error spread by quantity of pool setups with stated devices [1]."""
+    """Return the error spread by quantity of pool setups with stated devices [1]."""
     measured = measured_pools(catalog, fitted(catalog))
     counted = np.array([case.counted for case in measured.cases])
     found = predicted(measured.table, fitted(catalog))
@@ -169,12 +169,12 @@ def pool_spreads(catalog: Catalog) -> dict[str, float]:
 
 
 def held_out(catalog: Catalog, measured: MeasuredSetups) -> list[dict[str, Floats]]:
-    """Predictions held out in each of `WAYS`."""
+    """Predict each of `WAYS` with its cases held out."""
     return [_blind(catalog, measured, groups) for groups in held_out_groups(measured)]
 
 
 def held_out_groups(measured: MeasuredSetups) -> list[Texts]:
-    """Fold of every case, by `WAYS`."""
+    """Return each case's fold, by `WAYS`."""
     lines, systems = measured.labels("line"), devices_of(measured.table)
     half = _halves(measured)
     programs = np.char.add(measured.labels("framework"), measured.labels("version"))
@@ -183,7 +183,7 @@ def held_out_groups(measured: MeasuredSetups) -> list[Texts]:
 
 
 def _halves(measured: MeasuredSetups) -> Texts:
-    """Half of every case; each engine, device and model combination is in one half."""
+    """Return each case's half; a combination of engine, device and model is in one half."""
     parts = np.array(
         [f"{case.framework}, {case.hardware}, {case.model}" for case in measured.cases]
     )
@@ -215,7 +215,7 @@ class HeldOutErrors:
 def held_out_errors(
     catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> list[HeldOutErrors]:
-    """Errors of every measured quantity; those of one answer quantity share a spread."""
+    """Return each measured quantity's errors; ones that test the same answer share a spread."""
     found = list(_errors_of_rows(catalog, measured, blind))
     stated = {name: errors.stated() for name, errors in errors_of_answers(found).items()}
     together = []
@@ -227,7 +227,7 @@ def held_out_errors(
 
 
 def errors_of_answers(found: Iterable[tuple[str, Mask, Errors]]) -> dict[str, Errors]:
-    """Errors by answer quantity, from all measured quantities that test it."""
+    """Group the errors of measured quantities by the answer quantity that they test."""
     answers: dict[str, Errors] = {}
     for quantity, _, errors in found:
         name = AS_ANSWERED.get(quantity, quantity)
@@ -261,13 +261,13 @@ def _errors_of_rows(
 
 
 def _grouped(names: Texts) -> Texts:
-    """Names of large groups as they are, those of small ones merged."""
+    """Merge the names of small groups; large groups keep theirs."""
     large = {name for name in np.unique(names) if (names == name).sum() >= LARGE}
     return np.array([name if name in large else _group_of(name) for name in names.tolist()])
 
 
 def _group_of(name: str) -> str:
-    """Fold of a small group, from its name only, so that added names do not move it."""
+    """Return a small group's fold from its name only, so that new names do not move it."""
     return f"group {zlib.crc32(name.encode()) % MOST_GROUPS}"
 
 
@@ -359,7 +359,7 @@ def _groupings(measured: MeasuredSetups) -> dict[str, Texts]:
 
 
 def _roofline(measured: MeasuredSetups) -> dict[str, Floats]:
-    """Weights over bandwidth, which is all that several calculators count."""
+    """Return weights over bandwidth, which is all that several calculators count."""
     table = measured.table
     shared = np.asarray(table.layout.devices) / np.asarray(table.layout.stages)
     active = np.asarray(table.model.visited_params) / (

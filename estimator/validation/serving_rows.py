@@ -80,7 +80,7 @@ class ServingCase:
 
 
 def serving_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
-    """Configurations of language models with their measurements, in order."""
+    """Return the configurations of language models with their measurements, in order."""
     cases: dict[tuple[object, ...], ServingCase] = {}
     for row in rows:
         if row["metric"] not in METRICS or not row["params"] or not row["devices"].isdigit():
@@ -102,7 +102,7 @@ KNOWN_AS = {
 
 
 def engine_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
-    """Configurations of engines with shared prefill and decode devices."""
+    """Return the configurations of engines with shared prefill and decode devices."""
     return [_engine_case(row) for row in rows if row["mode"] == "aggregated"]
 
 
@@ -111,7 +111,7 @@ POOLS = ("prefill", "decode")
 
 
 def pool_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
-    """Configurations of engines with separate pools.
+    """Return the configurations of engines with separate pools.
 
     A worker is a model on as many devices as its parallel sizes state, with experts split over all.
     By default, one worker of each kind.
@@ -201,7 +201,7 @@ def _case(row: Mapping[str, str]) -> ServingCase:
 
 
 def model_line(name: str) -> str:
-    """Model line of a name.
+    """Parse the model line from a name.
 
     >>> model_line("Qwen/Qwen3-30B-A3B-Instruct-2507"), model_line("Llama 3.2:3b")
     ('Qwen3 mixtures', 'Llama 3')
@@ -211,7 +211,7 @@ def model_line(name: str) -> str:
 
 
 def _tensor_parallel(row: Mapping[str, str]) -> float | None:
-    """Tensor-parallel size; earlier TensorRT-LLM tables are tensor-parallel throughout."""
+    """Return the tensor-parallel size; earlier TensorRT-LLM tables use tensor parallelism only."""
     batch = row["batch_or_concurrency"]
     if row["source"].startswith("TensorRT-LLM") and "P" not in batch:
         return float(row["devices"])
@@ -224,6 +224,6 @@ def _parallel(name: str, text: str) -> float | None:
 
 
 def _tokens(text: str) -> float | None:
-    """First number of a cell such as `615 mean`, None if missing or zero."""
+    """Parse the first number of a cell such as `615 mean`; None if missing or zero."""
     found = re.search(r"(?<![\w.])(\d+(\.\d+)?)", text)
     return float(found.group(1)) or None if found else None

@@ -90,7 +90,7 @@ class Errors:
         return max(self._spread_by(part) for part in self._parts(chosen))
 
     def _parts(self, chosen: Mask) -> list[Mask]:
-        """Chosen rows by measured quantity, limited to those with `MANY` rows if any."""
+        """Return the chosen rows by measured quantity, limited to ones with `MANY` rows if any."""
         parts = [chosen & (self.tests == test) for test in np.unique(self.tests[chosen])]
         return [part for part in parts if part.sum() >= MANY] or [chosen]
 
@@ -112,7 +112,7 @@ class Errors:
         return usual * widening(even[way][chosen], self.held_out[way][chosen])
 
     def stated(self) -> Floats:
-        """Standard deviation of every error, from rows that share no group with it [1]."""
+        """Return each error's standard deviation, from rows that share no group with it [1]."""
         found = np.empty_like(self.logs)
         for way, groups in enumerate(self.held_out):
             for group in np.unique(groups):
@@ -151,7 +151,7 @@ class Errors:
         return max(self._even(part, pairs) for part in self._parts(rows))
 
     def _even(self, chosen: Mask, groups: Texts) -> float:
-        """`CENTRAL` quantile of error sizes with equal weight per group [1]."""
+        """Return the `CENTRAL` quantile of error sizes with equal weight per group [1]."""
         sizes, ways = self._sizes[:, chosen], len(self.logs)
         _, at, counts = np.unique(groups[chosen], return_inverse=True, return_counts=True)
         weights = np.tile(1.0 / counts[at], ways)

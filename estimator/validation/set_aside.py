@@ -20,10 +20,10 @@ and H100.
 
 
 def set_aside_runs(stack: Texts) -> Mask:
-    """Mask of the runs in model lines and benchmarks that were set aside."""
+    """Return the runs in model lines and benchmarks that were set aside."""
     return np.isin(stack, (*MODEL_LINES, *BENCHMARKS))
 
 
 def set_aside_rates(seq_len: Floats) -> Mask:
-    """Mask of the throughput rows that were set aside."""
+    """Return the throughput rows that were set aside."""
     return np.asarray(seq_len >= LONG_SEQUENCE)

@@ -68,7 +68,7 @@ def later_blind(catalog: Catalog, published: PublishedRuns, last: float) -> tupl
 
 @once
 def later_scores(catalog: Catalog) -> dict[str, Score]:
-    """Time split: score of the runs after `LAST_YEAR` by group, fitted to those until then."""
+    """Score runs after `LAST_YEAR` by group, with a fit to earlier runs."""
     published = usable_runs(catalog)
     later, blind = later_blind(catalog, published, LAST_YEAR)
     return _scores(published, later, blind)

@@ -44,7 +44,7 @@ class SteadyRates:
     without_layout: Blind
 
     def groups(self) -> dict[str, Mask]:
-        """Mask of rows by group."""
+        """Return the rows of each group."""
         kinds = np.array([kind_of_row(row).group for row in self.rows])
         devices = np.array([row["accelerator"] for row in self.rows])
         return {
@@ -92,7 +92,7 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
 
 
 def layout_given(runs: PublishedArrays) -> Mask:
-    """Mask of rows with a stated layout."""
+    """Return the rows with a stated layout."""
     given = [~np.isnan(getattr(runs.features.layout, name)) for name in LAYOUT]
     return np.asarray(np.any(given, axis=0))
 
@@ -105,6 +105,6 @@ def without_layout(runs: PublishedArrays) -> PublishedArrays:
 
 
 def _without(runs: PublishedArrays, tables: PublishedArrays, family: str) -> PublishedArrays:
-    """Runs and tables outside a family and its software collection."""
+    """Return the runs and tables outside a family and its software collection."""
     others = rows_of(runs, (runs.family != family) & (runs.stack != family))
     return concatenate_runs(others, rows_of(tables, tables.family != family))

@@ -37,19 +37,19 @@ WHOLE_MODEL = ("FSDP", "ZeRO")
 
 
 def steady_rows(catalog: Catalog, spreads: UtilizationSpread) -> PublishedArrays:
-    """Usable rows of the throughput tables, as runs of one hour."""
+    """Return the usable rows of the throughput tables, as runs of one hour."""
     return runs_of_rows(rows_with(catalog, "yes"), catalog, spreads)
 
 
 def rows_with(catalog: Catalog, *uses: str) -> list[dict[str, str]]:
-    """Rows of the tables whose `fit` cell is one of some values."""
+    """Return the table rows whose `fit` cell is one of some values."""
     return [row for row in catalog.table("runs/published_throughput.csv") if row["fit"] in uses]
 
 
 def runs_of_rows(
     rows: Sequence[dict[str, str]], catalog: Catalog, spreads: UtilizationSpread
 ) -> PublishedArrays:
-    """Rows of the tables as one-hour runs in steady state."""
+    """Return the table rows as one-hour runs in steady state."""
     named = [find_device(row["accelerator"], row["precision"], catalog) for row in rows]
     machine = stacked([one.machine for one in named])
     chips = np.array([float(row["chips"]) for row in rows])
@@ -74,7 +74,7 @@ def runs_of_rows(
 
 
 def kind_of_row(row: Mapping[str, str]) -> NetworkKind:
-    """Network kind of a row, by default a dense or sparse decoder."""
+    """Return a row's network kind, by default a dense or sparse decoder."""
     active, total = row["params_active"], row["params_total"]
     sparse = bool(active and total) and float(active) < float(total)
     usual = "MoE decoder" if sparse else "decoder"
@@ -82,7 +82,7 @@ def kind_of_row(row: Mapping[str, str]) -> NetworkKind:
 
 
 def rate(row: Mapping[str, str]) -> float:
-    """Model FLOP/s per chip, as counted by its source [FLOP/s].
+    """Return the model FLOP/s per chip as counted by the source [FLOP/s].
 
     >>> rate({"tflops_per_chip_reported": "408", "counts_recomputation": ""})
     408000000000000.0
@@ -101,7 +101,7 @@ def rate(row: Mapping[str, str]) -> float:
 
 
 def _numbers(rows: Sequence[Mapping[str, str]], chips: Floats) -> dict[str, Floats]:
-    """Columns as features of runs, NaN in empty cells."""
+    """Return the columns as features of runs, NaN in empty cells."""
 
     def column(name: str) -> Floats:
         return np.array([float(row[name]) if row[name] else np.nan for row in rows])
@@ -140,7 +140,7 @@ def _numbers(rows: Sequence[Mapping[str, str]], chips: Floats) -> dict[str, Floa
 
 
 def degree(layout: str, axis: str) -> float:
-    """Devices along one axis of a layout text, NaN if not stated [1].
+    """Parse the devices along one axis from a layout text, NaN if not stated [1].
 
     >>> degree("TP4 PP8 CP1 VP6", "PP"), degree("FSDP FULL_SHARD", "TP"), degree("", "TP")
     (8.0, 1.0, nan)

@@ -92,7 +92,7 @@ class PublishedArrays:
 
 
 def fitted_model(prior: Mapping[str, Uncertain], runs: PublishedArrays) -> UtilizationModel:
-    """Maximum a posteriori parameters for some runs.
+    """Fit the maximum a posteriori parameters to some runs.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def fitted_model(prior: Mapping[str, Uncertain], runs: PublishedArrays) -> Utili
 def fitted_logs(
     prior: Mapping[str, Uncertain], runs: PublishedArrays, start: Floats | None = None
 ) -> Floats:
-    """Logarithms of the fitted parameters, in the order of `PARAMETERS` [1].
+    """Return the logarithms of the fitted parameters, in the order of `PARAMETERS` [1].
 
     `start` is a starting point from a similar fit, to save time.
     """
@@ -121,7 +121,7 @@ def fitted_logs(
 def parameter_covariance(
     prior: Mapping[str, Uncertain], runs: PublishedArrays, logs: Floats
 ) -> Floats:
-    """Covariance of the log parameters at the end of a fit [1]_: the inverse curvature.
+    """Return the covariance of the log parameters at the end of a fit [1]_: the inverse curvature.
 
     A parameter without informative runs keeps its prior variance. The prior variance of values
     moved per FLOP is scaled by the network kinds that the runs do inform.
@@ -143,7 +143,7 @@ def parameter_covariance(
 
 
 def prediction_variance(runs: PublishedArrays, logs: Floats, covariance: Floats) -> Floats:
-    """Variance of log utilization due to parameter uncertainty [1]."""
+    """Return the variance of log utilization due to parameter uncertainty [1]."""
     moved = logs + SLOPE_STEP * np.eye(len(logs), len(logs) + 1).T
     *ahead, there = _expected(moved.T[:, :, np.newaxis], runs)
     jacobian = (np.array(ahead) - there) / SLOPE_STEP
@@ -176,7 +176,7 @@ def model_of(logs: Floats | Sequence[float]) -> UtilizationModel:
 
 
 def row_weight(runs: PublishedArrays) -> Floats:
-    """Weight of each run or table row, by the size of its family [1]."""
+    """Return the weight of each run or table row, by the size of its family [1]."""
     steady = np.broadcast_to(np.asarray(runs.features.steady) > 0, runs.flop.shape)
     weight = np.empty(len(runs.flop))
     for like, exponent in ((~steady, FAMILY_EXPONENT), (steady, TABLE_EXPONENT)):
@@ -215,7 +215,7 @@ class _Objective:
         return float(2 * np.sum(np.sqrt(1 + error**2) - 1) + np.sum(pull**2))
 
     def slopes(self, logs: Floats) -> tuple[Floats, Floats]:
-        """Half the gradient, and the Gauss-Newton curvature."""
+        """Return half the gradient, and the Gauss-Newton curvature."""
         moved = logs + SLOPE_STEP * np.eye(len(logs), len(logs) + 1).T
         *ahead, error = self.residuals(moved.T[:, :, np.newaxis])
         jacobian = (np.array(ahead) - error) / SLOPE_STEP
@@ -226,7 +226,7 @@ class _Objective:
 
 
 def _minimised(objective: _Objective, start: Floats | None) -> Floats:
-    """Minimize by damped Gauss-Newton steps (Levenberg-Marquardt)."""
+    """Minimize a loss by damped Gauss-Newton steps (Levenberg-Marquardt)."""
     logs = objective.centre if start is None else start
     damping, loss = DAMPING, objective.loss(logs)
     for _ in range(STEPS):
@@ -241,7 +241,7 @@ def _minimised(objective: _Objective, start: Floats | None) -> Floats:
 def _step_down(
     objective: _Objective, logs: Floats, slopes: tuple[Floats, Floats], damping: float
 ) -> tuple[Floats, float, float]:
-    """Step that lowers the loss, the loss there, and the next damping."""
+    """Find a step that lowers the loss; return it with its loss and the next damping."""
     gradient, curvature = slopes
     loss = objective.loss(logs)
     for _ in range(STEPS):

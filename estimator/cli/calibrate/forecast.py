@@ -190,7 +190,7 @@ class _Asked:
     def answer(
         self, seen: "Stamped", measured: "MeasuredRun", total: int | None = None
     ) -> "RunForecast":
-        """Forecast the run from its steps so far; `total` is the default number of steps."""
+        """Forecast the run from the steps so far; `total` is the default number of steps."""
         from estimator.answer.run_forecast import RunQuestion, forecast_run
         from estimator.measure.host_id import drift_here
 
@@ -288,7 +288,7 @@ REMEDY = """\
 
 
 def _too_few(watch: "StepWatch", ended: "Ended") -> int:
-    """Error that explains why there is no forecast."""
+    """Explain why there is no forecast."""
     steps = 0 if watch.seen is None else watch.seen.steps
     if steps or watch.enough:
         why = f"saw {steps} steps but needs {FEWEST}; watch longer with --for"

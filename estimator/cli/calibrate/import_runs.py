@@ -369,7 +369,7 @@ def _unlogged(options: argparse.Namespace) -> "Unlogged":
 
 
 def _with_logged(options: argparse.Namespace, run: "LoggedRun") -> argparse.Namespace:
-    """Options with the log's tokens or samples as defaults."""
+    """Return the options, with the log's tokens or samples as defaults."""
     given = argparse.Namespace(**vars(options))
     sized = any(getattr(given, name) is not None for name in SIZED_BY)
     if sized and given.flop is None and given.tokens is None and given.samples is None:
@@ -428,7 +428,7 @@ def _import_prometheus(options: argparse.Namespace) -> int:
 
 
 def _matchers(text: str | None) -> str:
-    """Matchers of a selector, with or without braces."""
+    """Parse a selector's matchers, with or without braces."""
     return (text or "").strip().removeprefix("{").removesuffix("}").strip(", ")
 
 
@@ -450,7 +450,7 @@ def _import_slurm(options: argparse.Namespace) -> int:
 
 
 def _text_of(name: str) -> str:
-    """Content of a file or pipe."""
+    """Read a file or pipe."""
     from pathlib import Path
 
     from estimator.system.whole_files import read_bounded

@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _result_file(options: argparse.Namespace) -> "ResultFile | None":
-    """Result file of a server benchmark, None for training."""
+    """Return a server benchmark's result file, or None for training."""
     if options.task == "training":
         refuse_given(options, ("result",), "requires --task serving")
         refuse_served(options, "requires --task serving")
@@ -131,7 +131,7 @@ def _result_file(options: argparse.Namespace) -> "ResultFile | None":
 def _served(
     recording: "Recording", ended: "Ended", result: "ResultFile | None", run: "MeasuredRun"
 ) -> "tuple[ServedLoad, ...]":
-    """Loads written by the benchmark, none for a failed command."""
+    """Read the measurements that the benchmark wrote; none for a failed command."""
     if result is None or ended.exit_code != 0:
         return ()
     ended_s = ended.began_s + ended.wall_s
@@ -166,7 +166,7 @@ def _keep(
 
 
 def command_of(options: argparse.Namespace, verb: str) -> list[str]:
-    """Words of the wrapped command."""
+    """Return the words of the wrapped command."""
     words: list[str] = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
         raise ValueError(f"no command given: twenty-watts calibrate {verb} -- python train.py")
@@ -209,7 +209,7 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
 
 
 def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[Reported, ...]":
-    """Whole command as one repetition, if its work is known and it succeeded."""
+    """Treat the whole command as one repetition, if its work is known and it succeeded."""
     from estimator.measure.session import Reported
     from estimator.runs.record import Timing
 

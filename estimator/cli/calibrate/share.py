@@ -126,7 +126,7 @@ def run_forget(options: argparse.Namespace) -> int:
 def _to_forget(
     store: "Store", options: argparse.Namespace, catalog: "Catalog"
 ) -> "tuple[list[MeasuredRun], dict[str, str]]":
-    """Runs to delete, and the documents of unreadable ones."""
+    """Return the runs to delete, and the records of unreadable ones."""
     damaged = store.unreadable() if options.hardware is None else {}
     if options.ids:
         ids = dict.fromkeys(options.ids)

@@ -217,7 +217,7 @@ def _rate(load: "ServedLoad") -> str:
 
 
 def _load_cells(run: "MeasuredRun", load: "ServedLoad") -> list[str]:
-    """Table cells of one server load, blank where not measured."""
+    """Return the table cells of one server measurement, blank where not measured."""
 
     def figure(name: str, unit: str) -> str:
         value = load.measured.get(name)
@@ -279,7 +279,7 @@ def _ranged(span: Bounds | None, said: Callable[[float], str]) -> str:
 
 
 def stored_runs(hardware: str | None, most: int | None, catalog: "Catalog") -> "Overview":
-    """Summarize the store, optionally for a single device."""
+    """Summarize the store, optionally for one device."""
     from estimator.runs import overview
 
     def peaks(device: str) -> Mapping[str, float]:

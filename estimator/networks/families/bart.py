@@ -35,7 +35,7 @@ class BartFacts:
 
 
 def bart(facts: BartFacts, fields: Fields) -> Network:
-    """BART: learned positions, biases everywhere, one token table."""
+    """Build BART: learned positions, biases everywhere, one token table."""
     positions = fields.size("max_position_embeddings")
     rows = 0 if facts.spare_positions is None else positions + facts.spare_positions
     norms = facts.embedding_norm + facts.final_norm
@@ -47,7 +47,7 @@ def bart(facts: BartFacts, fields: Fields) -> Network:
 
 
 def _with_decoded_words(fields: Fields, model: EncoderDecoder, hidden: int) -> EncoderDecoder:
-    """Model with a separate output vocabulary; Marian and FSMT may share nothing."""
+    """Build the model with a separate output vocabulary; Marian and FSMT may share nothing."""
     vocab, reads = fields.size("vocab_size"), model.source is not None
     written = fields.size_or_none("decoder_vocab_size") or vocab
     shared = fields.flag("share_encoder_decoder_embeddings", default=True)
@@ -60,7 +60,7 @@ def _with_decoded_words(fields: Fields, model: EncoderDecoder, hidden: int) -> E
 
 @family("fsmt")
 def fsmt(fields: Fields) -> Network:
-    """FSMT, the translators of WMT 2019: tables of two languages (arXiv:1907.06616)."""
+    """Build FSMT, the translators of WMT 2019: tables of two languages (arXiv:1907.06616)."""
     tied = fields.flag("tie_word_embeddings")
     written = fields.size("tgt_vocab_size")
     tables = {
@@ -73,7 +73,7 @@ def fsmt(fields: Fields) -> Network:
 
 @family("mvp")
 def mvp(fields: Fields) -> Network:
-    """MVP: BART, whose prompts are not counted (arXiv:2206.12131)."""
+    """Build MVP: BART, whose prompts are not counted (arXiv:2206.12131)."""
     note = ("the prompts are not counted",) * fields.flag("use_prompt")
     return bart(BartFacts(), fields.noted(*note))
 

@@ -36,25 +36,25 @@ PLAIN = TextFacts(pooled=(), dense_before=CLASSIFIERS, twin_bias=False)
 
 
 def outer_norm(fields: Fields, sizes: Sizes) -> Costs:
-    """A norm after the last layer."""
+    """Return the cost of a norm after the last layer."""
     return {"norm/outer": params_only(LAYER_NORM * sizes.hidden)}
 
 
 def relative_bias(fields: Fields, sizes: Sizes) -> Costs:
-    """One learned bias per head and bucket of distances, shared by all layers."""
+    """Return the cost of one learned bias per head and distance bucket, shared by all layers."""
     buckets = fields.size("relative_attention_num_buckets", default=32)
     return {"attention/relative_bias": params_only(buckets * sizes.heads)}
 
 
 def task_types(fields: Fields, sizes: Sizes) -> Costs:
-    """ERNIE: a table of tasks, if used."""
+    """Return ERNIE's table of tasks, if used."""
     used = fields.flag("use_task_id")
     rows = fields.size("task_type_vocab_size", default=3)
     return {"embedding/task": params_only(used * rows * sizes.hidden)}
 
 
 def replaced_tokens(fields: Fields, sizes: Sizes) -> Costs:
-    """ELECTRA: the discriminator scores every position (arXiv:2003.10555, sec. 2)."""
+    """Return ELECTRA's head: the discriminator scores every position (arXiv:2003.10555, sec. 2)."""
     return {
         "head/dense": affine(sizes.hidden, sizes.hidden),
         "head/replaced": affine(sizes.hidden, 1),
@@ -62,7 +62,7 @@ def replaced_tokens(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """ALBERT: sentence-order labels, as many as in the config."""
+    """Return ALBERT's sentence-order head, with as many labels as in the config."""
     after, once = heads(fields, sizes, facts)
     if task(fields) == "PreTraining":
         once = {**once, "head/sentence_order": label_head(fields, sizes.hidden)}
@@ -70,7 +70,7 @@ def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> Head
 
 
 def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
-    """ALBERT: groups of layers, each repeated for its share of the depth."""
+    """Return ALBERT's groups of layers, each repeated for its share of the depth."""
     groups = fields.layers("num_hidden_groups", default=1)
     inner = fields.layers("inner_group_num", default=1)
     runs = [0] * groups

@@ -29,7 +29,7 @@ from estimator.networks.registry import families, family
 
 
 def windowed_layers(fields: Fields, costs: Costs, layers: int) -> tuple[Layers, ...]:
-    """Layers by `attention_window`, one for all or one each; the widest sets the padding."""
+    """Group layers by `attention_window`; the widest window sets the padding."""
     if isinstance(fields.values.get("attention_window"), list | tuple):
         listed = fields.items("attention_window", layers) or []
         found = [fields.with_values({"w": w}).size("w", least=2) for w in listed]
@@ -42,7 +42,7 @@ def windowed_layers(fields: Fields, costs: Costs, layers: int) -> tuple[Layers, 
 
 
 def _sliding(half: int, step: int) -> Near:
-    """Overlapping chunks of two half windows for scores, three half windows for the values.
+    """Count overlapping chunks: two half windows for scores, three for values.
 
     See arXiv:2004.05150, sec. 3.2 and appendix A.
     """
@@ -57,7 +57,7 @@ def _sliding(half: int, step: int) -> Near:
 
 
 def big_bird_blocks(fields: Fields) -> Near:
-    """Windows, random and global blocks beyond a length, full attention below it.
+    """Count windows, random and global blocks beyond a length, and full attention below it.
 
     See arXiv:2007.14062, sec. 2 and appendix D.
     """
@@ -75,7 +75,7 @@ def big_bird_blocks(fields: Fields) -> Near:
 
 
 def _global_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Longformer: separate projections for global tokens."""
+    """Return Longformer's separate projections for global tokens."""
     spare = params_only(3 * sizes.hidden * (sizes.hidden + 1))
     return {**block(fields, sizes), "attention/global": spare}
 
@@ -87,7 +87,7 @@ def _big_bird_layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _deep_span(fields: Fields, sizes: Sizes) -> Costs:
-    """BigBird: an MLP before the answer span."""
+    """Return BigBird's MLP before the answer span."""
     return {
         "head/up": affine(sizes.hidden, sizes.width),
         "head/down": affine(sizes.width, sizes.hidden),
@@ -97,7 +97,7 @@ def _deep_span(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _unused_pooler(fields: Fields, sizes: Sizes) -> Costs:
-    """BigBird: an unused pooler in sequence classifiers."""
+    """Return BigBird's unused pooler in sequence classifiers."""
     rests = task(fields) == "SequenceClassification"
     return {"pooler": params_only(sizes.hidden * (sizes.hidden + 1) * rests)}
 
@@ -128,7 +128,7 @@ families(
 
 @family("led")
 def led(fields: Fields) -> Network:
-    """LED: sliding windows in BART's encoder (arXiv:2004.05150, sec. 7)."""
+    """Build LED: sliding windows in BART's encoder (arXiv:2004.05150, sec. 7)."""
     hidden, rows = fields.size(*WIDTH), fields.size("max_encoder_position_embeddings")
     source = side(fields, "encoder", rows)
     costs = {**source.stack[0].costs, "attention/global": params_only(3 * hidden * (hidden + 1))}
@@ -139,7 +139,7 @@ def led(fields: Fields) -> Network:
 
 @family("pegasus_x")
 def pegasus_x(fields: Fields) -> Network:
-    """Pegasus-X: staggered blocks and global tokens (arXiv:2208.04347, sec. 4)."""
+    """Build Pegasus-X: staggered blocks and global tokens (arXiv:2208.04347, sec. 4)."""
     spread, bias = fields.size("num_global_tokens"), (False, False)
     source = side(fields, "encoder", spread, bias=bias)
     norm = {"norm/global": params_only(2 * fields.size(*WIDTH))}
@@ -151,7 +151,7 @@ def pegasus_x(fields: Fields) -> Network:
 
 
 def _staggered(fields: Fields, spread: int, layers: int) -> Near:
-    """Blocks shifted by half in every other layer, plus global tokens."""
+    """Count blocks that shift by half in every other layer, plus global tokens."""
     edge = fields.size("block_size")
     share = layers // 2 * fields.flag("stagger_local_blocks") / layers
 
@@ -167,7 +167,7 @@ def _staggered(fields: Fields, spread: int, layers: int) -> Near:
 
 @family("bigbird_pegasus")
 def bigbird_pegasus(fields: Fields) -> Network:
-    """BigBird-Pegasus: windows, random and global blocks (arXiv:2007.14062, sec. 4)."""
+    """Build BigBird-Pegasus: windows, random and global blocks (arXiv:2007.14062, sec. 4)."""
     rows, bias = fields.size("max_position_embeddings"), (fields.flag("use_bias"),) * 2
     source = side(fields, "encoder", rows, bias=bias).with_layers({}, big_bird_blocks(fields))
     target = side(fields, "decoder", rows, bias=bias)
@@ -178,7 +178,7 @@ def bigbird_pegasus(fields: Fields) -> Network:
 
 
 def local_encoder(fields: Fields, source: Side) -> Side:
-    """LongT5: local windows, optionally with block averages (arXiv:2112.07916)."""
+    """Build LongT5's encoder: local windows, optionally with block averages (arXiv:2112.07916)."""
     kind = fields.supported("encoder_attention_type", "local", "transient-global")
     every = fields.size("global_block_size") if kind != "local" else 0
     hidden, average = source.attention.hidden, dict[str, Cost]()
@@ -193,7 +193,7 @@ def local_encoder(fields: Fields, source: Side) -> Side:
 
 
 def _windowed(edge: int, every: int) -> Near:
-    """Block with its neighbours, and one average per `every` tokens, none if 0."""
+    """Count a block with its neighbors and one average per `every` tokens, none if 0."""
 
     def near(part: str, length: Quantity) -> tuple[Quantity, Quantity]:
         padded = np.ceil(length / edge) * edge

@@ -30,7 +30,7 @@ from estimator.networks.registry import families, family, with_defaults_of
 def pair_network(
     fields: Fields, text: Stack, sight: Vision, width: int, scales: int = 1
 ) -> Network:
-    """Two towers, and the products of their embeddings of `width`, with learned scales.
+    """Join two towers: products of their embeddings of `width`, with learned scales.
 
     With a width of 0 the towers are not compared.
     """
@@ -48,7 +48,7 @@ def pair_network(
 
 
 def clip_text(fields: Fields, projection: int = 0) -> Stack:
-    """CLIP's text tower: causal, norms before the blocks."""
+    """Build CLIP's text tower: causal, norms before the blocks."""
     return _text(with_defaults_of(fields, "clip_text_model"), projection, causal=True)
 
 
@@ -65,7 +65,7 @@ def _text(fields: Fields, projection: int, causal: bool) -> Stack:
 
 
 def clip_sight(fields: Fields, projection: int = 0) -> Vision:
-    """CLIP's image tower: a class token, norms before and after the layers."""
+    """Build CLIP's image tower: a class token, norms before and after the layers."""
     vision = trunk(with_defaults_of(fields, "clip_vision_model"))
     once = {"head/project": linear(vision.hidden, projection)}
     tables = {**vision.tables, "norm/outer": params_only(4 * vision.hidden)}
@@ -73,13 +73,13 @@ def clip_sight(fields: Fields, projection: int = 0) -> Vision:
 
 
 def siglip_text(fields: Fields) -> Stack:
-    """SigLIP's text tower, bidirectional with a final dense layer."""
+    """Build SigLIP's text tower: bidirectional with a final dense layer."""
     width = fields.size_or_none("projection_size") or fields.size("hidden_size", default=768)
     return _text(with_defaults_of(fields, "siglip_text_model"), width, causal=False)
 
 
 def siglip_sight(fields: Fields) -> Vision:
-    """SigLIP's image tower: no class token; a learned query gathers the patches, then an MLP."""
+    """Build SigLIP's image tower: no class token; a learned query pools the patches."""
     vision = trunk(fields, prefix=0)
     if not fields.flag("vision_use_head", default=True):
         return vision
@@ -105,7 +105,7 @@ def siglip_sight(fields: Fields) -> Vision:
 
 @family("clip", "metaclip_2")
 def clip(fields: Fields) -> Network:
-    """CLIP: both towers, or the image tower under a classifier (arXiv:2103.00020)."""
+    """Build CLIP: both towers, or the image tower under a classifier (arXiv:2103.00020)."""
     vision = fields.part("vision_config")
     if task(fields) == "ImageClassification":
         return _classifier(fields, clip_sight(vision))
@@ -116,7 +116,7 @@ def clip(fields: Fields) -> Network:
 
 @family("siglip")
 def siglip(fields: Fields) -> Network:
-    """SigLIP: like CLIP, with each pair scored separately (arXiv:2303.15343)."""
+    """Build SigLIP: like CLIP, with each pair scored separately (arXiv:2303.15343)."""
     vision = fields.part("vision_config")
     if task(fields) == "ImageClassification":
         return _classifier(fields, siglip_sight(vision))
@@ -126,18 +126,18 @@ def siglip(fields: Fields) -> Network:
 
 
 def _classifier(fields: Fields, vision: Vision) -> Network:
-    """Image tower with a classifier."""
+    """Build an image tower with a classifier."""
     once = {**vision.once, **classifier(fields, vision.hidden)}
     return network(fields, replace(vision, once=once).run)
 
 
 def _tower(read: Callable[[Fields], Vision | Stack], fields: Fields) -> Network:
-    """Single tower."""
+    """Build a single tower."""
     return network(fields, read(fields).run)
 
 
 def _projected(read: Callable[[Fields, int], Vision | Stack], fields: Fields) -> Network:
-    """Single CLIP tower, with its projection if the class has one."""
+    """Build a single CLIP tower, with its projection if the class has one."""
     projects = class_name(fields).endswith("WithProjection")
     width = fields.size("projection_dim", default=512) if projects else 0
     return network(fields, read(fields, width).run)
@@ -145,13 +145,13 @@ def _projected(read: Callable[[Fields, int], Vision | Stack], fields: Fields) ->
 
 @family("siglip2")
 def siglip2(fields: Fields) -> Network:
-    """SigLIP 2: a table of patches instead of an image size (arXiv:2502.14786, sec. 2.4)."""
+    """Build SigLIP 2: a table of patches instead of an image size (arXiv:2502.14786, sec. 2.4)."""
     vision = patched(fields.part("vision_config"))
     return siglip(fields.with_values({"vision_config": vision.values}))
 
 
 def patched(fields: Fields) -> Fields:
-    """SigLIP 2's tower, with the image side that its patches cover."""
+    """Build SigLIP 2's tower, with the image side that its patches cover."""
     patches = fields.size("num_patches", default=256)
     side = round(patches**0.5)
     if side * side != patches:

@@ -33,7 +33,7 @@ MEL_WINDOW, MEL_STEP = 400, 160
 
 
 def conformer_layer(fields: Fields, hidden: int) -> Costs:
-    """Half MLPs around attention and a convolution (arXiv:2005.08100, sec. 2.1)."""
+    """Return a Conformer layer: half MLPs around attention and a convolution (arXiv:2005.08100)."""
     heads = fields.size("num_attention_heads", default=hidden // 64)
     attention = equal_heads(fields, hidden, heads).costs()
     mlp = Mlp(hidden, fields.size("intermediate_size", default=4096), bias=True).costs()
@@ -48,7 +48,7 @@ def conformer_layer(fields: Fields, hidden: int) -> Costs:
 
 @family("wav2vec2-bert")
 def wav2vec2_bert(fields: Fields) -> Network:
-    """w2v-BERT 2.0: conformer layers over pairs of mel frames (arXiv:2312.05187, sec. 3.2)."""
+    """Build w2v-BERT 2.0: Conformer layers over pairs of mel frames (arXiv:2312.05187)."""
     hidden = fields.size("hidden_size", default=1024)
     layers = fields.layers("num_hidden_layers", default=24)
     width = fields.size("feature_projection_input_dim", default=160)
@@ -69,7 +69,7 @@ def wav2vec2_bert(fields: Fields) -> Network:
 
 
 def key_distances(fields: Fields, hidden: int) -> Costs:
-    """Learned keys for the distances before and after a query."""
+    """Return the cost of learned keys for the distances before and after a query."""
     left = fields.size("left_max_position_embeddings", default=64)
     rows = left + fields.size("right_max_position_embeddings", default=8) + 1
     heads = fields.size("num_attention_heads", default=16)
@@ -80,7 +80,7 @@ def key_distances(fields: Fields, hidden: int) -> Costs:
 
 
 def attending_adapter(fields: Fields, hidden: int, padding: int) -> Body:
-    """w2v-BERT's adapter: strided convolutions on the input and attention, and an MLP."""
+    """Return w2v-BERT's adapter: strided convolutions on input and attention, and an MLP."""
     wide = fields.size("intermediate_size", default=4096)
     before: Costs = {}
     if fields.flag("use_intermediate_ffn_before_adapter"):

@@ -34,7 +34,7 @@ STEM_WIDTH, WIDTHS = 64, (256, 512, 1024, 2048)
 
 
 def conv_net(fields: Fields, body: Body, features: int, side: int | None = None) -> Network:
-    """Network of a config, with its classifier if the class has one."""
+    """Build the network of a config, with its classifier if the class has one."""
     head = classifier(fields, features)
     pixels = square(fields, "image_size", DEFAULT_SIDE) if side is None else side
     notes = head_note(fields, head or not task(fields))
@@ -43,7 +43,7 @@ def conv_net(fields: Fields, body: Body, features: int, side: int | None = None)
 
 @family("resnet")
 def resnet(fields: Fields) -> Network:
-    """ResNet: basic or bottleneck layers, stride in the 3x3 convolution (version 1.5)."""
+    """Build ResNet: basic or bottleneck layers, stride in the 3x3 convolution (version 1.5)."""
     widths = fields.sizes("hidden_sizes", WIDTHS)
     depths = fields.layer_counts("depths", (3, 4, 6, 3), len(widths))
     stem = fields.size("embedding_size", default=STEM_WIDTH)
@@ -71,12 +71,12 @@ def resnet(fields: Fields) -> Network:
 
 
 def basic_layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
-    """Two 3x3 convolutions."""
+    """Build a basic layer of two 3x3 convolutions."""
     return [Conv(inputs, outputs, stride=stride), Conv(outputs, outputs)]
 
 
 def bottleneck(early: bool, inputs: int, outputs: int, stride: int) -> list[Conv]:
-    """1x1 convolution to a quarter of the channels, 3x3, and 1x1 back."""
+    """Build a bottleneck: 1x1 to a quarter of the channels, 3x3, and 1x1 back."""
     narrow = outputs // 4
     first, second = (stride, 1) if early else (1, stride)
     return [
@@ -87,7 +87,7 @@ def bottleneck(early: bool, inputs: int, outputs: int, stride: int) -> list[Conv
 
 
 def convnext(version: int, fields: Fields) -> Network:
-    """ConvNeXt: depthwise 7x7, then an MLP at every position; version 2 normalises inside it."""
+    """Build ConvNeXt: depthwise 7x7, then an MLP per position; version 2 adds a norm inside it."""
     usual = (96, 192, 384, 768)
     widths = fields.sizes("hidden_sizes", usual, fewest=0) or list(usual)
     depths = fields.layer_counts("depths", (3, 3, 9, 3), len(widths))

@@ -32,7 +32,7 @@ Relative = tuple[Costs, Callable[[Quantity], Quantity]]
 
 @family("deberta")
 def deberta(fields: Fields) -> Network:
-    """DeBERTa: a joint projection, and separate position projections in every layer."""
+    """Build DeBERTa: a joint projection, and separate position projections in every layer."""
     sizes = bert_sizes(fields)
     plain, biased = (linear(sizes.hidden, sizes.hidden, bias) for bias in (False, True))
     own = {"attention/query": biased, "attention/key": plain, "attention/value": biased}
@@ -40,7 +40,7 @@ def deberta(fields: Fields) -> Network:
     rows = _position_costs(fields, sizes, plain, biased)
 
     def distance_count(seq_len: Quantity) -> Quantity:
-        """Number of distances in a sequence, up to the size of the table."""
+        """Return the number of distances in a sequence, up to the table's size."""
         return 2 * np.minimum(seq_len, float(span))
 
     layer = {**block(fields, sizes), **own}
@@ -49,7 +49,7 @@ def deberta(fields: Fields) -> Network:
 
 @family("deberta-v2")
 def deberta_v2(fields: Fields) -> Network:
-    """DeBERTa v2 and v3: bucketed distances, position projections shared or not."""
+    """Build DeBERTa v2 and v3: bucketed distances, position projections shared or not."""
     sizes = bert_sizes(fields)
     hidden = sizes.hidden
     buckets = fields.size_or_none("position_buckets", default=-1, least=-1) or -1
@@ -67,7 +67,7 @@ def deberta_v2(fields: Fields) -> Network:
 
 
 def _distances(fields: Fields, sizes: Sizes, span: int) -> Costs:
-    """Table of distances in both directions, if used."""
+    """Return the cost of the table of distances in both directions, if used."""
     rows = 2 * span * fields.flag("relative_attention")
     return {"embedding/relative": params_only(rows * sizes.hidden)}
 
@@ -75,7 +75,7 @@ def _distances(fields: Fields, sizes: Sizes, span: int) -> Costs:
 def _position_costs(
     fields: Fields, sizes: Sizes, key: Cost, query: Cost, shared: bool = False
 ) -> Costs:
-    """Costs per distance: its key and query, and their products.
+    """Return the costs per distance: its key and query, and their products.
 
     The matrices may be shared with the word projections.
     """
@@ -95,7 +95,7 @@ def _position_costs(
 def _assembled(
     fields: Fields, sizes: Sizes, layer: Costs, extra: Costs, relative: Relative
 ) -> Network:
-    """Encoder of these layers with further costs."""
+    """Build an encoder of these layers with further costs."""
     width = fields.size("embedding_size", default=sizes.hidden)
     own = {"norm/embedding": params_only(2 * sizes.hidden)}
     if width != sizes.hidden:
@@ -115,7 +115,7 @@ def _assembled(
 
 
 def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """DeBERTa's heads: a pooler before the classifier, and an implicitly tied head."""
+    """Return DeBERTa's heads: a pooler before the classifier, and an implicitly tied head."""
     hidden, kind = sizes.hidden, task(fields)
     if kind in CLASSIFIERS:
         pooled = fields.size_or_none("pooler_hidden_size") or hidden
@@ -128,7 +128,7 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
 
 
 def _kinds(fields: Fields) -> list[Any]:
-    """`pos_att_type` as a list, or as words separated by bars."""
+    """Read `pos_att_type`, a list or words separated by bars."""
     stated = fields.values.get("pos_att_type")
     if isinstance(stated, str):
         return [word.strip() for word in stated.lower().split("|")]
@@ -136,6 +136,6 @@ def _kinds(fields: Fields) -> list[Any]:
 
 
 def _span(fields: Fields, sizes: Sizes) -> int:
-    """Longest distance with its own embedding: `max_relative_positions`, or all positions."""
+    """Return the largest distance with its own embedding, by default all positions."""
     stated = fields.values.get("max_relative_positions")
     return stated if type(stated) is int and stated > 0 else sizes.positions

@@ -45,32 +45,32 @@ def count_of(count: Count, fields: Fields) -> int:
 
 
 def head_norm(fields: Fields, attention: Attention) -> int:
-    """Query and key norms over one head, a weight per channel."""
+    """Return the parameters of query and key norms over one head, one weight per channel."""
     return 2 * attention.head_dim
 
 
 def width_norm(fields: Fields, attention: Attention) -> int:
-    """Query and key norms over all heads, a weight per channel."""
+    """Return the parameters of query and key norms over all heads, one weight per channel."""
     return (attention.heads + attention.kv_heads) * attention.head_dim
 
 
 def per_channel(attention: Attention) -> int:
-    """Gate on every output channel of the heads."""
+    """Return the cost of a gate on every output channel of the heads."""
     return attention.heads * attention.head_dim
 
 
 def per_head(attention: Attention) -> int:
-    """One gate per head."""
+    """Return the cost of one gate per head."""
     return attention.heads
 
 
 def where(key: str, norm: QkNorm) -> QkNorm:
-    """Norm enabled by a config key."""
+    """Return the parameters of a norm that a config key enables."""
     return lambda fields, attention: norm(fields, attention) if fields.flag(key) else 0
 
 
 def sinks(fields: Fields, attention: Attention) -> int:
-    """One learned sink per head instead of a norm, as in gpt-oss."""
+    """Return the parameters of one learned sink per head in place of a norm, as in gpt-oss."""
     return attention.heads
 
 
@@ -133,7 +133,7 @@ class Family:
 
 
 def decoder(family: Family, fields: Fields) -> Decoder:
-    """Decoder of a config, with the family's defaults."""
+    """Build the decoder of a config, with the family's defaults."""
     hidden, layers = fields.size(*WIDTH), fields.layers(*LAYERS)
     norm_params = count_of(family.norm_params, fields) * hidden
     norms = count_of(family.norms, fields) * norm_params
@@ -162,12 +162,12 @@ def decoder(family: Family, fields: Fields) -> Decoder:
 
 
 def attention_of(family: Family, fields: Fields) -> Attention | LatentAttention:
-    """Attention of a config, grouped unless the family has another."""
+    """Build the attention of a config: grouped, unless the family has another."""
     return family.attention(fields) if family.attention else grouped_attention(family, fields)
 
 
 def grouped_attention(family: Family, fields: Fields) -> Attention:
-    """Grouped attention: heads, key-value heads, head width, biases, norms."""
+    """Build grouped attention: heads, key-value heads, head width, biases, norms."""
     hidden, heads = fields.size(*WIDTH), fields.size(*HEADS)
     kv_heads, head_dim = family.kv_heads(fields) if family.kv_heads else None, None
     if family.kv_heads_key:
@@ -194,7 +194,7 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
 
 
 def latent_attention(fields: Fields) -> LatentAttention:
-    """Latent attention; a null `q_lora_rank` projects queries directly.
+    """Build latent attention; a null `q_lora_rank` projects queries directly.
 
     By default, values have the model's width divided by the heads. Indexer heads are read in
     families that have them.
@@ -217,7 +217,7 @@ def latent_attention(fields: Fields) -> LatentAttention:
 
 
 def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
-    """Same MLP in every layer."""
+    """Return the same MLP for every layer."""
     hidden = fields.size(*WIDTH)
     width = fields.size_or(family.intermediate_key, 4 * hidden)
     bias = has_fact(family.mlp_bias, fields) or has_fact(family.bias, fields)
@@ -225,7 +225,7 @@ def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
 
 
 def output_head(fields: Fields, bias: bool = False) -> tuple[Head | None, tuple[str, ...]]:
-    """Head of the class in `architectures`, by default a causal language model, with warnings."""
+    """Return the head of the class in `architectures`, by default causal, with warnings."""
     name, kind = class_name(fields), task(fields)
     if kind in ("SequenceClassification", "TokenClassification"):
         return Head(outputs=label_count(fields), bias=kind == "TokenClassification"), ()

@@ -35,7 +35,7 @@ from estimator.networks.registry import families
 
 
 def differential_attention(fields: Fields) -> DifferentialAttention:
-    """DiffLlama's attention: heads in pairs, one subtracted from the other (arXiv:2410.05258)."""
+    """Build DiffLlama's attention: heads in pairs, one minus the other (arXiv:2410.05258)."""
     plain = grouped_attention(LLAMA, fields)
     return DifferentialAttention(**{**vars(plain), "norm_params": 4 * plain.head_dim})
 

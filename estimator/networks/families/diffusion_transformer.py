@@ -89,7 +89,7 @@ class Joint:
 
 
 def projections(width: int, bias: bool = True) -> Costs:
-    """Queries, keys, values and output of attention, all as wide as the model."""
+    """Return queries, keys, values and output of attention, all as wide as the model."""
     names = ("query", "key", "value", "output")
     return {f"attention/{one}": linear(width, width, bias) for one in names}
 
@@ -100,18 +100,18 @@ def products(width: int) -> Costs:
 
 
 def two_dense(inputs: int, width: int) -> Cost:
-    """Two dense layers."""
+    """Return two dense layers."""
     return affine(inputs, width, width)
 
 
 def time_embedding(width: int, vectors: int) -> Costs:
-    """Time-step embedding, and modulation vectors for the layers."""
+    """Return the cost of the time-step embedding and the layers' modulation vectors."""
     modulation = affine(width, vectors * width)
     return {"time/embedding": two_dense(SINE_WIDTH, width), "time/modulation": modulation}
 
 
 def stream(sizes: TransformerSizes, *, normed: bool = True) -> Costs:
-    """Projections and MLP of a layer for one stream, optionally with head norms."""
+    """Return one stream's projections and MLP in a layer, optionally with head norms."""
     return {
         **projections(sizes.width),
         **Mlp(sizes.width, 4 * sizes.width, bias=True).costs(),
@@ -121,7 +121,7 @@ def stream(sizes: TransformerSizes, *, normed: bool = True) -> Costs:
 
 @diffusers_class("DiTTransformer2DModel")
 def dit(fields: Fields) -> Network:
-    """DiT: each layer embeds time and class separately (arXiv:2212.09748, sec. 3.2)."""
+    """Build DiT: each layer embeds time and class separately (arXiv:2212.09748, sec. 3.2)."""
     sizes = patch_sizes(fields)
     width, embedding = sizes.width, two_dense(SINE_WIDTH, sizes.width)
     once = {
@@ -152,7 +152,7 @@ def dit(fields: Fields) -> Network:
 
 @diffusers_class("FluxTransformer2DModel")
 def flux(fields: Fields) -> Network:
-    """Flux: layers with two jointly attending streams, then layers with one."""
+    """Build Flux: layers with two jointly attending streams, then layers with one."""
     sizes = patch_sizes(fields, folded=True)
     width, double = sizes.width, sizes.layers
     single = fields.size("num_single_layers", least=0, most=MAX_LAYERS)
@@ -184,7 +184,7 @@ def flux(fields: Fields) -> Network:
 
 @diffusers_class("SD3Transformer2DModel")
 def sd3(fields: Fields) -> Network:
-    """Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4).
+    """Build Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4).
 
     The text stream ends with the keys and values of its last layer.
     """

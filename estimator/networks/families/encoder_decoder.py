@@ -61,7 +61,7 @@ class Side:
     def lines(
         self, batch: Quantity, length: Quantity, inputs: Inputs, prefix: str
     ) -> Iterator[Line]:
-        """Lines of one pass over `batch` sequences."""
+        """Return the ledger lines of one pass over `batch` sequences."""
         yield from lines(self.before, batch * length, prefix=prefix)
         for group in self.stack:
             yield from group.lines(batch, length, inputs, prefix)
@@ -85,7 +85,7 @@ def side(
     norms: int = 1,
     bias: tuple[bool, bool] = (True, True),
 ) -> Side:
-    """Encoder or decoder of a BART-like config.
+    """Build the encoder or decoder of a BART-like config.
 
     It has `rows` in the position table and `norms` around its layers; `bias` applies to the
     projections and output of attention.
@@ -146,7 +146,7 @@ class EncoderDecoder:
     def lines(
         self, batch: Quantity, lengths: tuple[Quantity, Quantity], inputs: Inputs
     ) -> list[Line]:
-        """Lines of one pass over sequences of two lengths."""
+        """Return the ledger lines of one pass over sequences of two lengths."""
         source, target = lengths
         done = [*lines({"embedding/token": table(self.table, 1)}, batch)]
         if self.source is not None:
@@ -159,7 +159,7 @@ class EncoderDecoder:
         return [*done, *lines(self.heads[1], batch)]
 
     def network(self, fields: Fields) -> Network:
-        """Named network with the cache of its decoder's self-attention."""
+        """Return the named network, with the cache of its decoder's self-attention."""
         if self.target is None:
             return network(fields, self.run)
         values = self.target.attention.cache_values_per_token
@@ -168,7 +168,7 @@ class EncoderDecoder:
 
 
 def filter_lines(filters: Filters, batch: Quantity) -> Iterator[Line]:
-    """Lines of convolutions over `batch` recordings."""
+    """Return the ledger lines of convolutions over `batch` recordings."""
     for place, (name, cost, left) in enumerate(filters):
         yield from lines({name: cost}, batch * left, first=place == 0)
 
@@ -176,7 +176,7 @@ def filter_lines(filters: Filters, batch: Quantity) -> Iterator[Line]:
 def encoder_decoder(
     fields: Fields, source: Side | None, target: Side | None, longest: int
 ) -> EncoderDecoder:
-    """Two sides with one token table (three if untied), and the head of the class."""
+    """Build two sides with one token table (three if untied), and the head of the class."""
     hidden, vocab = fields.size(*WIDTH), fields.size("vocab_size")
     return EncoderDecoder(
         table=vocab * hidden * (1 if source is None or tied_as_stated(fields) else 3),
@@ -190,7 +190,7 @@ def encoder_decoder(
 def _cross_lines(
     decoder: Side, batch: Quantity, lengths: tuple[Quantity, Quantity]
 ) -> Iterator[Line]:
-    """Lines of cross-attention; without an encoder only its parameters count."""
+    """Return the lines of cross-attention; without an encoder only its parameters count."""
     source, target = lengths
     asking = target if np.any(np.asarray(source) > 0) else 0.0
     costs, times = crossed(decoder.attention.costs()), decoder.layers
@@ -199,14 +199,14 @@ def _cross_lines(
 
 
 def logits(fields: Fields, hidden: int, vocab: int, *tasks: str) -> Costs:
-    """Logits over the vocabulary if the class is for one of `tasks`."""
+    """Return the logits over the vocabulary if the class is for one of `tasks`."""
     if task(fields) not in tasks:
         return {}
     return {"head/logits": word_head(fields, hidden, vocab)}
 
 
 def head(fields: Fields, hidden: int, vocab: int) -> tuple[Costs, Costs]:
-    """Heads per position and per sequence."""
+    """Return the heads per position and per sequence."""
     kind = task(fields)
     if kind in ("ConditionalGeneration", "CausalLM") or class_name(fields).endswith("MTModel"):
         return logits(fields, hidden, vocab, kind), {}

@@ -16,32 +16,32 @@ from estimator.networks.transformer import Decoder
 
 
 def _falcon_heads(fields: Fields) -> int:
-    """Falcon's key-value heads: one (7B), groups (40B, 180B), or 0 for all."""
+    """Return Falcon's key-value heads: one (7B), groups (40B, 180B), or 0 for all."""
     if fields.flag("new_decoder_architecture"):
         return fields.size_or_none("num_kv_heads") or 0
     return 1 if fields.flag("multi_query", default=True) else 0
 
 
 def _falcon_norms(fields: Fields) -> int:
-    """Norms before a layer: one or two if parallel, two if sequential."""
+    """Return the norms before a layer: one or two if parallel, two if sequential."""
     usual = 2 if fields.flag("new_decoder_architecture") else 1
     stated = fields.size_or_none("num_ln_in_parallel_attn") or usual
     return min(stated, 2) if fields.flag("parallel_attn", default=True) else 2
 
 
 def _opt_norms(fields: Fields) -> int:
-    """OPT: a final norm if the layers are pre-normed."""
+    """Return OPT's final norms: one if the layers are pre-normed."""
     before = fields.flag("do_layer_norm_before", default=True)
     return int(before and not fields.flag("_remove_final_layer_norm"))
 
 
 def _normed_heads(fields: Fields, attention: Attention) -> int:
-    """Persimmon: LayerNorm on queries and keys."""
+    """Return the parameters of Persimmon's LayerNorm on queries and keys."""
     return 4 * attention.head_dim * fields.flag("qk_layernorm", default=True)
 
 
 def _local_in_turn(fields: Fields, layers: int) -> tuple[int | None, ...]:
-    """GPT-Neo: alternating layers with a local window."""
+    """Return GPT-Neo's alternating layers with a local window."""
     window = fields.size("window_size", default=256)
     kinds = _attention_kinds(fields, layers)
     return tuple(window if kind == "local" else None for kind in kinds)
@@ -126,7 +126,7 @@ families(decoder, {**ROWS, "gpt-sw3": ROWS["gpt2"]})
 
 @family("jais")
 def jais(fields: Fields) -> Decoder:
-    """Jais: linear-bias positions and SwiGLU by default."""
+    """Build Jais: linear-bias positions and SwiGLU by default."""
     placed = fields.text("position_embedding_type", default="learned") == "learned"
     gated = fields.text("activation_function", default="gelu") == "swiglu"
     return decoder(replace(GPT2, spare_positions=0 if placed else None, gated=gated), fields)

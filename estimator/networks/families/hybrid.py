@@ -54,7 +54,7 @@ from estimator.networks.registry import families, family
 
 
 def _bamba_mixers(fields: Fields) -> tuple[Layers, Layers]:
-    """Mamba-2 of IBM's models, and attention."""
+    """Build IBM's Mamba-2 mixer and attention."""
     inner = fields.size_or_none("mamba_d_ssm") or expanded(fields)
     heads, normed = fields.size("mamba_n_heads"), fields.flag("mamba_rms_norm", default=True)
     return mamba2_mixer(fields, inner, heads, normed), attention_mixer(PLAIN, fields)
@@ -62,7 +62,7 @@ def _bamba_mixers(fields: Fields) -> tuple[Layers, Layers]:
 
 @family("bamba")
 def bamba(fields: Fields) -> Network:
-    """Bamba: Mamba-2 with some attention layers, and an MLP in each."""
+    """Build Bamba: Mamba-2 with some attention layers, and an MLP in each."""
     mlp = gated_mlp(fields, fields.flag("mlp_bias"))
     chosen = fields.items("attn_layer_indices") or []
     attends = [at in chosen for at in range(fields.layers("num_hidden_layers"))]
@@ -71,7 +71,7 @@ def bamba(fields: Fields) -> Network:
 
 @family("granitemoehybrid")
 def granite(fields: Fields) -> Network:
-    """Granite 4: Mamba-2 or attention, then a shared MLP plus routed experts, if any."""
+    """Build Granite 4: Mamba-2 or attention, then a shared MLP plus routed experts, if any."""
     width = shared_width("shared_intermediate_size")
     shared = Mlp(fields.size("hidden_size"), width(fields, 0), gated=True)
     block: Costs = shared.costs()
@@ -83,7 +83,7 @@ def granite(fields: Fields) -> Network:
 
 @family("falcon_h1")
 def falcon_h1(fields: Fields) -> Network:
-    """Falcon-H1: attention and Mamba-2 side by side in every layer (arXiv:2507.22448, sec. 2)."""
+    """Build Falcon-H1: attention and Mamba-2 side by side in every layer (arXiv:2507.22448)."""
     hidden = fields.size("hidden_size")
     if fields.values.get("mamba_d_ssm", 0) == 0:
         fields = fields.with_values({"mamba_d_ssm": 1024})
@@ -98,7 +98,7 @@ def falcon_h1(fields: Fields) -> Network:
 
 @family("jamba")
 def jamba(fields: Fields) -> Network:
-    """Jamba: Mamba with some layers of attention and of experts (arXiv:2403.19887, sec. 2)."""
+    """Build Jamba: Mamba with some layers of attention and of experts (arXiv:2403.19887)."""
     scan = mamba_mixer(fields, expanded(fields), normed=True)
     sparse = experts(ALIKE, fields)
     dense = sparse.expert.costs()
@@ -115,7 +115,7 @@ def jamba(fields: Fields) -> Network:
 
 @family("lfm2")
 def lfm2(fields: Fields) -> Network:
-    """LFM2: short gated convolutions with some layers of attention."""
+    """Build LFM2: short gated convolutions with some layers of attention."""
     width = fields.size("intermediate_size", "block_ff_dim")
     if fields.flag("block_auto_adjust_ff_dim", default=True):
         step = fields.size("block_multiple_of", default=256)
@@ -127,14 +127,14 @@ def lfm2(fields: Fields) -> Network:
 
 @family("lfm2_moe")
 def lfm2_moe(fields: Fields) -> Network:
-    """LFM2 with experts in all but the first layers."""
+    """Build LFM2 with experts in all but the first layers."""
     blocks = (gated_mlp(fields), experts(Mixture(), fields).costs())
     return _convolving(fields, blocks, fields.size("num_dense_layers", least=0))
 
 
 @family("lfm3")
 def lfm3(fields: Fields) -> Network:
-    """LFM3: LFM2 with a gate per head, post-norms, and windows."""
+    """Build LFM3: LFM2 with a gate per head, post-norms, and windows."""
     gate = per_head if fields.flag("use_attention_gate", default=True) else None
     family = replace(PLAIN, qk_norm=head_norm, gate=gate)
     layers = range(fields.layers("num_hidden_layers"))
@@ -153,7 +153,7 @@ def lfm3(fields: Fields) -> Network:
 
 
 def _short_convolution(fields: Fields) -> Layers:
-    """A gated convolution of a few tokens."""
+    """Return a gated convolution over a few tokens."""
     hidden, bias = fields.size("hidden_size"), fields.flag("conv_bias")
     kernel = fields.size("conv_L_cache", default=3)
     return Layers(
@@ -167,7 +167,7 @@ def _short_convolution(fields: Fields) -> Layers:
 
 
 def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Network:
-    """LFM2 stack, with the first block in the first `dense` layers."""
+    """Build the LFM2 stack, with the first block in the first `dense` layers."""
     tied = fields.flag("tie_embedding", default=fields.flag("tie_word_embeddings"))
     fields = fields.with_values({"tie_word_embeddings": tied})
     chosen = fields.items("full_attn_idxs")
@@ -178,13 +178,13 @@ def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Netw
 
 
 def _every_fourth(fields: Fields) -> list[bool]:
-    """Attention as listed, by default in the last of every four layers."""
+    """Place attention as listed, by default in the last of every four layers."""
     period = fields.size("full_attention_interval", default=4)
     return attention_layers(fields, lambda at: (at + 1) % period == 0, "layer_types")
 
 
 def gated_delta(mixture: Mixture | None, fields: Fields) -> Network:
-    """Qwen3-Next, Qwen3.5: gated delta rule, and gated attention in every fourth layer."""
+    """Build Qwen3-Next, Qwen3.5: gated delta rule, gated attention in every fourth layer."""
     layers = range(fields.layers("num_hidden_layers"))
     sparse = [mixture is not None and every_step(fields, at) for at in layers]
     dense: Costs = {} if all(sparse) else gated_mlp(fields)
@@ -208,7 +208,7 @@ NEMOTRON_NAMES = {"full_attention": "attention", "linear_attention": "mamba"}
 
 @family("nemotron_h")
 def nemotron_h(fields: Fields) -> Network:
-    """Nemotron-H: each layer is Mamba-2, attention, an MLP or experts (arXiv:2504.03624)."""
+    """Build Nemotron-H: each layer is Mamba-2, attention, MLP or experts (arXiv:2504.03624)."""
     hidden = fields.size("hidden_size")
     heads = fields.size("mamba_num_heads")
     inner, width = heads * fields.size("mamba_head_dim"), fields.size("intermediate_size")
@@ -236,7 +236,7 @@ def nemotron_h(fields: Fields) -> Network:
 
 
 def _nemotron_experts(fields: Fields, hidden: int) -> Costs:
-    """Ungated experts, in a narrower space of `moe_latent_size` if stated."""
+    """Return ungated experts, in a narrower space of `moe_latent_size` if set."""
     count, narrow = fields.size("n_routed_experts"), fields.size_or_none("moe_latent_size")
     width = fields.size("moe_intermediate_size")
     shared = fields.size("moe_shared_expert_intermediate_size")
@@ -258,7 +258,7 @@ MULTIPLE = 256
 
 @family("nemotron-nas")
 def nemotron_nas(fields: Fields) -> Network:
-    """NVIDIA's searched models: Llama layers without some parts (Puzzle, arXiv:2411.19146, sec. 2).
+    """Build NVIDIA's searched models: Llama layers without some parts (arXiv:2411.19146, sec. 2).
 
     `block_configs` states each layer's queries per key and MLP width; either part may be missing.
     """
@@ -271,7 +271,7 @@ def nemotron_nas(fields: Fields) -> Network:
 
 
 def _searched_layer(fields: Fields, block: Fields) -> Layers:
-    """One layer, each part with its norm."""
+    """Return one layer, each part with its norm."""
     hidden = fields.size("hidden_size")
     attention, mlp = block.part("attention"), block.part("ffn")
     costs: dict[str, Any] = {"norm/layers": params_only(hidden * (_keeps(attention) + _keeps(mlp)))}
@@ -301,6 +301,6 @@ def _keeps(part: Fields) -> bool:
 
 
 def _searched_mlp(hidden: int, multiplier: float) -> Costs:
-    """Gated MLP with two thirds of the multiplied width, rounded up."""
+    """Return the gated MLP with two thirds of the multiplied width, rounded up."""
     width = int(2 * multiplier * hidden / 3)
     return Mlp(hidden, -(-width // MULTIPLE) * MULTIPLE, gated=True).costs()

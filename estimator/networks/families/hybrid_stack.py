@@ -22,7 +22,7 @@ PLAIN = Family(attention_bias="attention_bias")
 def language_model(
     fields: Fields, layers: Iterable[Layers], longest: int, outer_norm_params: int | None = None
 ) -> Network:
-    """Language model of a config; by default one RMS norm outside the layers."""
+    """Build the language model of a config; by default one RMS norm outside the layers."""
     hidden = fields.size("hidden_size")
     head, notes = output_head(fields)
     norm = params_only(hidden if outer_norm_params is None else outer_norm_params)
@@ -37,13 +37,13 @@ def language_model(
 
 
 def stacked(fields: Fields, kinds: Iterable[Kind], layers: Mapping[Kind, Layers]) -> Network:
-    """Model with layers of these kinds in order."""
+    """Build a model with layers of these kinds in order."""
     stack = [replace(layers[kind], times=times) for kind, times in Counter(kinds).items()]
     return language_model(fields, stack, fields.size("max_position_embeddings"))
 
 
 def equal_layers(fields: Fields, layer: Layers) -> Network:
-    """Model with equal layers."""
+    """Build a model with equal layers."""
     return stacked(fields, [0] * fields.layers("num_hidden_layers"), {0: layer})
 
 
@@ -53,7 +53,7 @@ def hybrid(
     mixers: tuple[Layers, Layers],
     blocks: tuple[Costs, Costs],
 ) -> Network:
-    """Model with two norms per layer.
+    """Build a model with two norms per layer.
 
     A kind states whether a layer has the second mixer (attention) and the second block (experts).
     """
@@ -68,24 +68,24 @@ def hybrid(
 def attending(
     fields: Fields, attends: Iterable[bool], mixers: tuple[Layers, Layers], costs: Costs
 ) -> Network:
-    """Model with attention in some layers, and `costs` in every layer."""
+    """Build a model with attention in some layers, and `costs` in every layer."""
     return hybrid(fields, ((kind, False) for kind in attends), mixers, (costs, costs))
 
 
 def with_costs(fields: Fields, mixer: Layers, costs: Costs, norms: int = 2) -> Layers:
-    """Mixer with further costs per token and RMS norms."""
+    """Return a mixer with further costs per token and RMS norms."""
     norm = params_only(norms * fields.size("hidden_size"))
     return replace(mixer, costs={**mixer.costs, **costs, "norm/layers": norm})
 
 
 def attention_mixer(family: Family, fields: Fields, window: int | None = None) -> Layers:
-    """Attention of a config as a mixer."""
+    """Return the attention of a config as a mixer."""
     part = attention_of(family, fields)
     return Layers(costs=part.costs(), window=window, cache_values=part.cache_values_per_token)
 
 
 def gated_mlp(fields: Fields, bias: bool = False) -> Costs:
-    """Costs of a gated MLP."""
+    """Return the costs of a gated MLP."""
     width = fields.size("intermediate_size")
     hidden = fields.size("hidden_size")
     return Mlp(hidden, width, gated=True, bias=bias).costs()

@@ -25,7 +25,7 @@ def recurrent(fields: Fields, layer: Layers, outer_norm_params: int | None = Non
 
 @family("mamba", "falcon_mamba")
 def mamba(fields: Fields) -> Network:
-    """Mamba: selective state spaces (arXiv:2312.00752, sec. 3.4)."""
+    """Build Mamba: selective state spaces (arXiv:2312.00752, sec. 3.4)."""
     inner = fields.size("intermediate_size", default=expanded(fields, "expand"))
     layer = with_costs(fields, mamba_mixer(fields, inner), {}, norms=1)
     return recurrent(fields, layer)
@@ -33,7 +33,7 @@ def mamba(fields: Fields) -> Network:
 
 @family("mamba2")
 def mamba2(fields: Fields) -> Network:
-    """Mamba-2: heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6)."""
+    """Build Mamba-2: heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6)."""
     inner = expanded(fields, "expand")
     heads, head_dim = fields.size("num_heads"), fields.size("head_dim")
     fields.equal("num_heads * head_dim", heads * head_dim, "expand * hidden_size", inner)
@@ -45,7 +45,7 @@ def mamba2(fields: Fields) -> Network:
 
 @family("rwkv")
 def rwkv(fields: Fields) -> Network:
-    """RWKV 4: two norms with bias in each layer and round the stack (arXiv:2305.13048, sec. 3)."""
+    """Build RWKV 4: two norms with bias per layer and around the stack (arXiv:2305.13048)."""
     hidden = fields.size("hidden_size")
     inner = fields.size_or_none("attention_hidden_size") or hidden
     width = fields.size_or_none("intermediate_size") or 4 * hidden

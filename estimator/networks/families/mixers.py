@@ -17,7 +17,7 @@ PADDED = ("mixer/inside_chunks", "mixer/chunk_states")
 
 
 def in_chunks(chunk: int) -> Near:
-    """Reach of scans in chunks of this size."""
+    """Return the reach of scans in chunks of this size."""
 
     def near(part: str, length: Quantity) -> tuple[Quantity, Quantity] | None:
         chunks = np.ceil(length / chunk)
@@ -31,17 +31,17 @@ def in_chunks(chunk: int) -> Near:
 
 
 def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
-    """A short convolution along the sequence, one kernel per channel."""
+    """Return the cost of a short convolution along the sequence, one kernel per channel."""
     return product(channels * (kernel + bias), 2 * kernel * channels)
 
 
 def expanded(fields: Fields, key: str = "mamba_expand") -> int:
-    """Width inside a mixer, `key` times the model's."""
+    """Return the inner width of a mixer, `key` times the model's."""
     return int(ratio(fields, key, 2) * fields.size("hidden_size"))
 
 
 def mamba_mixer(fields: Fields, inner: int, normed: bool = False) -> Layers:
-    """Selective state space with a state per channel (arXiv:2312.00752, sec. 3.4).
+    """Build a selective state space with a state per channel (arXiv:2312.00752, sec. 3.4).
 
     Sizes are under the keys of Mamba or Jamba. `inner` is the inner width, `normed` adds norms on
     the selected values.
@@ -70,7 +70,7 @@ def mamba_mixer(fields: Fields, inner: int, normed: bool = False) -> Layers:
 
 
 def mamba2_mixer(fields: Fields, inner: int, heads: int, normed: bool = True) -> Layers:
-    """Heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6).
+    """Build a Mamba-2 mixer: heads with a scalar decay (arXiv:2405.21060, sec. 6).
 
     `inner` is the inner width, `normed` adds a norm before the output.
     """
@@ -103,7 +103,7 @@ DELTA_CHUNK = 64
 
 
 def delta_mixer(fields: Fields) -> Layers:
-    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3)."""
+    """Build a gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3)."""
     hidden = fields.size("hidden_size")
     key_heads = fields.size("linear_num_key_heads")
     value_heads = fields.size("linear_num_value_heads")

@@ -33,7 +33,7 @@ def divisible(channels: float, divisor: int, least: int) -> int:
 
 @family("mobilenet_v1")
 def mobilenet_v1(fields: Fields) -> Network:
-    """MobileNet: depthwise, then pointwise convolutions (arXiv:1704.04861)."""
+    """Build MobileNet: depthwise, then pointwise convolutions (arXiv:1704.04861)."""
     multiplier = ratio(fields, "depth_multiplier", 1.0)
     least = fields.size("min_depth", default=8)
     channels = fields.size("num_channels", default=3)
@@ -60,7 +60,7 @@ MOBILENET_V2_STRIDES = (2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
 
 @family("mobilenet_v2")
 def mobilenet_v2(fields: Fields) -> Network:
-    """MobileNet v2: inverted residuals (arXiv:1801.04381)."""
+    """Build MobileNet v2: inverted residuals (arXiv:1801.04381)."""
     multiplier = ratio(fields, "depth_multiplier", 1.0)
     divisor = fields.size("depth_divisible_by", default=8)
     least = fields.size("min_depth", default=8)
@@ -98,7 +98,7 @@ def inverted(flow: Flow, inputs: int, wide: int, outputs: int, stride: int) -> F
 
 
 def _strides(output_stride: int) -> list[int]:
-    """Strides of the layers; beyond `output_stride` the maps keep their size."""
+    """Return the strides of the layers; beyond `output_stride` maps keep their size."""
     current, strides = 2, []
     for stride in MOBILENET_V2_STRIDES:
         strides.append(1 if current == output_stride else stride)
@@ -118,7 +118,7 @@ EFFICIENTNET_STAGES = (
 
 @family("efficientnet")
 def efficientnet(fields: Fields) -> Network:
-    """EfficientNet: inverted residuals with squeeze and excitation (arXiv:1905.11946).
+    """Build EfficientNet: inverted residuals with squeeze and excitation (arXiv:1905.11946).
 
     At stride 2 an odd side is rounded down, or up in the layers of `depthwise_padding`.
     """
@@ -156,7 +156,7 @@ def efficientnet(fields: Fields) -> Network:
 
 
 def _repeats(fields: Fields, depth: float, stated: list[int]) -> list[int]:
-    """Layers of each stage, scaled and rounded up."""
+    """Return the layers of each stage, scaled and rounded up."""
     repeats = [math.ceil(depth * times) for times in stated]
     if sum(repeats) > MAX_LAYERS:
         both = f"{fields.full_name('num_block_repeats')} * depth_coefficient"
@@ -165,5 +165,5 @@ def _repeats(fields: Fields, depth: float, stated: list[int]) -> list[int]:
 
 
 def _even(flow: Flow) -> Flow:
-    """Maps without the last row and column of an odd side."""
+    """Crop the last row and column of maps with an odd side."""
     return flow.at(2 * (flow.side // 2))

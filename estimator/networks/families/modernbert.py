@@ -32,12 +32,12 @@ from estimator.networks.registry import families
 
 
 def _norm(fields: Fields, sizes: Sizes) -> int:
-    """Parameters of a norm of ModernBERT."""
+    """Return the parameters of a ModernBERT norm."""
     return (1 + fields.flag("norm_bias")) * sizes.hidden
 
 
 def _modern_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Gated MLP, with biases as in the config."""
+    """Return the gated MLP, with biases as in the config."""
     attention = equal_heads(fields, sizes.hidden, sizes.heads, bias=fields.flag("attention_bias"))
     bias = fields.flag("mlp_bias")
     mlp = Mlp(sizes.hidden, sizes.width, gated=True, bias=bias)
@@ -45,7 +45,7 @@ def _modern_layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
-    """Layers by window; the first has no norm before its attention."""
+    """Group layers by window; the first has no norm before its attention."""
     window = fields.size("local_attention", default=128) // 2
     period = fields.size("global_attn_every_n_layers", default=3)
     kinds = fields.items("layer_types", sizes.layers) or [
@@ -63,7 +63,7 @@ def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, .
 
 
 def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """Dense layer and norm before every head; sentences are pooled without a matrix."""
+    """Return the dense layer and norm before every head; sentences are pooled without a matrix."""
     kind, hidden = task(fields), sizes.hidden
     before: Costs = {
         "head/transform": linear(hidden, hidden, bias=fields.flag("classifier_bias")),
@@ -82,7 +82,7 @@ def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
 
 
 def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Gated MLP without biases; heads may have their own width."""
+    """Return a gated MLP without biases; heads may have their own width."""
     shared = equal_heads(fields, sizes.hidden, sizes.heads, bias=False)
     attention = replace(shared, head_dim=fields.size_or("head_dim", shared.head_dim))
     mlp = Mlp(sizes.hidden, sizes.width, gated=True)
@@ -90,7 +90,7 @@ def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Gated MLP with biases except at the gates."""
+    """Return a gated MLP with biases except at the gates."""
     hidden = sizes.hidden
     return merged(
         equal_heads(fields, hidden, sizes.heads).costs(),
@@ -100,14 +100,14 @@ def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _llama_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Llama layer."""
+    """Return a Llama layer."""
     bias = fields.flag("mlp_bias")
     mlp = Mlp(sizes.hidden, sizes.width, gated=True, bias=bias)
     return layer_costs(grouped_attention(LLAMA, fields), mlp, 2 * sizes.hidden)
 
 
 def _eurobert_words(fields: Fields, sizes: Sizes) -> Costs:
-    """EuroBERT: logits without a dense layer before them."""
+    """Return EuroBERT's logits, without a dense layer before them."""
     own, biases = not fields.flag("tie_word_embeddings"), fields.flag("mlp_bias")
     return {"head/logits": vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=biases)}
 

@@ -84,12 +84,12 @@ class Mixture:
 
 
 def mix(family: Family, mixture: Mixture) -> Family:
-    """Family with experts in place of its MLPs."""
+    """Build the family with experts in place of its MLPs."""
     return replace(family, feed_forwards=partial(feed_forwards, mixture))
 
 
 def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int) -> FeedForwards:
-    """Experts in the sparse layers, the family's MLP in the others."""
+    """Place experts in the sparse layers, the family's MLP in the others."""
     plain = dense(family, fields, layers)
     bias = has_fact(family.mlp_bias, fields) or has_fact(family.bias, fields)
     block = experts(mixture, fields, shared_bias=bias)
@@ -99,7 +99,7 @@ def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int)
 
 
 def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Experts:
-    """Sparse block of a config."""
+    """Return the sparse block of a config."""
     hidden = fields.size(*WIDTH)
     count, width = fields.size(*mixture.keys), fields.size(mixture.width_key)
     shared = mixture.shared(fields, width)
@@ -116,7 +116,7 @@ def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Expe
 def routed(
     fields: Fields, key: str, keys: tuple[str, ...], count: int, always: int | None = None
 ) -> int:
-    """Experts per token, fixed or as stated, at most the number of experts."""
+    """Return the experts per token, fixed or from the config, at most the number of experts."""
     number = always or fields.size(key)
     if number > count:
         most = f"{fields.key(*keys)} = {count}"
@@ -125,40 +125,40 @@ def routed(
 
 
 def shared_experts(key: str = "n_shared_experts") -> Callable[[Fields, int], int]:
-    """Total width of the shared experts, whose number is under `key`."""
+    """Return the total width of the shared experts, whose number is under `key`."""
     return lambda fields, width: width * (fields.size_or_none(key, least=0) or 0)
 
 
 def shared_width(key: str) -> Callable[[Fields, int], int]:
-    """Width of the shared expert, stated under `key`."""
+    """Read the width of the shared expert under `key`."""
     return lambda fields, width: fields.size(key, default=0, least=0)
 
 
 def expert_width(fields: Fields, width: int) -> int:
-    """One shared expert as wide as the others."""
+    """Return one shared expert as wide as the others."""
     return width
 
 
 def after_first(key: str = "first_k_dense_replace") -> Callable[[Fields, int], bool]:
-    """Sparse from layer `key` on."""
+    """Select the layers from `key` on as sparse."""
     return lambda fields, layer: layer >= fields.size(key, default=0, least=0)
 
 
 def every_step(fields: Fields, layer: int) -> bool:
-    """Qwen: every `decoder_sparse_step`-th layer, except those of `mlp_only_layers`."""
+    """Select every `decoder_sparse_step`-th layer, except `mlp_only_layers`, as in Qwen."""
     step = fields.size("decoder_sparse_step", default=1)
     return (layer + 1) % step == 0 and layer not in (fields.items("mlp_only_layers") or [])
 
 
 def interleaved(fields: Fields, layer: int) -> bool:
-    """Llama 4: the layers of `moe_layers`, or every `interleave_moe_layer_step`-th."""
+    """Select the layers in `moe_layers`, or every `interleave_moe_layer_step`-th, as in Llama 4."""
     listed = fields.items("moe_layers")
     step = fields.size("interleave_moe_layer_step", default=1)
     return (layer + 1) % step == 0 if listed is None else layer in listed
 
 
 def listed_sparse(fields: Fields, layer: int) -> bool:
-    """Layers as in `mlp_layer_types`, or sparse from layer `first_k_dense_replace` on."""
+    """Select layers by `mlp_layer_types`, or from layer `first_k_dense_replace` on."""
     kinds = fields.items("mlp_layer_types")
     if kinds is None:
         return after_first()(fields, layer)
@@ -166,7 +166,7 @@ def listed_sparse(fields: Fields, layer: int) -> bool:
 
 
 def _between(fields: Fields, layer: int) -> bool:
-    """ERNIE 4.5: every n-th layer from the first sparse one to the last."""
+    """Select every n-th layer from the first sparse one to the last, as in ERNIE 4.5."""
     first = fields.size("moe_layer_start_index", default=1, least=0)
     last = fields.values.get("moe_layer_end_index", -1)
     end = layer if last in (-1, None) else fields.size("moe_layer_end_index", least=0)

@@ -67,7 +67,7 @@ ROWS: Mapping[str, Family] = {
 
 
 def under_usual_names(fields: Fields) -> Fields:
-    """Config with its sizes under standard keys; null falls back to the default."""
+    """Return the config with its sizes under standard keys; null falls back to the default."""
     names = RENAMED.get(fields.text("model_type"), {})
     renamed = fields.renamed({new: (fields, old) for new, old in names.items()})
     values = {key: value for key, value in renamed.values.items() if key not in names.values()}
@@ -75,7 +75,7 @@ def under_usual_names(fields: Fields) -> Fields:
 
 
 def remote_decoder(family: Family, fields: Fields) -> Decoder:
-    """Decoder of a config with its own names of sizes."""
+    """Build the decoder of a config with its own names of sizes."""
     usual = under_usual_names(fields)
     values = dict(usual.values)
     if fields.text("model_type") == "qwen":
@@ -94,7 +94,7 @@ families(remote_decoder, ROWS)
 
 @family("RefinedWebModel", "RefinedWeb")
 def refined_web(fields: Fields) -> Decoder:
-    """Falcon under its first names."""
+    """Build Falcon under its first names."""
     fields = under_usual_names(fields)
     grouped = fields.text("model_type") == "RefinedWeb"
     named = fields.with_values({"new_decoder_architecture": grouped})
@@ -103,7 +103,7 @@ def refined_web(fields: Fields) -> Decoder:
 
 @family("internvl_chat")
 def internvl_chat(fields: Fields) -> Network:
-    """InternVL 1.5 to 3 under their first name, with the language model as `llm_config`."""
+    """Build InternVL 1.5 to 3 under its first name, with `llm_config` as language model."""
     vision = dict(fields.part("vision_config").values)
     vision["attention_bias"] = fields.part("vision_config").flag("qkv_bias")
     vision["use_qk_norm"] = fields.part("vision_config").flag("qk_normalization")

@@ -16,7 +16,7 @@ Slides = Callable[[Fields, int, int], bool]
 
 
 def full_attention(fields: Fields, layers: int) -> tuple[int | None, ...]:
-    """Full attention in every layer."""
+    """Use full attention in every layer."""
     return (None,) * layers
 
 
@@ -28,7 +28,7 @@ def sliding(
     asked: bool = False,
     listed: bool = True,
 ) -> Windows:
-    """Windows of the layers not full in `layer_types`, or of those that `slides` selects.
+    """Use windows in layers not full in `layer_types`, or in layers selected by `slides`.
 
     Parameters
     ----------
@@ -57,27 +57,27 @@ def sliding(
 
 
 def but_every(period: int, key: str = "") -> Slides:
-    """All layers except every `period`-th, or as stated under `key`."""
+    """Select all layers except every `period`-th, or except every `key`-th."""
     return lambda fields, layers, layer: (
         (layer + 1) % (fields.size(key, default=period) if key else period) != 0
     )
 
 
 def from_layer(default: int) -> Slides:
-    """Layers from `max_window_layers` on."""
+    """Select the layers from `max_window_layers` on."""
     return lambda fields, layers, layer: (
         layer >= fields.size("max_window_layers", default=default, least=0)
     )
 
 
 def every_other_below(default: int) -> Slides:
-    """Every other layer below `max_window_layers`."""
+    """Select every other layer below `max_window_layers`."""
     later = from_layer(default)
     return lambda fields, layers, layer: layer % 2 == 0 and not later(fields, layers, layer)
 
 
 def with_rotary(fields: Fields, layers: int, layer: int) -> bool:
-    """Layers with rotary positions: those of `no_rope_layers`, or all but every fourth."""
+    """Return the layers with rotary positions: in `no_rope_layers`, or all but every fourth."""
     period = fields.size("no_rope_layer_interval", default=4)
     if not fields.values.get("no_rope_layers"):
         return (layer + 1) % period != 0
@@ -85,7 +85,7 @@ def with_rotary(fields: Fields, layers: int, layer: int) -> bool:
 
 
 def without_rotary(fields: Fields, layers: int, layer: int) -> bool:
-    """Layers without rotary positions."""
+    """Return the layers without rotary positions."""
     return not with_rotary(fields, layers, layer)
 
 

@@ -25,7 +25,7 @@ from estimator.networks.registry import family
 
 
 def mel_filters(fields: Fields, prefix: str) -> Filters:
-    """Two convolutions over mel frames, the second with stride two."""
+    """Build two convolutions over mel frames, the second with stride two."""
     hidden, bins = fields.size(*WIDTH), fields.size("num_mel_bins")
     frames = float(fields.size("max_source_positions"))
     return (
@@ -35,7 +35,7 @@ def mel_filters(fields: Fields, prefix: str) -> Filters:
 
 
 def whisper_side(fields: Fields, name: str, positions: int) -> Side:
-    """Encoder or decoder without key biases."""
+    """Build the encoder or decoder without key biases."""
     hidden = fields.size(*WIDTH)
     own = {"attention/key": linear(hidden, hidden)}
     if name == "decoder":  # the keys of attention to the encoder have none either
@@ -45,7 +45,7 @@ def whisper_side(fields: Fields, name: str, positions: int) -> Side:
 
 @family("whisper")
 def whisper(fields: Fields) -> Network:
-    """Whisper: an encoder-decoder without biases on its keys (arXiv:2212.04356)."""
+    """Build Whisper: an encoder-decoder without biases on its keys (arXiv:2212.04356)."""
     hidden, vocab = fields.size(*WIDTH), fields.size("vocab_size")
     longest, filters = fields.size("max_target_positions"), mel_filters(fields, "encoder/")
     classifies, writes = (task(fields) == kind for kind in ("AudioClassification", "CausalLM"))
@@ -67,7 +67,7 @@ def whisper(fields: Fields) -> Network:
 def audio_classifier(
     fields: Fields, hidden: int, layers: int, usual_width: int
 ) -> tuple[Costs, Costs]:
-    """Projection of every frame, and labels of a recording; optionally a sum over layers."""
+    """Return the projection of frames and the labels of a recording, optionally over all layers."""
     width = fields.size("classifier_proj_size", default=usual_width)
     mix = params_only((layers + 1) * fields.flag("use_weighted_layer_sum"))
     once = {"head/layer_weights": mix, "head/classifier": label_head(fields, width)}

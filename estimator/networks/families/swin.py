@@ -25,7 +25,7 @@ Passed = Callable[[Quantity, Quantity, Quantity], Iterator[Line]]
 
 
 def swin(version: int, fields: Fields) -> Network:
-    """Swin: attention in shifted windows, with stages that halve the map (arXiv:2103.14030).
+    """Build Swin: attention in shifted windows, stages that halve the map (arXiv:2103.14030).
 
     Donut's, version 0 here, ends without a norm (arXiv:2111.15664, sec. 3.1).
     """
@@ -68,7 +68,7 @@ def swin(version: int, fields: Fields) -> Network:
 
 
 def _merging(version: int, width: int, place: int) -> Costs:
-    """Merging of four positions before a stage."""
+    """Merge four positions before a stage."""
     hidden = width * 2 ** (place - 1)
     return {
         f"stage{place + 1}/merge": linear(4 * hidden, 2 * hidden),
@@ -77,7 +77,7 @@ def _merging(version: int, width: int, place: int) -> Costs:
 
 
 def _stage(version: int, fields: Fields, place: int, depths: list[int]) -> Passed:
-    """Stage with attention on padded windows and the MLP on unpadded maps."""
+    """Build a stage with attention on padded windows and the MLP on unpadded maps."""
     size, times, name = fields.size("window_size", default=7), depths[place], f"stage{place + 1}/"
     hidden = fields.size("embed_dim", default=96) * 2**place
     heads = fields.sizes("num_heads", (3, 6, 12, 24), len(depths))[place]

@@ -45,7 +45,7 @@ class T5Facts:
 
 
 def t5(facts: T5Facts, fields: Fields) -> Network:
-    """T5: distance biases in the first layer, norms without bias, no other biases."""
+    """Build T5: distance biases in the first layer, norms without bias, no other biases."""
     heads, hidden = fields.size("num_attention_heads", "num_heads"), fields.size(*WIDTH)
     head_dim = fields.size("head_dim", "d_kv")
     attention = multi_head(hidden, heads, head_dim)
@@ -65,7 +65,7 @@ def t5(facts: T5Facts, fields: Fields) -> Network:
 
 
 def distance_biases(fields: Fields, attention: Attention, tables: int = 1) -> Costs:
-    """Distance-bias tables, and the final norm."""
+    """Return the distance-bias tables and the final norm."""
     buckets = fields.size("relative_attention_num_buckets", default=32)
     biases = params_only(tables * buckets * attention.heads)
     return {"attention/relative_bias": biases, "norm/outer": params_only(attention.hidden)}
@@ -74,7 +74,7 @@ def distance_biases(fields: Fields, attention: Attention, tables: int = 1) -> Co
 def _side(
     fields: Fields, facts: T5Facts, attention: Attention, layers: int, decodes: bool = False
 ) -> Side:
-    """Encoder or decoder: distance tables, final norm, layers."""
+    """Build the encoder or decoder: distance tables, final norm, layers."""
     norms = (3 if decodes else 2) * attention.hidden
     parts = _feed_forwards(fields, facts, attention.hidden, layers, decodes)
     return Side(
@@ -89,7 +89,7 @@ def _side(
 def _feed_forwards(
     fields: Fields, facts: T5Facts, hidden: int, layers: int, decodes: bool
 ) -> list[tuple[Mlp | Experts, int]]:
-    """MLP (gated if stated) and experts, with the number of layers of each."""
+    """Return the MLP (gated if set) and the experts, with the number of layers of each."""
     kind = fields.text("feed_forward_proj")
     gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
     mlp = Mlp(hidden, fields.size("intermediate_size", "d_ff"), gated=gated)

@@ -51,7 +51,7 @@ class Sizes:
 
 
 def bert_sizes(fields: Fields) -> Sizes:
-    """Sizes of a BERT-like config, with BERT's defaults if its type has none."""
+    """Read the sizes of a BERT-like config, with BERT's defaults if its type has none."""
     return Sizes(
         hidden=fields.size(*WIDTH, default=768),
         layers=fields.layers("num_hidden_layers", "n_layers", default=12),
@@ -64,7 +64,7 @@ def bert_sizes(fields: Fields) -> Sizes:
 
 
 def block(fields: Fields, sizes: Sizes, bias: bool = True) -> Costs:
-    """Attention and MLP with biases, and a norm after each."""
+    """Return attention and MLP with biases, and a norm after each."""
     keys = (fields.key(*WIDTH), fields.key(*HEADS))
     attention = equal_heads(fields, sizes.hidden, sizes.heads, keys, bias)
     mlp = Mlp(sizes.hidden, sizes.width, bias=bias)
@@ -72,7 +72,7 @@ def block(fields: Fields, sizes: Sizes, bias: bool = True) -> Costs:
 
 
 def tables(sizes: Sizes, width: int, norm: bool = True) -> Costs:
-    """Tables of tokens, positions and sentence types, and the norm of their sum."""
+    """Return the tables of tokens, positions and sentence types, and the norm of their sum."""
     return {
         "embedding/token": table(sizes.vocab, width),
         "embedding/position": table(sizes.positions, width),
@@ -82,17 +82,17 @@ def tables(sizes: Sizes, width: int, norm: bool = True) -> Costs:
 
 
 def nothing(fields: Fields, sizes: Sizes) -> Costs:
-    """No further costs."""
+    """Return no further costs."""
     return {}
 
 
 def equal_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
-    """Layers with separate parameters."""
+    """Return layers with separate parameters."""
     return (Layers(costs=costs, times=sizes.layers),)
 
 
 def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
-    """Heads of the class in the config."""
+    """Return the heads of the class in the config."""
     kind, hidden = task(fields), sizes.hidden
     if kind in facts.own_heads:
         return facts.own_heads[kind](fields, sizes), {}
@@ -116,7 +116,7 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
 
 
 def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
-    """Dense layer with norm, then the transposed token table and a bias."""
+    """Return the dense layer with norm, then the transposed token table and a bias."""
     own = not fields.flag("tie_word_embeddings", default=True)
     biases = 1 + (own and facts.twin_bias)
     width = fields.size_or(facts.width_key, sizes.hidden)
@@ -126,7 +126,7 @@ def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
 def written_words(
     hidden: int, width: int, vocab: int, *, own: bool = False, biases: int = 1
 ) -> Costs:
-    """Dense layer to `width` with norm, and logits over the vocabulary."""
+    """Return the dense layer to `width` with norm, and logits over the vocabulary."""
     return {
         "head/transform": affine(hidden, width),
         "norm/head": params_only(LAYER_NORM * width),
@@ -181,14 +181,14 @@ class TextFacts:
 
 
 def text_encoder(facts: TextFacts, fields: Fields) -> Network:
-    """Text encoder of a config, with the family's facts."""
+    """Build the text encoder of a config, with the family's facts."""
     encoder = encoder_of(facts, fields)
     notes = head_note(fields, not task(fields) or encoder.after or encoder.once)
     return network(fields, encoder.run, notes, cache=encoder.cache if encoder.causal else ())
 
 
 def encoder_of(facts: TextFacts, fields: Fields) -> Stack:
-    """Encoder stack of a config."""
+    """Build the encoder stack of a config."""
     sizes = bert_sizes(fields)
     width = fields.size_or(facts.width_key, sizes.hidden)
     rows = sizes.positions * facts.has_positions

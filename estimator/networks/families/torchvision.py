@@ -45,7 +45,7 @@ def named_networks() -> Mapping[str, tuple[str, Row]]:
 
 @cache
 def _index() -> Mapping[str, str]:
-    """Normalised name -> name."""
+    """Return normalized names and the names they stand for."""
     return {_plain(name): name for name in named_networks()}
 
 
@@ -65,7 +65,7 @@ BARE = {"vit": "vit_msn", "clip": "clip_vision_model", "siglip": "siglip_vision_
 def named_architecture(
     name: str, classes: int | None = None, side: int | None = None
 ) -> Architecture:
-    """Architecture with a torchvision or timm name.
+    """Find the architecture with a torchvision or timm name.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def named_architecture(
 
 
 def hub_architecture(fields: Fields) -> Architecture:
-    """Architecture of a timm config, named under `architecture`."""
+    """Find the architecture of a timm config, named under `architecture`."""
     labeled = fields.states("num_labels") or fields.states("id2label")
     usual = label_count(fields) if labeled else None
     classes = fields.size_or_none("num_classes", default=usual, least=0)
@@ -118,7 +118,7 @@ def hub_architecture(fields: Fields) -> Architecture:
 
 
 def _input_side(fields: Fields) -> int | None:
-    """Image side stated in a timm config, as an argument or as pretrained."""
+    """Read the image side from a timm config, as an argument or as pretrained."""
     stated = fields.part("pretrained_cfg").items("input_size", 3)
     arguments = fields.part("model_args")
     if arguments.states("img_size"):

@@ -59,7 +59,7 @@ class Level(NamedTuple):
 
 
 def down(flow: Flow, levels: Sequence[Level], prefix: str = "", edge: int = 0) -> Flow:
-    """From the finest map to the coarsest, halved with padding on both edges or one."""
+    """Downsample from the finest map to the coarsest, halving with padding on both edges or one."""
     inputs = levels[0].channels
     for place, level in enumerate(levels):
         name = f"{prefix}down{place + 1}"
@@ -73,7 +73,7 @@ def down(flow: Flow, levels: Sequence[Level], prefix: str = "", edge: int = 0) -
 
 
 def up(flow: Flow, levels: Sequence[Level], prefix: str = "", skips: bool = True) -> Flow:
-    """From the coarsest map to the finest, optionally with skip connections."""
+    """Upsample from the coarsest map to the finest, optionally with skip connections."""
     beside = [levels[0].channels]
     for place, level in enumerate(levels):
         beside += [level.channels] * (level.layers + (place + 1 < len(levels)))
@@ -90,14 +90,14 @@ def up(flow: Flow, levels: Sequence[Level], prefix: str = "", skips: bool = True
 
 
 def middle(flow: Flow, name: str, level: Level, attend: Attend) -> Flow:
-    """Attention at the coarsest map between two residual blocks."""
+    """Build attention at the coarsest map between two residual blocks."""
     shape = (level.channels, level.channels)
     flow = attend(residual(flow, name, shape, level.time), name)
     return residual(flow, name, shape, level.time)
 
 
 def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> Flow:
-    """Two convolutions with pre-norms, time embedding in between, and a shortcut."""
+    """Build two convolutions with pre-norms, time embedding in between, and a shortcut."""
     inputs, outputs = shape
     flow = flow.dense({f"{name}/norm": params_only(BATCH_NORM * (inputs + outputs))})
     if inputs != outputs:
@@ -110,7 +110,7 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
 def text_attention(
     width: int, depth: int, context: int, twice: bool = False, *, projected: bool = False
 ) -> Attend:
-    """Layers over the map: self-attention, cross-attention to the text, an MLP.
+    """Build layers over the map: self-attention, cross-attention to the text, an MLP.
 
     `twice` replaces self-attention by a second cross-attention. The text needs no gradient unless
     it is `projected` first.
@@ -138,7 +138,7 @@ def text_attention(
 
 
 def map_attention(width: int) -> Attend:
-    """Attention of one head over the map."""
+    """Build attention of one head over the map."""
     costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": params_only(BATCH_NORM * width)}
     return lambda flow, name: flow.attending(costs, prefix=f"{name}/")
 
@@ -148,7 +148,7 @@ UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
 
 
 def text_levels(fields: Fields) -> tuple[list[Level], Attend, Costs, Costs]:
-    """Levels that attend to a text, their attention, and costs per image and per word."""
+    """Return the levels that attend to a text, their attention, and costs per image and word."""
     widths = fields.sizes("block_out_channels", (320, 640, 1280, 1280))
     count = len(widths)
     refuse_values(fields, READ)
@@ -176,7 +176,7 @@ def text_middle(fields: Fields, flow: Flow, last: Level, attend: Attend) -> Flow
 
 
 def denoising(fields: Fields, side: int, body: Body) -> Network:
-    """The network of a config that takes noisy maps of `side`, and texts, through `body`."""
+    """Build the network of a config that passes noisy maps of `side` and texts through `body`."""
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, side)
@@ -188,7 +188,7 @@ def denoising(fields: Fields, side: int, body: Body) -> Network:
 
 @diffusers_class("UNet2DConditionModel")
 def unet(fields: Fields) -> Network:
-    """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
+    """Build Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
     levels, attend, per_image, per_word = text_levels(fields)
     widths = [level.channels for level in levels]
     kernel = fields.size("conv_in_kernel", default=3)
@@ -211,7 +211,7 @@ PLAIN_UP = ("AttnUpBlock2D",) * 3 + ("UpBlock2D",)
 
 @diffusers_class("UNet2DModel")
 def unet_of_pixels(fields: Fields) -> Network:
-    """The U-Net of DDPM: attention over the map in some levels (arXiv:2006.11239, app. B)."""
+    """Build DDPM's U-Net: attention over the map in some levels (arXiv:2006.11239, app. B)."""
     widths = fields.sizes("block_out_channels", (224, 448, 672, 896))
     count = len(widths)
     refuse_values(fields, READ_OF_PIXELS)
@@ -253,7 +253,7 @@ def _attending(
 def _per_level(
     fields: Fields, name: str, default: int, count: int, *, layers: bool = False
 ) -> list[int]:
-    """Number per level, from one for all levels or a list."""
+    """Return one number per level, from one for all levels or a list."""
     if isinstance(fields.values.get(name), list | tuple):
         return fields.layer_counts(name, (), count) if layers else fields.sizes(name, (), count)
     read = partial(fields.layers, stages=count) if layers else fields.size
@@ -270,7 +270,7 @@ def _only_text(fields: Fields, count: int) -> list[bool]:
 
 
 def _per_image(fields: Fields, first: int, width: int) -> Costs:
-    """Embeddings of time, guidance (LCM), class, sizes and pooled text (SDXL)."""
+    """Return the embeddings of time, guidance (LCM), class, sizes and pooled text (SDXL)."""
     costs: dict[str, Cost] = {
         "time/in": affine(first, width),
         "time/out": affine(width, width),
@@ -292,7 +292,7 @@ def _per_image(fields: Fields, first: int, width: int) -> Costs:
 
 
 def _per_word(fields: Fields, context: int) -> Costs:
-    """Projection of a text with another width."""
+    """Return the projection of a text with another width."""
     inputs = fields.size_or_none("encoder_hid_dim")
     return {} if inputs is None else {"text/project": affine(inputs, context)}
 
@@ -337,7 +337,7 @@ def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> Non
 
 @diffusers_class("AutoencoderKL", "AutoencoderKLFlux2")
 def autoencoder(fields: Fields) -> Network:
-    """The autoencoder of latent diffusion (arXiv:2112.10752, sec. 3.1)."""
+    """Build the autoencoder of latent diffusion (arXiv:2112.10752, sec. 3.1)."""
     side = square(fields, "sample_size", 32)
     channels = fields.size("in_channels", default=3)
     outputs = fields.size("out_channels", default=3)
@@ -373,7 +373,7 @@ def autoencoder(fields: Fields) -> Network:
 
 
 def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: Attend) -> Flow:
-    """Coarsest map of images, from pixel channels to latent channels."""
+    """Encode images to the coarsest map, from pixel channels to latent channels."""
     first, last = levels[0].channels, levels[-1].channels
     flow = flow.conv("encoder/stem", plain(ends[0], first), first=True)
     flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)

@@ -38,7 +38,7 @@ OTHER_NAMES = {
 
 
 def llama_like(fields: Fields) -> Decoder:
-    """Llama-like decoder of the stated sizes."""
+    """Build a Llama-like decoder of the sizes in the config."""
     found = {
         key: (fields, next(filter(fields.states, (key, *others)), key))
         for key, others in OTHER_NAMES.items()

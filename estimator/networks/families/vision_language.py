@@ -38,7 +38,7 @@ WRAPPER = ("multimodal", "vision encoder and decoder")
 
 
 def with_text_inside(fields: Fields) -> Fields:
-    """Config with its text part; flat configs have the text's keys at the top."""
+    """Return the config with its text part; flat configs have the text's keys at the top."""
     if fields.states("text_config"):
         return fields
     inner = {key: value for key, value in fields.values.items() if key not in OUTSIDE}
@@ -46,7 +46,7 @@ def with_text_inside(fields: Fields) -> Fields:
 
 
 def _holding(fields: Fields, parts: Mapping[str, Any]) -> Fields:
-    """Flat config with parts made of its own keys, named in messages as stated."""
+    """Return the flat config with parts made of its own keys, named in messages as written."""
     here = {"text_config": fields.path.removesuffix(".")}
     return replace(fields.with_values(parts), aliases={**fields.aliases, **here})
 
@@ -60,7 +60,7 @@ class Text:
 
 
 def text_part(fields: Fields, usual: str, tied: bool) -> Text:
-    """Language model inside, any token generator; the wrapper ties its head."""
+    """Build the inner language model, any token generator; the wrapper ties its head."""
     part = fields.part("text_config").with_defaults(fields.usual.get("text_inside", {}))
     if not part.values:
         raise refuse("config_key_missing", key=fields.full_name("text_config"))
@@ -90,7 +90,7 @@ def seeing_network(
     image_tokens: int | None = None,
     merged: int = 1,
 ) -> Network:
-    """Decoder with an image tower and a bridge between them.
+    """Build a decoder with an image tower and a bridge between them.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def behind_tower(
     sight: Vision,
     bridged: Callable[[Quantity, Quantity], Iterable[Line]],
 ) -> Network:
-    """Decoder with a tower, `bridged` from image batches and their positions."""
+    """Build a decoder with a tower, `bridged` from image batches and their positions."""
 
     def image_lines(inputs: Inputs) -> list[Line]:
         batch, pixels = image(inputs, sight.side)
@@ -126,7 +126,7 @@ def behind_tower(
 
 
 def before_text(fields: Fields, text: Text, seen: Callable[[Inputs], Iterable[Line]]) -> Network:
-    """Decoder, and the lines of the image or sound before it."""
+    """Build the decoder, and the lines of the image or sound before it."""
 
     def run(inputs: Inputs) -> Pass:
         spoken = text.model.ledger(inputs)
@@ -163,7 +163,7 @@ def any_tied(fields: Fields) -> bool:
 
 
 def patches_folded(fields: Fields, name: str) -> int:
-    """Patches per image token, from the scaling factor of a side. [1]"""
+    """Return the patches per image token, from a side's scaling factor [1]."""
     factor = ratio(fields, name, 0.5)
     if factor > 1:
         raise refuse("config_key_shrinks", key=fields.full_name(name), value=f"{factor:g}")
@@ -171,7 +171,7 @@ def patches_folded(fields: Fields, name: str) -> int:
 
 
 def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
-    """One or two dense layers between widths, after an optional norm."""
+    """Build one or two dense layers between widths, after an optional norm."""
     names = ("project",) if len(widths) == 2 else ("in", "out")
     layers = [linear(inputs, outputs, bias) for inputs, outputs in pairwise(widths)]
     named = {f"bridge/{name}": layer for name, layer in zip(names, layers, strict=True)}
@@ -179,7 +179,7 @@ def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
 
 
 def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vision:
-    """Vision transformer over pairs of frames; a still image is doubled."""
+    """Build a vision transformer over pairs of frames; a still image is doubled."""
     names = {"num_attention_heads": "num_heads", "num_hidden_layers": "depth"}
     names["num_channels"] = fields.key("in_channels", "in_chans")
     fields = fields.renamed({name: (fields, stated) for name, stated in names.items()})
@@ -189,7 +189,7 @@ def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vi
 
 @family("gemma3", "shieldgemma2")
 def gemma3(fields: Fields) -> Network:
-    """Gemma 3: SigLIP's tower pooled to a few tokens, one matrix (arXiv:2503.19786, sec. 2.1)."""
+    """Build Gemma 3: SigLIP's tower pooled to a few tokens, one matrix (arXiv:2503.19786)."""
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "gemma3_text", fields.flag("tie_word_embeddings", default=True))
     bridge = dense_bridge(sight.hidden, text.hidden, bias=False, norm=sight.hidden)
@@ -199,7 +199,7 @@ def gemma3(fields: Fields) -> Network:
 
 @family("paligemma")
 def paligemma(fields: Fields) -> Network:
-    """PaliGemma: SigLIP's tower, one matrix, Gemma (arXiv:2407.07726, sec. 3.1)."""
+    """Build PaliGemma: SigLIP's tower, one matrix, Gemma (arXiv:2407.07726, sec. 3.1)."""
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "gemma", either_tied(fields, True))
     width = fields.size("projection_dim", default=2048)
@@ -208,7 +208,7 @@ def paligemma(fields: Fields) -> Network:
 
 @family("internvl")
 def internvl(fields: Fields) -> Network:
-    """InternVL: a tower with layer scale, four patches shuffled to a token (arXiv:2404.16821)."""
+    """Build InternVL: a tower with layer scale, four patches per token (arXiv:2404.16821)."""
     vision = with_defaults_of(fields.part("vision_config"), "internvl_vision")
     bias = vision.flag("attention_bias")
     sight = trunk(vision.with_values({"qkv_bias": bias}))
@@ -236,7 +236,7 @@ def internvl(fields: Fields) -> Network:
 
 @family("llama4")
 def llama4(fields: Fields) -> Network:
-    """Llama 4: a tower with a class token, four patches shuffled to one."""
+    """Build Llama 4: a tower with a class token, four patches shuffled to one."""
     part = with_defaults_of(fields.part("vision_config"), "llama4_vision_model")
     sight = trunk(part)
     hidden = sight.hidden
@@ -256,7 +256,7 @@ def llama4(fields: Fields) -> Network:
 
 @family("aya_vision", "cohere2_vision")
 def cohere_vision(fields: Fields) -> Network:
-    """Aya Vision and Cohere's: folded patches, a dense layer with one half gating the other."""
+    """Build Aya Vision and Cohere's: folded patches, a dense layer with one half as the gate."""
     aya = fields.text("model_type") == "aya_vision"
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "cohere2", either_tied(fields, True))
@@ -273,7 +273,7 @@ def cohere_vision(fields: Fields) -> Network:
 
 @family("lfm2_vl")
 def lfm2_vl(fields: Fields) -> Network:
-    """LFM2-VL: SigLIP 2's tower, patches folded, two dense layers."""
+    """Build LFM2-VL: SigLIP 2's tower, patches folded, two dense layers."""
     sight = siglip_sight(patched(fields.part("vision_config")))
     text = text_part(fields, "lfm2", either_tied(fields, True))
     fold = fields.size("downsample_factor", default=2) ** 2
@@ -285,7 +285,7 @@ def lfm2_vl(fields: Fields) -> Network:
 
 
 def _flat_llava(fields: Fields) -> Fields:
-    """Config of LLaVA's authors: Llama's keys, and the name of the tower."""
+    """Build the config of LLaVA's authors: Llama's keys, and the name of the tower."""
     projector, counted = fields.text("mm_projector_type", default="linear"), "mlp2x_gelu"
     if projector != counted:
         raise fields.uncounted("mm_projector_type", projector, counted)
@@ -299,7 +299,7 @@ def _flat_llava(fields: Fields) -> Fields:
 
 @family("llava", "llava_next", "llava_next_video", "llava_onevision")
 def llava(fields: Fields) -> Network:
-    """LLaVA: a tower, two dense layers, a decoder (arXiv:2310.03744)."""
+    """Build LLaVA: a tower, two dense layers, a decoder (arXiv:2310.03744)."""
     if not fields.states("text_config") and fields.states("hidden_size"):
         fields = _flat_llava(fields)
     vision = fields.part("vision_config")
@@ -321,7 +321,7 @@ def llava(fields: Fields) -> Network:
 
 @family("idefics3", "smolvlm")
 def idefics3(fields: Fields) -> Network:
-    """Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
+    """Build Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
     vision = with_defaults_of(fields.part("vision_config"), "idefics3_vision")
     sight = siglip_sight(vision.with_values({"vision_use_head": False}))
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
@@ -331,7 +331,7 @@ def idefics3(fields: Fields) -> Network:
 
 
 def pixtral_sight(fields: Fields) -> Vision:
-    """Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073, sec. 2.2)."""
+    """Build Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073)."""
     part = with_defaults_of(fields, "pixtral")
     sight = trunk(part, prefix=0, bias=False, gated=True, norm=1)
     return replace(sight, tables={"norm/outer": params_only(sight.hidden)}, patch_bias=False)
@@ -339,14 +339,14 @@ def pixtral_sight(fields: Fields) -> Vision:
 
 @family("mistral3")
 def mistral3(fields: Fields) -> Network:
-    """Mistral Small 3.1 and Ministral 3: Pixtral's tower, four patches merged to a token."""
+    """Build Mistral Small 3.1 and Ministral 3: Pixtral's tower, four patches per token."""
     tied, fields = untied_unless_stated(fields)
     text = text_part(fields, "mistral", tied)
     return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
 
 
 def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
-    """Decoder with Pixtral's tower, whose patches are normed and merged."""
+    """Build a decoder with Pixtral's tower, whose patches are normed and merged."""
     sight = pixtral_sight(fields.part("vision_config"))
     merge = fields.size("spatial_merge_size", default=2) ** 2
     hidden = sight.hidden
@@ -357,18 +357,18 @@ def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
 
 @family("pixtral")
 def pixtral(fields: Fields) -> Network:
-    """Pixtral's tower."""
+    """Build Pixtral's tower."""
     return network(fields, pixtral_sight(fields).run)
 
 
 def _glm_tower(fields: Fields, bias: bool) -> Vision:
-    """Tower with RMS norms and gated MLPs."""
+    """Build a tower with RMS norms and gated MLPs."""
     fields = fields.with_values({"qkv_bias": fields.flag("attention_bias")})
     return tower_of_frames(fields, bias=bias, gated=True, norm=1)
 
 
 def glm4v(text_type: str, fields: Fields) -> Network:
-    """GLM-4.1V and 4.5V: MLPs of the tower as wide as its output (arXiv:2507.01006, sec. 2)."""
+    """Build GLM-4.1V and 4.5V: the tower's MLPs as wide as its output (arXiv:2507.01006)."""
     vision = with_defaults_of(fields.part("vision_config"), "glm4v_vision")
     text = text_part(fields, text_type, any_tied(fields))
     out, width = vision.size("out_hidden_size"), vision.size("intermediate_size")
@@ -377,7 +377,7 @@ def glm4v(text_type: str, fields: Fields) -> Network:
 
 
 def _convolved(fields: Fields, text: Text, sight: Vision, out: int, width: int) -> Network:
-    """GLM's bridge: patches convolved to output tokens, then a gated MLP."""
+    """Build GLM's bridge: patches convolved to output tokens, then a gated MLP."""
     merge = fields.part("vision_config").size("spatial_merge_size", default=2) ** 2
     bridge = {
         "bridge/merge": affine(merge * sight.hidden, out),
@@ -427,7 +427,7 @@ class Tower:
 
 
 def qwen_sight(tower: Tower, fields: Fields) -> Vision:
-    """Image tower of Qwen2-VL to Qwen3-VL (arXiv:2409.12191, sec. 2.1)."""
+    """Build the image tower of Qwen2-VL to Qwen3-VL (arXiv:2409.12191, sec. 2.1)."""
     hidden, patch = fields.size(tower.hidden_key), fields.size("patch_size", "spatial_patch_size")
     stated = {"image_size": QWEN_SIDE, "patch_size": patch, "hidden_size": hidden}
     if tower.hidden_key == "embed_dim":
@@ -447,7 +447,7 @@ def qwen_sight(tower: Tower, fields: Fields) -> Vision:
 
 
 def qwen_vl(tower: Tower, fields: Fields) -> Network:
-    """Qwen-VL: four patches merged per token; flat configs have the text at the top."""
+    """Build Qwen-VL: four patches merged per token; flat configs have the text at the top."""
     kind = fields.text("model_type")
     vision = with_defaults_of(fields.part("vision_config"), f"{kind}_vision")
     fields = with_text_inside(fields)

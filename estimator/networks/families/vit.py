@@ -77,17 +77,17 @@ class Vision:
         return self.side // self.patch, self.wide // self.patch
 
     def positions(self, pixels: Quantity) -> tuple[Quantity, Quantity]:
-        """Patches of an image, and all positions in the layers."""
+        """Return the patches of an image, and all positions in the layers."""
         grid = windows(pixels, self.patch, self.patch)
         patches = self.steps * grid * grid
         return patches, patches + self.prefix
 
     def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
-        """Lines of one pass over square images with `pixels` per side."""
+        """Return the ledger lines of one pass over square images with `pixels` per side."""
         return self.over(batch, self.positions(pixels)[0])
 
     def over(self, batch: Quantity, patches: Quantity) -> list[Line]:
-        """Lines of one pass over so many patches each."""
+        """Return the ledger lines of one pass over images of so many patches."""
         positions = patches + self.prefix
         patch = linear(self.patch**2 * self.channels, self.hidden, self.patch_bias)
         done = [*lines({"embedding/patch": patch}, batch * patches, first=True)]
@@ -113,7 +113,7 @@ class Vision:
 
 
 def vision_network(fields: Fields, vision: Vision) -> Network:
-    """Named network of a vision transformer."""
+    """Build the named network of a vision transformer."""
     counted = not task(fields) or vision.after or vision.once
     return network(fields, vision.run, head_note(fields, counted))
 
@@ -127,7 +127,7 @@ def trunk(
     norm: int = 2,
     oblong: bool = False,
 ) -> Vision:
-    """Patches after learned tokens, positions, and layers.
+    """Build patches after learned tokens, positions, and layers.
 
     `bias` applies to all matrices of a layer unless the config states it for queries, keys and
     values; `gated` to the MLP; `norm` is the parameters per channel of a norm; `oblong` allows
@@ -161,14 +161,14 @@ def trunk(
 
 
 def keys_without_bias(layer: Costs, hidden: int) -> Costs:
-    """A layer whose queries and values have a bias, its keys not."""
+    """Return a layer whose queries and values have a bias, but not its keys."""
     one = affine(hidden, hidden)
     own = {"attention/query": one, "attention/key": linear(hidden, hidden), "attention/value": one}
     return {**layer, **own}
 
 
 def vit(row: tuple[int, bool], fields: Fields) -> Network:
-    """ViT, by its tokens before the patches and whether the bare trunk has a pooler."""
+    """Build ViT, by its tokens before the patches and whether the bare trunk has a pooler."""
     prefix, pooled = row
     vision = trunk(fields, prefix, oblong=True)
     return vision_network(fields, with_heads(fields, vision) if pooled or task(fields) else vision)
@@ -206,7 +206,7 @@ def with_heads(fields: Fields, vision: Vision) -> Vision:
 
 
 def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
-    """BEiT: distance biases, layer scale, no key biases (arXiv:2106.08254)."""
+    """Build BEiT: distance biases, layer scale, no key biases (arXiv:2106.08254)."""
     absolute = fields.flag("use_absolute_position_embeddings")
     vision = trunk(fields, oblong=not absolute)
     hidden, (high, wide) = vision.hidden, vision.grid
@@ -237,14 +237,14 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
 
 
 def dinov2(registers: bool, fields: Fields) -> Network:
-    """DINOv2: layer scale, wide classifier, optional registers (arXiv:2304.07193)."""
+    """Build DINOv2: layer scale, wide classifier, optional registers (arXiv:2304.07193)."""
     vision = dinov2_sight(registers, fields)
     once = classifier(fields, 2 * vision.hidden)
     return vision_network(fields, replace(vision, once=once))
 
 
 def dinov2_sight(registers: bool, fields: Fields) -> Vision:
-    """DINOv2's tower, with optional registers."""
+    """Build DINOv2's tower, with optional registers."""
     vision = trunk(fields)
     hidden = vision.hidden
     extra = fields.size("num_register_tokens", least=0) if registers else 0
@@ -264,12 +264,12 @@ def dinov2_sight(registers: bool, fields: Fields) -> Vision:
 
 @family("dinov3_vit")
 def dinov3(fields: Fields) -> Network:
-    """DINOv3."""
+    """Build DINOv3."""
     return vision_network(fields, dinov3_sight(fields))
 
 
 def dinov3_sight(fields: Fields) -> Vision:
-    """DINOv3's tower: rotary positions, registers, individual biases (arXiv:2508.10104)."""
+    """Build DINOv3's tower: rotary positions, registers, individual biases (arXiv:2508.10104)."""
     vision = trunk(fields, oblong=True)
     hidden = vision.hidden
     registers = fields.size("num_register_tokens", default=0, least=0)

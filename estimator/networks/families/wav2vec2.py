@@ -35,7 +35,7 @@ Body = Callable[[Flow], Flow]
 
 
 def sound_network(fields: Fields, body: Body, notes: tuple[str, ...]) -> Network:
-    """The network of a config that takes `batch` recordings of `seq_len` samples through `body`."""
+    """Build the network of a config that passes recordings of `seq_len` samples through `body`."""
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
@@ -72,7 +72,7 @@ WITHOUT_ADAPTER = ("hubert", "sew", "unispeech", "unispeech-sat")
 
 
 def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
-    """wav2vec 2.0: filters over samples, then a transformer (arXiv:2006.11477)."""
+    """Build wav2vec 2.0: filters over samples, then a transformer (arXiv:2006.11477)."""
     hidden = fields.size("hidden_size", default=768)
     filters, width = audio_filters(fields, facts)
     layers = fields.layers("num_hidden_layers", default=12)
@@ -109,7 +109,7 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
 
 
 def audio_adapter(fields: Fields, hidden: int) -> Body:
-    """Gated convolutions that halve the frames, if the config has them."""
+    """Return the gated convolutions that halve the frames, if the config has them."""
     if not adapts(fields):
         return lambda flow: flow
     width, bridge = adapted_width(fields, hidden)
@@ -139,7 +139,7 @@ def adapts(fields: Fields) -> bool:
 
 
 def adapted_width(fields: Fields, hidden: int) -> tuple[int, Costs]:
-    """Width after the adapter, by default the layers', and the projection to it."""
+    """Return the width after the adapter, by default the layers', and the projection to it."""
     width = (fields.size_or_none("output_hidden_size") if adapts(fields) else None) or hidden
     if width == hidden:
         return width, {}
@@ -147,7 +147,7 @@ def adapted_width(fields: Fields, hidden: int) -> tuple[int, Costs]:
 
 
 def audio_filters(fields: Fields, facts: AudioFacts) -> tuple[tuple[Filter, ...], int]:
-    """Convolutions over samples, and the channels of the last."""
+    """Return the convolutions over samples, and the channels of the last."""
     inputs, bias = 1, fields.flag("conv_bias")
     filters: list[Filter] = []
     all_normed = facts.stacked_positions or fields.text("feat_extract_norm") == "layer"
@@ -162,7 +162,7 @@ def audio_filters(fields: Fields, facts: AudioFacts) -> tuple[tuple[Filter, ...]
 
 
 def positions_filter(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
-    """Grouped convolutions in place of positions, and the extra frame of an even kernel."""
+    """Return the grouped convolutions in place of positions; an even kernel adds a frame."""
     groups = fields.size("num_conv_pos_embedding_groups", default=16)
     if facts.stacked_positions:
         depth = fields.size("num_conv_pos_embeddings", default=5)
@@ -176,7 +176,7 @@ def positions_filter(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Co
 
 
 def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> Costs:
-    """Costs of a layer."""
+    """Return the costs of a layer."""
     heads = fields.size("num_attention_heads", default=12)
     attention = equal_heads(fields, hidden, heads)
     mlp = Mlp(hidden, fields.size("intermediate_size", default=3072), bias=True)
@@ -201,7 +201,7 @@ def masks_frames(fields: Fields) -> bool:
 def audio_heads(
     fields: Fields, hidden: int, layers: int, classifier_width: int = 256
 ) -> tuple[Costs, Costs, tuple[str, ...]]:
-    """Heads per frame and per recording, with a warning for uncounted ones."""
+    """Return the heads per frame and per recording, with a warning for uncounted ones."""
     kind = task(fields)
     if kind == "CTC":
         vocab, (width, _) = fields.size("vocab_size", default=32), adapted_width(fields, hidden)
@@ -221,7 +221,7 @@ def audio_heads(
 
 
 def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
-    """X-vectors: dilated convolutions over frames, mean and spread, one state per recording.
+    """Build x-vectors: dilated convolutions over frames, mean and spread, one state per recording.
 
     D. Snyder et al., "X-vectors", ICASSP 2018. The convolutions are counted on every frame, which
     includes the edges.
@@ -243,7 +243,7 @@ def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
 
 
 def _quantizer(fields: Fields, hidden: int) -> Costs:
-    """Quantizer from features to code-book entries, and the two compared sides (sec. 2).
+    """Return the quantizer from features to code-book entries, and the two compared sides (sec. 2).
 
     UniSpeech derives states from codes, and phonemes; with speakers it has their classes.
     """
