@@ -644,7 +644,8 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
     "place": (
         _word(
             "site",
-            "country, cloud region, operator or named place; a cloud region also sets rental prices",
+            "country, cloud region, operator or named place; a cloud region also sets rental "
+            "prices",
             "Site",
             example="fr",
             columns=("site", "region"),
