@@ -47,16 +47,16 @@ def test_a_config_that_windows_saved_is_read(tmp_path, encoding):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"model_type": "gpt2", "n_em', "is not JSON .* cut off"),
+        (b'{"model_type": "gpt2", "n_em', "is not valid JSON .* truncated"),
         (b" \n", "is empty: save"),
         (b"<!doctype html><html>", "is a web page: save the raw"),
         (b"model_type: gpt2", "is not JSON, as it does not start with a brace"),
         (b"[1, 2]", "contains a list, not an object"),
         (b'"gpt2"', "contains a string, not an object"),
-        (b"null", "holds null, not an object"),
+        (b"null", "contains null, not an object"),
         (b"\x80\x02}q\x00", "is not Unicode text: did you pass the weights"),
-        (b"[" * 100_000, "is not JSON"),
-        (b'{"n": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b"[" * 100_000, "is not a config"),
+        (b'{"n": ' + b"9" * 5000 + b"}", "is not a config"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused(tmp_path, content, message):
@@ -99,7 +99,7 @@ def test_weights_are_not_loaded_to_find_out_that_they_are_no_config(tmp_path):
     with path.open("wb") as file:
         file.truncate(200_000_000)
     with pytest.raises(
-        ValueError, match=r"is larger than 10 MB, a config.json is a few kB: did you pass"
+        ValueError, match=r"is larger than 10 MB, but a config.json has a few kB: did you pass"
     ):
         read_config(path)
 
@@ -193,7 +193,7 @@ def test_an_unknown_family_with_familiar_sizes_is_read_as_llama_and_warned_about
     ],
 )
 def test_an_unknown_network_that_is_no_decoder_is_not_guessed(foreign):
-    with pytest.raises(ValueError, match="is not known"):
+    with pytest.raises(ValueError, match="unknown model_type"):
         model_ledger({**LLAMA, "model_type": "brand-new", **foreign})
 
 

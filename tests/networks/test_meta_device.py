@@ -34,8 +34,11 @@ def test_an_unknown_architecture_is_refused_with_the_way_to_count_it(tmp_path, c
     ("words", "field"),
     [
         (["resnet50", "--seq-len", "64"], "--seq-len applies to text and audio models"),
-        ([str(GOLDEN / "configs/gpt2.json"), "--image-size", "64"], "--image-size is for models"),
-        ([str(GOLDEN / "networks/ast-audioset.json"), "--seq-len", "64"], "--seq-len is for"),
+        (
+            [str(GOLDEN / "configs/gpt2.json"), "--image-size", "64"],
+            "--image-size applies to models",
+        ),
+        ([str(GOLDEN / "networks/ast-audioset.json"), "--seq-len", "64"], "--seq-len applies to"),
     ],
 )
 def test_an_input_that_changes_nothing_is_refused(words, field, capsys):

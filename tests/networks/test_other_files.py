@@ -29,7 +29,7 @@ BERT = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
             {"peft_type": "LORA", "base_model_name_or_path": None},
             "the config.json of its base model",
         ),
-        ({"_class_name": "FluxPipeline"}, "model_index.json of FluxPipeline: give the config.json"),
+        ({"_class_name": "FluxPipeline"}, "model_index.json of FluxPipeline: pass the config.json"),
         ({"_class_name": "DDIMScheduler"}, "DDIMScheduler, a scheduler without parameters"),
         ({"_class_name": "SD3Transformer3DModel"}, "did you mean SD3Transformer2DModel"),
         ({"pooling_mode_mean_tokens": True}, "settings of a pooling layer"),
@@ -95,7 +95,7 @@ def test_a_config_of_timm_states_the_side_of_its_images():
     assert model_ledger({**config, "model_args": {"img_size": 384}}).items == 24 * 24 + 1
     wrapped = {**config, "model_type": "timm_wrapper", "num_classes": 10}
     assert model_ledger(wrapped).params_total == 86_567_656 - 990 * 769
-    with pytest.raises(ValueError, match=r"model_args.depth 4 is not counted"):
+    with pytest.raises(ValueError, match=r"model_args.depth 4 is not supported"):
         model_ledger({**config, "model_args": {"depth": 4}})
 
 
@@ -143,7 +143,7 @@ def test_flat_configs_of_the_authors_of_llava_hold_the_text():
     assert model_ledger(flat).params_total == model_ledger(nested).params_total
     renamed = {**flat, "model_type": "llava_llama"}
     assert model_ledger(renamed).params_total == model_ledger(nested).params_total
-    with pytest.raises(ValueError, match="mm_vision_tower 'siglip' is not counted"):
+    with pytest.raises(ValueError, match="mm_vision_tower 'siglip' is not supported"):
         model_ledger({**flat, "mm_vision_tower": "siglip"})
 
 

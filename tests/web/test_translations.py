@@ -128,11 +128,17 @@ def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({}, "model_type fehlt: Dort nennt eine config.json ihre Familie"),
-        ({"model_type": "llamma"}, "model_type 'llamma' ist nicht bekannt: Ist llama"),
+        ({}, "model_type fehlt: Daran ist die Modellfamilie einer config.json zu erkennen"),
+        ({"model_type": "llamma"}, "unbekannter model_type 'llamma': Ist llama"),
         ({"model_type": "no-such"}, "bekannten Typen heißt ähnlich"),
-        ({"_class_name": "UNet2DConditionModell"}, "ist nicht bekannt: Ist UNet2DConditionModel"),
-        ({"weight_map": {}}, "das ist das Verzeichnis von Gewichten in mehreren Dateien, keine"),
+        (
+            {"_class_name": "UNet2DConditionModell"},
+            "unbekannte diffusers-Klasse UNet2DConditionModell: Ist UNet2DConditionModel",
+        ),
+        (
+            {"weight_map": {}},
+            "das ist das Verzeichnis eines auf mehrere Dateien verteilten Checkpoints, keine",
+        ),
         ({"peft_type": "LORA"}, "adapter_config.json eines LORA-Adapters"),
         (
             {"model_type": "gpt2", "n_embd": -1},

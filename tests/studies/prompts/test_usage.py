@@ -126,5 +126,5 @@ def test_the_command_names_what_it_left_out(tmp_path):
     found = answer("prompt --usage", path)
     assert set(found["energy_wh"]) == {"low", "mid", "high"} and found["assumptions"]
     assert any("in-house is unknown" in line for line in found["warnings"])
-    assert "--task is given by the file" in refusal("prompt --task chat --usage", path)
+    assert "--task is read from the file" in refusal("prompt --task chat --usage", path)
     refusal("prompt --usage", tmp_path / "none.json")

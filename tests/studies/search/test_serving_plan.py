@@ -216,7 +216,7 @@ MANY = {"hardware": ("h100",), "devices": tuple(map(float, range(1, 6000)))}
     [
         (T4, {}, "do not fit in 1 ×"),
         (MANY, {}, "5,999 designs exceed the maximum of"),
-        (T4, {"wall_hours": 1.0}, "not of 'wall_hours'"),
+        (T4, {"wall_hours": 1.0}, "no limit on 'wall_hours'"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(choices, most, reason):

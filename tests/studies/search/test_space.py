@@ -35,13 +35,13 @@ def test_values_lists_and_ranges_are_read():
         ({}, "the space is empty"),
         ({"paramz": 1}, "unknown input 'paramz': did you mean params"),
         ({"colour": 1}, "unknown input 'colour': use one of .*power_limit"),
-        ({"power-limit": 300, "power_cap": 250}, "'power-limit' is given twice"),
+        ({"power-limit": 300, "power_cap": 250}, "'power-limit' is given under two names"),
         ({"params": []}, "params has an empty list"),
         ({"params": "many"}, "params is not a number"),
         ({"params": True}, "params must be a number"),
         ({"params": [1, 1]}, "params lists a value twice"),
         ({"hardware": 3}, "hardware must be a word"),
-        ({"hardware": {"from": 1, "to": 2}}, "hardware takes words"),
+        ({"hardware": {"from": 1, "to": 2}}, "hardware accepts words"),
         ({"devices": {"from": 1}}, "devices must be a range"),
         ({"devices": {"from": 1, "to": 8, "stepps": 2}}, "devices must be a range"),
         ({"devices": {"from": 8, "to": 1, "steps": 2}}, "from < to"),
@@ -69,14 +69,14 @@ def test_what_is_no_space_is_refused_by_input_and_rule(table, reason):
 def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path):
     path = tmp_path / "space.toml"
     path.write_text("params = [", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"space\.toml: not a TOML file"):
+    with pytest.raises(ValueError, match=r"space\.toml: not a valid TOML file"):
         read_space(path)
 
 
 def test_lists_too_deep_to_be_read_are_refused_by_name(tmp_path):
     path = tmp_path / "space.toml"
     path.write_text("params = " + "[" * 2000 + "]" * 2000, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"space\.toml: not a TOML file"):
+    with pytest.raises(ValueError, match=r"space\.toml: not a valid TOML file"):
         read_space(path)
 
 
