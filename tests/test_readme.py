@@ -151,7 +151,7 @@ def test_the_pictures_of_the_readme_say_what_is_computed(tmp_path):
 def scored_training():
     """Pattern around each score of device-hours in the README -> the score in `validate`."""
     late, late_error, late_covered, runs, error, coverage, constant, own, own_covered = re.search(
-        r"^Device-hours of the (\d+).* error (\d+)%.* holds (\d+)%.\n"
+        r"^Device-hours of the (\d+).* error (\d+)%.* covers (\d+)%.\n"
         r"Predicted .* of (\d+) .* off by (\d+)% .* covers (\d+)%.*\n.* is off by (\d+)%.\n"
         r"In-sample .* median error (\d+)%, coverage (\d+)%",
         ACCURACY,
