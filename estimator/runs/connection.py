@@ -152,7 +152,7 @@ class StoreFile:
             raise refusal from error
 
     def _refusal(self, error: sqlite3.Error) -> StoreError:
-        """Error with the reason why the file cannot be used, and the remedy."""
+        """Build the error that explains why the file cannot be used, and the remedy."""
         code, extended = _code(error), getattr(error, "sqlite_errorcode", 0)
         if code in BUSY:
             return StoreBusy(

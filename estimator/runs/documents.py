@@ -102,7 +102,7 @@ def columns_of(run: MeasuredRun) -> dict[str, str]:
 
 
 def _derived_text(run: MeasuredRun, column: str) -> str:
-    """Serialise all fields of all rows in sequence, the fastest form to read."""
+    """Serialize all fields of all rows in sequence, the fastest form to read."""
     _, derive = DERIVED[column]
     return json.dumps([field for row in derive(run) for field in row], separators=(",", ":"))[1:-1]
 

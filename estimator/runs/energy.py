@@ -92,7 +92,7 @@ def summarise(
     duration_s: float,
     limit_w: float | None = None,
 ) -> EnergySummary:
-    """Summarise energy and state of one component over a run.
+    """Summarize a component's energy and state over a run.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _name(meter: str, *, counted: bool) -> str:
 
 
 def _trust(meter: str, trust: Trust, *, counted: bool) -> Trust:
-    """Trust in the counter or the power of a meter."""
+    """Classify how far a meter's counter or power can be trusted."""
     if trust == "modelled" or (counted and not meter.endswith(POWER)):
         return trust
     return "counter" if counted else "sampled"
@@ -159,7 +159,7 @@ def _trust(meter: str, trust: Trust, *, counted: bool) -> Trust:
 def _series(
     samples: Sequence[Sample], value: Callable[[Sample], float | None]
 ) -> tuple[Numbers, Numbers]:
-    """Times and values of the samples that have one."""
+    """Return times and values of the samples that have a value."""
     pairs = [(one.time_s, known) for one in samples if (known := value(one)) is not None]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
@@ -205,7 +205,7 @@ def _integral(
 
 
 def _period_s(length_s: Numbers) -> Numbers:
-    """Typical sample period around each interval, the shortest if there are few."""
+    """Return the typical sample period around each interval, the shortest if there are few."""
     if len(length_s) < FEW_READINGS:
         return np.full(len(length_s), length_s.min())
     around = np.pad(length_s, NEIGHBOURS, mode="reflect")
@@ -244,7 +244,7 @@ def _counter(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Ene
 
 
 def _check_j(counter: _Energies | None, power: _Energies | None, found: list[str]) -> float | None:
-    """Integral of power over the counter's intervals, scaled over gaps."""
+    """Integrate power over the counter's intervals, scaled over gaps."""
     if counter is None or power is None:
         return None
     if (np.diff(counter.start_s) < 0).any() or (np.diff(power.start_s) < 0).any():
@@ -297,7 +297,7 @@ def _say_if_stuck(time_s: Numbers, power_w: Numbers, found: list[str]) -> None:
 
 
 def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
-    """Mean state over the samples, or None."""
+    """Return the mean state over the samples, or None."""
     warm = _known_values(samples, lambda one: one.temperature_c)
     clocks = _known_values(samples, lambda one: one.clock_hz)
     reasons = sorted({reason for one in samples for reason in one.throttled_by})
@@ -318,7 +318,7 @@ def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
 
 
 def _state(sample: Sample) -> tuple[object, ...]:
-    """State in a reading besides power and energy."""
+    """Return the parts of a reading other than power and energy."""
     return sample.throttled_by, sample.temperature_c, sample.clock_hz, sample.busy
 
 

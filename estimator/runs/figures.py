@@ -71,7 +71,7 @@ class DeviceFigures:
 
 
 def sum_up_devices(rows: Iterable[Sequence[Any]], peaks: Peaks) -> list[DeviceFigures]:
-    """Summarise the devices of some runs, by name."""
+    """Summarize the devices of some runs, by name."""
     by_device: dict[tuple[str, bool], dict[tuple[str, str, str], list[Sequence[Any]]]] = {}
     for row in rows:
         _, _, simulated, hardware, _, what, precision, kind, *_ = row
@@ -118,12 +118,12 @@ def _device(works: Works, peaks: Mapping[str, float]) -> DeviceFigures:
 
 
 def _all_of(works: Works, what: str) -> list[Sequence[Any]]:
-    """Rows of one workload type in all formats."""
+    """Return the rows of one workload type in all formats."""
     return [row for work, found in works.items() if work[0] == what for row in found]
 
 
 def _utilization(rows: Iterable[Sequence[Any]], peaks: Mapping[str, float]) -> Span | None:
-    """Measured utilizations, in formats with a known peak [1]."""
+    """Return measured utilizations in formats with a known peak [1]."""
     known = (row for row in rows if row[RATE] is not None and row[PRECISION] in peaks)
     return _span([row[RATE] / peaks[row[PRECISION]] for row in known])
 
@@ -133,7 +133,7 @@ def _power_w(rows: Iterable[Sequence[Any]]) -> Span | None:
 
 
 def _span(values: list[float]) -> Span | None:
-    """Median and range, None if empty."""
+    """Return median and range, or None if empty."""
     if not values:
         return None
     values.sort()
@@ -142,7 +142,7 @@ def _span(values: list[float]) -> Span | None:
 
 
 def days_since(started: str, now: datetime) -> float:
-    """Time since a run began [day]; UTC by default."""
+    """Return the time since a run started [day]; UTC by default."""
     moment = datetime.fromisoformat(started)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (now - moment).total_seconds() / S_PER_DAY)

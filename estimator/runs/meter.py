@@ -90,4 +90,4 @@ class Meter:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release it; closing twice is no error."""
+        """Release it; closing twice is fine."""

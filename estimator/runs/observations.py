@@ -189,7 +189,7 @@ Rows = list[Sequence[Any]]
 
 
 def _groups(rows: Rows, key: Callable[[Sequence[Any]], tuple[Any, ...]]) -> list[Rows]:
-    """Rows grouped by key, in order of appearance."""
+    """Group rows by key, in order of appearance."""
     groups: dict[tuple[Any, ...], Rows] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
@@ -197,7 +197,7 @@ def _groups(rows: Rows, key: Callable[[Sequence[Any]], tuple[Any, ...]]) -> list
 
 
 def _coarse(row: Sequence[Any]) -> tuple[Any, ...]:
-    """Key of programs of one architecture with step sizes within a factor of e squared."""
+    """Return a key for programs of one architecture with step sizes within a factor of e^2."""
     *same, bucket, _pace = row[:FIRST]
     return (*same[:COARSE], round(bucket / 4))
 
@@ -258,13 +258,13 @@ def _observation(rows: Rows, *, many: bool) -> Observation:
 
 
 def _geometric_mean(logs: Iterable[float | None]) -> float | None:
-    """Mean over rows with a value, or None."""
+    """Average the rows that have a value, or return None."""
     known = [log for log in logs if log is not None]
     return math.exp(sum(known) / len(known)) if known else None
 
 
 def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
-    """Every timing of known training work of a run, on whole boards."""
+    """Yield every timing of a run with known training work, on whole devices."""
     for device in run.devices:
         if device.hardware is None or device.shares_board is not None:
             continue
@@ -279,7 +279,7 @@ def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
 
 
 def slowed(share: float) -> float:
-    """Slowdown from others' share under fair sharing [1].
+    """Return the slowdown from other programs under fair sharing [1].
 
     >>> slowed(0.5)
     2.0
@@ -383,7 +383,7 @@ def is_of_steps(timing: Timing) -> bool:
 
 
 def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
-    """Mean device power during a timing or over the run [W], or None."""
+    """Return the mean device power during a timing or the run [W], or None."""
     if timing.power_w is not None:
         return None if timing.trust == "modelled" else timing.power_w
     for one in run.energy:

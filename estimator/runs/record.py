@@ -390,7 +390,7 @@ Reader = Callable[[Any], Any]
 
 @cache
 def _reader(hint: Any) -> Reader:
-    """Reader of a type, cached, as a store has thousands of values of each."""
+    """Return the reader of a type; cached, as a store has thousands of values of each."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return _reader(next(one for one in inner if one is not NoneType))

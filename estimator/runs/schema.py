@@ -143,7 +143,7 @@ def _carry_over(database: sqlite3.Connection) -> None:
 
 
 def _names(database: sqlite3.Connection, kind: str) -> set[str]:
-    """Names of the tables or triggers that can be dropped."""
+    """Return the names of tables or triggers that can be dropped."""
     rows = database.execute(
         "SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%'", (kind,)
     )

@@ -190,7 +190,7 @@ def overview(
     most: int | None = None,
     path: Path | None = None,
 ) -> Overview:
-    """Summarise the store; interrupted runs are marked as by `look_up`.
+    """Summarize the store; interrupted runs are marked as by `look_up`.
 
     Parameters
     ----------
@@ -366,7 +366,7 @@ class Store:
         return {run_id: document for run_id, document in rows if run_id not in read}
 
     def _state(self, run_id: str) -> str | None:
-        """Stored state of a run, or None if unknown."""
+        """Return a run's stored state, or None if unknown."""
         rows = self._connection.read("SELECT state FROM run WHERE id = ?", (run_id,))
         return str(rows[0][0]) if rows else None
 

@@ -9,7 +9,7 @@ State = tuple[tuple[int, int] | None, ...]
 
 
 def store_state(folder: str | os.PathLike[str]) -> State:
-    """State of the store in a folder, to detect changes; empty if there is none.
+    """Return the state of a folder's store, to detect changes; empty if there is none.
 
     Reading leaves an empty log, which counts as none.
     """

@@ -22,14 +22,14 @@ BLOOM = PromptQuestion(model="bloom-176b")
 
 
 def gemini_energy(facts: Facts) -> Finding:
-    """0.24 Wh for the median Gemini prompt."""
+    """Check the claim of 0.24 Wh for the median Gemini prompt."""
     answer = answer_prompt(GEMINI, facts.catalog)
     low, high = answer.energy_wh.interval()
     return _finding(answer, "energy_wh", factor=f"×{digits(float(high / low))}")
 
 
 def gemini_co2e(facts: Facts) -> Finding:
-    """0.03 g of CO2e for the median Gemini prompt."""
+    """Check the claim of 0.03 g of CO2e for the median Gemini prompt."""
     answer = answer_prompt(GEMINI, facts.catalog)
     stated_wh = facts.catalog.claims()["gemini-prompt-energy"].claimed.value
     grid = answer.site.co2e_kg_per_kwh or Uncertain(0.0)
@@ -42,7 +42,7 @@ def gemini_co2e(facts: Facts) -> Finding:
 
 
 def gemini_water(facts: Facts) -> Finding:
-    """0.26 mL of water for the median Gemini prompt."""
+    """Check the claim of 0.26 mL of water for the median Gemini prompt."""
     answer = answer_prompt(GEMINI, facts.catalog)
     stated_wh = facts.catalog.claims()["gemini-prompt-energy"].claimed.value
     plants = stated_wh * _plants_l_per_kwh(answer)
@@ -50,12 +50,12 @@ def gemini_water(facts: Facts) -> Finding:
 
 
 def chatgpt_energy(facts: Facts) -> Finding:
-    """0.34 Wh for the average ChatGPT query."""
+    """Check the claim of 0.34 Wh for the average ChatGPT query."""
     return _finding(answer_prompt(CHATGPT, facts.catalog), "energy_wh")
 
 
 def mistral_co2e(facts: Facts) -> Finding:
-    """1.14 g of CO2e for a request to Mistral Large 2."""
+    """Check the claim of 1.14 g of CO2e for a request to Mistral Large 2."""
     answer = answer_prompt(MISTRAL, facts.catalog)
     grid = answer.site.co2e_kg_per_kwh or Uncertain(0.0)
     return _finding(
@@ -67,13 +67,13 @@ def mistral_co2e(facts: Facts) -> Finding:
 
 
 def mistral_water(facts: Facts) -> Finding:
-    """45 mL of water for a request to Mistral Large 2."""
+    """Check the claim of 45 mL of water for a request to Mistral Large 2."""
     answer = answer_prompt(MISTRAL, facts.catalog)
     return _finding(answer, "water_ml", per_kwh=digits(_plants_l_per_kwh(answer)))
 
 
 def ten_searches(facts: Facts) -> Finding:
-    """3 Wh for a ChatGPT question, ten times a search."""
+    """Check the claim of 3 Wh for a ChatGPT question, ten times a search."""
     then = answer_prompt(EARLY_CHATGPT, facts.catalog).energy_wh
     return _finding(
         answer_prompt(CHATGPT, facts.catalog),
@@ -85,7 +85,7 @@ def ten_searches(facts: Facts) -> Finding:
 
 
 def bloom_query(facts: Facts) -> Finding:
-    """3.96 Wh for a BLOOM query."""
+    """Check the claim of 3.96 Wh for a BLOOM query."""
     measured = Uncertain(facts["energy_kwh"] * WH_PER_KWH / facts["queries"])
     busy = answer_prompt(BLOOM, facts.catalog).energy_wh
     return Finding(
@@ -105,7 +105,7 @@ def bloom_query(facts: Facts) -> Finding:
 
 
 def bottle_per_email(facts: Facts) -> Finding:
-    """A bottle of water for an e-mail."""
+    """Check the claim of a bottle of water for an e-mail."""
     tokens = round(facts["words"] * facts["tokens_per_word"])
     asked = PromptQuestion(model="gpt", output_tokens=float(tokens))
     answer = answer_prompt(asked, facts.catalog)
@@ -121,7 +121,7 @@ def bottle_per_email(facts: Facts) -> Finding:
 def _finding(
     answer: PromptAnswer, quantity: str, figures: tuple[Figure, ...] = (), **words: str
 ) -> Finding:
-    """Finding for one use of a model, with the values of its formula."""
+    """Return the finding for one use of a model, with the values in its formula."""
     value, unit = answer.amounts(1.0)[quantity], UNITS[quantity]
     low, high = (human_quantity(float(bound), unit) for bound in value.interval())
     mid = human_quantity(float(value.mid), unit)
@@ -142,6 +142,6 @@ def _wh(energy: Uncertain) -> str:
 
 
 def _plants_l_per_kwh(answer: PromptAnswer) -> float:
-    """Water used by power plants for the site's electricity [L/kWh]."""
+    """Return the water that power plants use for the site's electricity [L/kWh]."""
     rate = answer.site.offsite_l_per_kwh
     return 0.0 if rate is None else float(rate.mid)

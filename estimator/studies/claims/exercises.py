@@ -274,6 +274,6 @@ def _laws(catalog: Catalog, given: Given) -> tuple[Exercise, ...]:
 
 
 def _page(path: str, **values: object) -> str:
-    """Page with a query of its inputs."""
+    """Return a page's link with a query of its inputs."""
     said = {name: f"{one:g}" if isinstance(one, float) else one for name, one in values.items()}
     return f"{path}?{urlencode(said)}"

@@ -154,7 +154,7 @@ class Claim:
         return Phrase(text, self.finding.words)
 
     def reasons(self) -> tuple[Phrase, ...]:
-        """All reasons for the verdict: refusal, unmet assumptions, explanation."""
+        """Return all reasons for the verdict: refusal, unmet assumptions, explanation."""
         unmet = tuple(one.text for one in self.assumptions if not one.met)
         return (*self.refusal, *unmet, *self.why)
 
@@ -195,7 +195,7 @@ class Claim:
 
 
 def interval_of(value: Uncertain) -> Interval:
-    """Median and central 80% interval of a quantity."""
+    """Return the median and central 80% interval of a quantity."""
     low, high = value.interval()
     return Interval(
         low=float(np.asarray(low)), mid=float(np.asarray(value.mid)), high=float(np.asarray(high))

@@ -30,7 +30,7 @@ YEARS_AHEAD = 10.0
 
 
 def imagenet_5pct(facts: Facts) -> Finding:
-    """10^5 times the compute for 5% error."""
+    """Check the claim of 10^5 times the compute for 5% error."""
     law = error_law(facts.catalog)
     target = facts["target_error"]
     factor, flop = law.factor(target), law.flop(target)
@@ -69,7 +69,7 @@ def imagenet_5pct(facts: Facts) -> Finding:
 
 
 def diminishing_returns(facts: Facts) -> Finding:
-    """Ten times the compute for modest gains."""
+    """Check the claim of ten times the compute for modest gains."""
     budget, catalog = facts["budget_flop"], facts.catalog
     laws = {name: scaling_law(catalog, name) for name in LAWS}
     saved = {
@@ -113,7 +113,7 @@ def diminishing_returns(facts: Facts) -> Finding:
 
 
 def gpt3_vs_gpt2(facts: Facts) -> Finding:
-    """GPT-3 better than GPT-2 by scale."""
+    """Check the claim that GPT-3 is better than GPT-2 because of scale."""
     catalog = facts.catalog
     family = {name: catalog.preset(name).records for name in ("gpt-1", "gpt-2", "gpt-3")}
     gain = float(np.log(facts["gpt2_perplexity"] / facts["gpt3_perplexity"]))
@@ -185,7 +185,7 @@ def memory_wall(facts: Facts) -> Finding:
 
 
 def exponential_compute(facts: Facts) -> Finding:
-    """Training compute out of reach of universities."""
+    """Check the claim that training compute is out of reach of universities."""
     compute = training_compute(facts.catalog).front()
     trend, cheaper = compute.trend(), device_per_dollar(facts.catalog).trend()
     doubling = MONTHS * _of_fit(*trend.doubling_years())
@@ -218,7 +218,7 @@ def exponential_compute(facts: Facts) -> Finding:
 
 
 def quantum_volume_doubles(facts: Facts) -> Finding:
-    """Quantum volume doubling every year."""
+    """Check the claim that quantum volume doubles every year."""
     ibm = quantum_volume(facts.catalog, "IBM").trend()
     best = quantum_volume(facts.catalog).front()
     low, mid, high = ibm.doubling_years()

@@ -22,7 +22,7 @@ TRIALS = 20
 
 
 def depth_paths(facts: Facts) -> Finding:
-    """O(L n^2) parameters, O(n^L) paths."""
+    """Check the claim of O(L n^2) parameters and O(n^L) paths."""
     layers, width = int(facts["layers"]), int(facts["width"])
     network = PlainNetwork(layers=float(layers), width=float(width))
     counted = counted_paths(layers, width)
@@ -49,14 +49,14 @@ def depth_paths(facts: Facts) -> Finding:
 
 @cache
 def _gradients(layers: int, width: int, *, residual: bool) -> list[tuple[float, float]]:
-    """Norm and bound of each random network's gradient [1], cached."""
+    """Return the gradient norm and its bound for each random network [1], cached."""
     return [
         simulated_gradient(layers, width, residual=residual, seed=seed) for seed in range(TRIALS)
     ]
 
 
 def gradient_bound(facts: Facts) -> Finding:
-    """Gradient bounded by a product."""
+    """Check the claim that a product bounds the gradient."""
     layers, width = int(facts["layers"]), int(facts["width"])
     plain = _gradients(layers, width, residual=False)
     added = _gradients(layers, width, residual=True)
@@ -83,7 +83,7 @@ def gradient_bound(facts: Facts) -> Finding:
 
 
 def ode_memory(facts: Facts) -> Finding:
-    """Activation memory O(L) against O(1)."""
+    """Check the claim of activation memory O(L) against O(1)."""
     layers = facts["layers"]
     few, many = reversed_in_time(layers), reversed_in_time(10 * layers)
     growth = float(many.layers_stored / few.layers_stored)

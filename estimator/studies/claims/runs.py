@@ -27,7 +27,7 @@ BYTES_PER_PARAM = 2.0
 
 
 def gpt3_v100(facts: Facts) -> Finding:
-    """355 years and $4.6M on one V100."""
+    """Check the claim of 355 years and $4.6M on one V100."""
     catalog, v100 = facts.catalog, facts.catalog.device("v100")
     peak, memory = v100.peaks["fp16"].value, v100.records["memory_bytes"].value
     flop, price = facts["training_flop"], facts["price_usd_per_h"]
@@ -77,7 +77,7 @@ def gpt3_v100(facts: Facts) -> Finding:
 
 
 def alphago_lee(facts: Facts) -> Finding:
-    """AlphaGo's 1 MW against a brain's 20 W."""
+    """Check the claim of AlphaGo's 1 MW against a brain's 20 W."""
     scenario = Scenario(
         device_hours=facts["game_h"], hardware="alphago-lee", devices=1.0, pue=facts["pue"]
     )
@@ -116,7 +116,7 @@ def alphago_lee(facts: Facts) -> Finding:
 
 
 def world_electricity(facts: Facts) -> Finding:
-    """25 TW, or 25 million AlphaGos."""
+    """Check the claim of 25 TW, or 25 million AlphaGos."""
     twh = facts["generation_twh"]
     power = Uncertain(twh * W_PER_TW / H_PER_YEAR)
     one = Scenario(device_hours=1.0, hardware="alphago-lee", devices=1.0, pue=1.12)
@@ -143,7 +143,7 @@ def world_electricity(facts: Facts) -> Finding:
 
 
 def dqn_atari(facts: Facts) -> Finding:
-    """38 days of Atari play."""
+    """Check the claim of 38 days of Atari play."""
     seconds = facts["frames"] / facts["frame_rate_hz"]
     days = seconds / S_PER_H / H_PER_DAY
     scenario = Scenario(preset="dqn-atari", hardware="k40", devices=1.0)
@@ -177,7 +177,7 @@ def dqn_atari(facts: Facts) -> Finding:
 
 
 def alphastar(facts: Facts) -> Finding:
-    """200 years of play in 14 days."""
+    """Check the claim of 200 years of play in 14 days."""
     hours = facts["days"] * facts["devices"] * H_PER_DAY
     scenario = Scenario(preset="alphastar", hardware="tpu-v3", devices=facts["devices"])
     one = answer_scenario(scenario, facts.catalog).estimate
@@ -227,7 +227,7 @@ def alphastar(facts: Facts) -> Finding:
 
 
 def brain_20w(facts: Facts) -> Finding:
-    """20 W for a brain."""
+    """Check the claim of 20 W for a brain."""
     by_oxygen = facts.uncertain("oxygen_ml_per_min") * facts.uncertain("joule_per_ml") / 60.0
     by_share = facts.uncertain("body_w") * facts["brain_share"]
     low, high = by_oxygen.interval()[0], by_share.interval()[1]

@@ -17,7 +17,7 @@ QUANTIZED = ("quantization-weights", "quantization-weights-activations")
 
 
 def quantization(facts: Facts) -> Finding:
-    """Quantization from 32 bits to 8, even 1 or 2."""
+    """Check the claim of quantization from 32 bits to 8, or even 1 or 2."""
     found = results(facts.catalog, *QUANTIZED)
     eight, four = (lost_accuracy([one for one in found if one.bits == bits]) for bits in (8, 4))
     few = lost_accuracy([one for one in found if one.bits is not None and one.bits <= 2])
@@ -51,7 +51,7 @@ def quantization(facts: Facts) -> Finding:
 
 
 def pruning(facts: Facts) -> Finding:
-    """Pruning of up to 90%."""
+    """Check the claim of pruning by up to 90%."""
     found = results(facts.catalog, "pruning-unstructured")
     sparse = lost_accuracy([one for one in found if (one.kept_share or 1.0) <= 0.1])
     pattern = measured(results(facts.catalog, "pruning-2:4"), "speedup")
@@ -71,7 +71,7 @@ def pruning(facts: Facts) -> Finding:
 
 
 def distillation(facts: Facts) -> Finding:
-    """Distillation to a shallower student."""
+    """Check the claim on distillation to a shallower student."""
     found = [
         one
         for one in results(facts.catalog, "distillation")
@@ -112,7 +112,7 @@ def distillation(facts: Facts) -> Finding:
 
 
 def low_rank(facts: Facts) -> Finding:
-    """Low-rank factorization."""
+    """Check the claim on low-rank factorization."""
     width, rank = facts["width"], facts["rank"]
     pays = float(paying_rank(width, width))
     smaller = float(low_rank_params(width, width, rank) / width**2)
@@ -142,7 +142,7 @@ def low_rank(facts: Facts) -> Finding:
 
 
 def transfer_learning(facts: Facts) -> Finding:
-    """Transfer learning from an existing model."""
+    """Check the claim on transfer learning from an existing model."""
     preset = facts.catalog.preset("bert-large")
     params = preset.records["params"].value
     tokens = facts["examples"] * facts["epochs"] * facts.uncertain("seq_len")
@@ -182,7 +182,7 @@ def transfer_learning(facts: Facts) -> Finding:
 
 
 def datasets(facts: Facts) -> Finding:
-    """Sizes of data sets."""
+    """Check the claim on sizes of data sets."""
     sets = {
         "ImageNet": ("imagenet_images", "imagenet_claimed", "images"),
         "Open Images": ("openimages_images", "openimages_claimed", "images"),
@@ -226,7 +226,7 @@ def datasets(facts: Facts) -> Finding:
 
 
 def inference_edge(facts: Facts) -> Finding:
-    """Inference on a phone against a data center."""
+    """Check the claim on inference on a phone against a data center."""
     share = facts.uncertain("bandwidth_share")
     small = StoredDecoder(params=facts["params"], weight_bits=8 * facts["edge_bytes_per_param"])
     phone_op_per_s = facts.catalog.device("snapdragon-8-gen-3").peaks["int8"].value
@@ -267,13 +267,13 @@ def inference_edge(facts: Facts) -> Finding:
 
 
 def _answer_s(facts: Facts, network: StoredDecoder, roof: Roof, batch: float) -> float:
-    """Time to generate a response [s]."""
+    """Return the time to generate a response [s]."""
     load = Load(batch=batch, context=facts["output_tokens"])
     return float(step(network, load, roof).time_s) * facts["output_tokens"]
 
 
 def _cloud_answer(facts: Facts) -> tuple[float, Uncertain, Uncertain]:
-    """Response time on an H100 [s], its energy with the network, and the network's [kWh]."""
+    """Return an H100's response time [s], its energy with the network, and the network's [kWh]."""
     network = StoredDecoder(params=facts["params"], weight_bits=8 * facts["cloud_bytes_per_param"])
     h100 = facts.catalog.device("h100")
     roof = _roof(h100.peaks["fp16"].value, h100.records["memory_bytes_per_s"].value)
@@ -286,7 +286,7 @@ def _cloud_answer(facts: Facts) -> tuple[float, Uncertain, Uncertain]:
 
 
 def _device_answer_s(facts: Facts, network: StoredDecoder, name: str) -> float:
-    """Response time on a device of the catalog [s]."""
+    """Return the response time on a device of the catalog [s]."""
     device = facts.catalog.device(name)
     peak = max(record.value for record in device.peaks.values())
     return _answer_s(facts, network, _roof(peak, device.records["memory_bytes_per_s"].value), 1.0)

@@ -28,7 +28,7 @@ class Interval:
 
 
 def verdict(claimed: float, relation: str, found: Interval, *, assumptions_met: bool) -> str:
-    """Verdict on a claim that can be checked.
+    """Judge a claim that can be checked.
 
     Parameters
     ----------

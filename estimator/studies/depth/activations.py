@@ -33,7 +33,7 @@ class Storage:
         return 1 + (self.forward_passes - 1) * FORWARD_SHARE
 
     def memory_bytes(self, layer_bytes: Number) -> Number:
-        """Memory of the activations [B]."""
+        """Return the memory of the activations [B]."""
         return self.layers_stored * layer_bytes
 
 
@@ -71,7 +71,7 @@ def reversed_in_time(layers: Number) -> Storage:
 
 
 def retraced_error(layers: int) -> float:
-    """Relative error of an ODE network's input after Euler steps forward and back [1].
+    """Return the relative error of an ODE network's input after Euler steps forward and back [1].
 
     The state x' = tanh(W x) is integrated over unit time and back; more layers mean smaller steps
     and a smaller error.

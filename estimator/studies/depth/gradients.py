@@ -17,7 +17,7 @@ SLOPES = {"logistic": 0.25, "tanh": 1.0, "relu": 1.0}
 
 
 def log10_bound(layers: Number, norm: float, slope: float, *, residual: bool = False) -> Number:
-    """Base-10 logarithm of the gradient bound after some equal layers [1].
+    """Return the base-10 logarithm of the gradient bound after some equal layers [1].
 
     >>> round(float(log10_bound(10, norm=2.0, slope=0.25)), 2)
     -3.01
@@ -65,7 +65,7 @@ def simulated_gradient(
 
 
 def _slopes(weights: Floats, state: Floats, *, residual: bool) -> Floats:
-    """Slope of the logistic function at each neuron of each layer."""
+    """Return the slope of the logistic function at each neuron of each layer."""
     found = []
     for matrix in weights:
         out = 1 / (1 + np.exp(-matrix @ state))

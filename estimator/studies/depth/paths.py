@@ -21,15 +21,15 @@ class PlainNetwork:
     width: Number
 
     def params(self) -> Number:
-        """Weights of the L - 1 connections between L layers, without biases [parameter]."""
+        """Return the number of weights between L layers, without biases [parameter]."""
         return (self.layers - 1) * self.width * self.width
 
     def log10_paths(self) -> Number:
-        """Base-10 logarithm of the number of paths through one neuron per layer, n^L [1]."""
+        """Return the base-10 logarithm of the paths through one neuron per layer, n^L [1]."""
         return self.layers * np.log10(self.width)
 
     def forward_flop(self) -> Number:
-        """FLOPs of one pass on one example, a multiply-add as two [FLOP]."""
+        """Return the FLOPs of one pass on one example, with two per multiply-add [FLOP]."""
         return 2 * self.params()
 
 

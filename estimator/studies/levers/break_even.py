@@ -6,7 +6,7 @@ from estimator.core.uncertainty import Number
 
 
 def break_even(cost: Number, saved_per_query: Number) -> Number:
-    """Queries until the savings repay the cost in the same unit, infinite if never [1].
+    """Return the queries until savings repay a cost in the same unit, infinite if never [1].
 
     >>> break_even(1000.0, 0.01), float(break_even(1.0, -0.1))
     (np.float64(100000.0), inf)
@@ -17,12 +17,12 @@ def break_even(cost: Number, saved_per_query: Number) -> Number:
 
 
 def distillation_flop(student_params: Number, teacher_params: Number, tokens: Number) -> Number:
-    """FLOPs of a distillation: training the student, and running the teacher [FLOP]."""
+    """Return the FLOPs of a distillation: training the student plus running the teacher [FLOP]."""
     return 6.0 * student_params * tokens + 2.0 * teacher_params * tokens
 
 
 def low_rank_params(rows: Number, columns: Number, rank: Number) -> Number:
-    """Parameters of a low-rank factorization [parameter]."""
+    """Return the number of parameters of a low-rank factorization [parameter]."""
     return rank * (rows + columns)
 
 

@@ -51,7 +51,7 @@ class Case:
     skips_2_4: bool
 
     def product_format(self) -> str:
-        """Narrowest device format for weights and activations.
+        """Return the narrowest device format for weights and activations.
 
         Weights narrower than the activations are widened for products.
         """
@@ -63,7 +63,7 @@ class Case:
         return max(self.peaks, key=lambda name: self.peaks[name])
 
     def roof(self) -> Roof:
-        """Peak and bandwidth of the device in that format."""
+        """Return the device's peak and bandwidth in that format."""
         return Roof(
             peak_flop_per_s=self.peaks[self.product_format()],
             bytes_per_s=self.bytes_per_s,
@@ -71,11 +71,11 @@ class Case:
         )
 
     def step(self) -> Step:
-        """One decode step."""
+        """Estimate one decode step."""
         return step(self.network, self.load, self.roof())
 
     def needed_bytes(self) -> Number:
-        """Memory of weights and caches [B]."""
+        """Return the memory of weights and caches [B]."""
         return self.network.memory_bytes(self.load)
 
     def on(self, network: StoredDecoder) -> "Case":
@@ -125,7 +125,7 @@ def network_of(preset: str, catalog: Catalog) -> StoredDecoder:
 
 
 def _cache_values(preset: Preset) -> float:
-    """Cached values per token, zero for an unknown architecture [1]."""
+    """Return the cached values per token, zero for an unknown architecture [1]."""
     if not preset.config:
         return 0.0
     return model_ledger(preset.config).kv_cache_bytes_per_token() / BYTES_16_BIT

@@ -180,7 +180,7 @@ def compared(
 
 
 def application_flop(case: Case, settings: Mapping[str, float], tokens: float) -> float:
-    """FLOPs to apply some levers: calibration, retraining, or distillation [FLOP]."""
+    """Return the FLOPs to apply some levers: calibration, retraining, or distillation [FLOP]."""
     whole = float(case.network.params * case.network.active_share)
     flop = 0.0
     for lever_id, setting in settings.items():
@@ -281,7 +281,7 @@ def _state(case: Case, hour: Mapping[str, Uncertain]) -> State:
 
 
 def _served_bits(case: Case) -> float:
-    """Next wider weight format that the engine serves [bit]."""
+    """Return the next wider weight format that the engine serves [bit]."""
     wide = [bits for bits in SERVED if bits >= float(case.network.weight_bits)]
     return min(wide, default=max(SERVED))
 
@@ -289,7 +289,7 @@ def _served_bits(case: Case) -> float:
 def _served(
     case: Case, widths: Sequence[float], scenario: Scenario, catalog: Catalog
 ) -> dict[float, Mapping[str, Uncertain]] | None:
-    """Engine answer for each weight width, or None if one is refused."""
+    """Return the engine's answer for each weight width, or None where it is refused."""
     known = [*dict.fromkeys(widths)]
     peaks = catalog.device(case.hardware).peaks
     plain = next((name for name in SIXTEEN_BIT if name in peaks), "")

@@ -52,22 +52,22 @@ class StoredDecoder:
     zero_share: Number = 0.0
 
     def weight_bytes(self) -> Number:
-        """Memory of the weights [B]."""
+        """Return the weight memory [B]."""
         bits = self.weight_bits
         if self.sparse_2_4:
             bits = bits / 2 + MASK_BITS / 2
         return self.params * bits / BITS_PER_BYTE
 
     def cache_bytes(self, tokens: Number) -> Number:
-        """Memory of the cache for some tokens [B]."""
+        """Return the cache memory for some tokens [B]."""
         return tokens * self.cache_values * self.cache_bits / BITS_PER_BYTE
 
     def memory_bytes(self, load: "Load") -> Number:
-        """Memory of weights and caches [B]."""
+        """Return the memory of weights and caches [B]."""
         return self.weight_bytes() + self.cache_bytes(load.batch * load.context)
 
     def flop_per_token(self) -> Number:
-        """FLOPs per token, without skipped work [FLOP]."""
+        """Return the FLOPs per token, excluding skipped work [FLOP]."""
         return FLOP_PER_MULTIPLY_ADD * self.params * self.active_share * self.depth_share
 
 
@@ -143,7 +143,7 @@ class Step:
 
 
 def step(network: StoredDecoder, load: Load, roof: Roof) -> Step:
-    """Time of one decode step.
+    """Estimate the time of one decode step.
 
     Examples
     --------

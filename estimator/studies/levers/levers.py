@@ -54,7 +54,7 @@ class Lever:
 
 
 def _bits(lever_id: str, title: str, results: str, field: str, **more: Any) -> Lever:
-    """Lever that narrows a numeric field of the network."""
+    """Return a lever that narrows a numeric field of the network."""
 
     def narrowed(network: StoredDecoder, bits: float) -> StoredDecoder:
         return replace(network, **{field: np.minimum(getattr(network, field), bits)[()]})
@@ -76,7 +76,7 @@ def _smaller(network: StoredDecoder, kept: float) -> StoredDecoder:
 
 
 def _experts(network: StoredDecoder, share: float) -> StoredDecoder:
-    """Same compute per token from 1/share times as many parameters."""
+    """Return a network with the same compute per token and 1/share times the parameters."""
     return replace(
         network, params=network.params / share, active_share=network.active_share * share
     )

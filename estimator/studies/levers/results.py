@@ -95,7 +95,7 @@ def results(catalog: Catalog, *levers: str) -> list[Result]:
 
 
 def spread(values: Sequence[float], sources: Sequence[str]) -> ResultSpread:
-    """Summarise results; ValueError without any.
+    """Summarize results; raise ValueError if there are none.
 
     >>> spread([0.0, 0.1, 0.2], ["a", "a", "b"]).mid
     0.1
@@ -113,13 +113,13 @@ def spread(values: Sequence[float], sources: Sequence[str]) -> ResultSpread:
 
 
 def lost_accuracy(found: Sequence[Result]) -> ResultSpread:
-    """Summarise the share of accuracy lost in some results [1]."""
+    """Summarize the share of accuracy lost in some results [1]."""
     chosen = [result for result in found if result.is_accuracy]
     return spread([result.lost_share() for result in chosen], [one.source for one in chosen])
 
 
 def measured(found: Sequence[Result], name: str) -> ResultSpread:
-    """Summarise a measured ratio, "speedup" or "energy_ratio" [1]."""
+    """Summarize a measured ratio, "speedup" or "energy_ratio" [1]."""
     chosen = [result for result in found if getattr(result, name) is not None]
     return spread([getattr(result, name) for result in chosen], [one.source for one in chosen])
 

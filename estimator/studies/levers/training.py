@@ -38,7 +38,7 @@ class TrainingCost:
 
 
 def plain(params: Number, tokens: Number) -> TrainingCost:
-    """Train everything in 16 bits.
+    """Return the cost of training everything in 16 bits.
 
     >>> plain(7e9, 1e9).state_bytes
     112000000000.0
@@ -61,7 +61,7 @@ def with_recomputation(params: Number, tokens: Number, layers: Number) -> Traini
 
 
 def with_adapters(params: Number, tokens: Number, trained_share: Number) -> TrainingCost:
-    """Train low-rank adapters on frozen weights (LoRA, Hu et al. 2021).
+    """Return the cost of training low-rank adapters on frozen weights (LoRA, Hu et al. 2021).
 
     >>> whole, lora = plain(7e9, 1e9), with_adapters(7e9, 1e9, 0.002)
     >>> round(whole.state_bytes / lora.state_bytes, 1), round(whole.flop / lora.flop, 2)

@@ -110,7 +110,7 @@ class PromptAnswer:
         return 1.0 if per_day is None else per_day * self.times
 
     def amounts(self, uses: float) -> dict[str, Uncertain]:
-        """Known energy, CO2e, water and electricity of some uses."""
+        """Estimate the known energy, CO2e, water and electricity of some uses."""
         found = {
             "energy_wh": self.energy_wh,
             "co2e_g": self.co2e_g,
@@ -270,7 +270,7 @@ def _text_energy(
     fixed: Mapping[str, Any],
     catalog: Catalog,
 ) -> tuple[Uncertain, Uncertain, Site, tuple[Notice, ...]]:
-    """Energy of devices and of all computers for a token-based task [Wh]."""
+    """Return the energy of the devices and of all computers for a token-based task [Wh]."""
     values = {**designs.values, **fixed}
     table = Table.of_columns(ServingQuestion, **_columns(values, subject, asked))
     resolver = ServingResolver(catalog, fitted(catalog))
@@ -320,7 +320,7 @@ TOKENS = ("input_tokens", "output_tokens")
 
 
 def _listed(words: Any) -> Any:
-    """Texts as a list for a table, or one text for all."""
+    """Return the texts as a list for a table, or one text for all."""
     return np.asarray(words).tolist()
 
 
@@ -331,7 +331,7 @@ def _items(
     fixed: Mapping[str, Any],
     catalog: Catalog,
 ) -> tuple[Uncertain, Uncertain, Site, tuple[Notice, ...]]:
-    """Energy of devices and of all computers for an image or video [Wh]."""
+    """Return the energy of the devices and of all computers for an image or video [Wh]."""
     constant = {name: [value] * designs.count for name, value in fixed.items()}
     columns = {name: one.tolist() for name, one in designs.values.items()} | constant
     found, kept, error = [], np.zeros(designs.count, dtype=np.bool_), None
@@ -400,7 +400,7 @@ def _notices(subject: Subject, site: Site, notes: Sequence[Notice]) -> tuple[Not
 
 
 def equivalents(energy: Uncertain, catalog: Catalog) -> dict[str, float]:
-    """Everyday equivalents of an energy: lamp, brain, kettle, phone [s, 1]."""
+    """Convert an energy to everyday equivalents: lamp, brain, kettle, phone [s, 1]."""
     records, wh = catalog.equivalents(), float(energy.mid)
     return {
         "led_bulb_s": wh * S_PER_H / records["led_bulb.power_w"].value,
@@ -429,7 +429,7 @@ RECORDED = ("value", "low", "high", "unit", "basis", "source", "note")
 
 
 def _link(answer: PromptAnswer) -> str:
-    """Page and query that open the same question in the app."""
+    """Return the page and query that open the same question in the app."""
     asked, subject = answer.asked, answer.subject
     words = {
         "task": answer.task,

@@ -125,7 +125,7 @@ def sample(unknowns: Sequence[Unknown], count: int = DESIGNS) -> Designs:
 
 
 def _number(record: Record, even: Floats, most: float) -> tuple[Floats, list[Floats]]:
-    """Values of a log-normal number, each side of the median as wide as in its record."""
+    """Return log-normal values, each side of the median as wide as in its record."""
     if record.low is None or record.high is None or record.low == record.high:
         return np.full(even.size, record.value), []
     normal = NormalDist()
@@ -137,6 +137,6 @@ def _number(record: Record, even: Floats, most: float) -> tuple[Floats, list[Flo
 
 
 def _even(place: int, count: int) -> Floats:
-    """One coordinate of a Latin hypercube: midpoints of the strata in a fixed order."""
+    """Return one coordinate of a Latin hypercube: midpoints of strata in a fixed order."""
     found: Floats = (np.random.default_rng(place).permutation(count) + 0.5) / count
     return found

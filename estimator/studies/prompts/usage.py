@@ -268,7 +268,7 @@ def _usage(node: Mapping[str, Any], form: UsageFormat, model: str) -> Iterator[M
 
 
 def _value(node: Mapping[str, Any], key: str) -> Any:
-    """Value of a plain or dotted key."""
+    """Look up a plain or dotted key."""
     if key in node:
         return node[key]
     head, dot, rest = key.partition(".")
@@ -277,7 +277,7 @@ def _value(node: Mapping[str, Any], key: str) -> Any:
 
 
 def _count(value: Any) -> float:
-    """Number of tokens, zero for anything else."""
+    """Return a number of tokens, zero for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

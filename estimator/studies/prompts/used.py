@@ -72,7 +72,7 @@ def usage_report(
 
 
 def _question(one: ModelUsage, requests: float, asked: PromptQuestion) -> PromptQuestion:
-    """Mean request of a model."""
+    """Return a model's mean request."""
     return replace(
         asked,
         model=one.model,
@@ -84,7 +84,7 @@ def _question(one: ModelUsage, requests: float, asked: PromptQuestion) -> Prompt
 
 
 def _row(one: ModelUsage, requests: float, answer: PromptAnswer, level: float) -> dict[str, Any]:
-    """Table row of one model."""
+    """Return a model's table row."""
     return {
         "model": one.model,
         "counted_as": answer.subject.label,

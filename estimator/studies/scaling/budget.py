@@ -87,7 +87,7 @@ class NextStep:
 def bought(
     amount: float, unit: str, scenario: Scenario, catalog: Catalog, law_name: str = CORRECTED
 ) -> Bought:
-    """Best size and data for a budget on the hardware of a scenario.
+    """Find the best size and data for a budget on a scenario's hardware.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def optimal_run(law: ScalingLaw, flop: float, scenario: Scenario) -> Scenario:
 
 
 def next_step(before: Bought, scenario: Scenario, catalog: Catalog) -> NextStep:
-    """Cost of a loss lower by 1%, at the optimal size before and after.
+    """Return the cost of a 1% lower loss, at the optimal size before and after.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def next_step(before: Bought, scenario: Scenario, catalog: Catalog) -> NextStep:
 def _work_within(
     limit: float, quantity: str, scenario: Scenario, law: ScalingLaw, catalog: Catalog
 ) -> tuple[float, Answer]:
-    """Training compute that reaches a quantity's limit [FLOP], and its run."""
+    """Return the run whose quantity reaches its limit, and its training compute [FLOP]."""
     if quantity == "training_flop":
         return limit, answer_scenario(optimal_run(law, limit, scenario), catalog)
     flop, slope = _nearby(limit, *_coarse(quantity, scenario, law, catalog))
@@ -177,7 +177,7 @@ def _coarse(
 
 
 def _nearby(limit: float, works: Floats, taken: Floats) -> tuple[float, float]:
-    """Work near the limit [FLOP], and the local exponent."""
+    """Return the work near the limit [FLOP] and the local exponent."""
     if len(works) < 2:
         return START_FLOP, 1.0
     place = int(np.clip(np.searchsorted(taken, np.log(limit)), 1, len(taken) - 1))

@@ -55,7 +55,7 @@ class ErrorLaw:
         )
 
     def flop(self, error: float) -> Uncertain:
-        """Training compute for an error [FLOP]."""
+        """Return the training compute for an error [FLOP]."""
         return self.today_flop * self.factor(error)
 
     def extrapolates(self, error: float) -> bool:

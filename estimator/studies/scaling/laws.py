@@ -48,11 +48,11 @@ class ScalingLaw:
     beta: float
 
     def loss(self, params: Number, tokens: Number) -> Number:
-        """Loss of a model of this size, trained on tokens seen once [nat]."""
+        """Return the loss of a model of this size, trained on tokens seen once [nat]."""
         return self.E + self.A / params**self.alpha + self.B / tokens**self.beta
 
     def optimum(self, flop: Number) -> tuple[Number, Number]:
-        """Optimal parameters and tokens for a training compute [parameter, token].
+        """Return the optimal parameters and tokens for a training compute [parameter, token].
 
         Setting the derivative of L along C = 6 N D to zero gives, in closed form,
         N = G (C/6)^(beta/(alpha+beta)) with G = (alpha A / (beta B))^(1/(alpha+beta)).
@@ -71,11 +71,11 @@ class ScalingLaw:
         return params, product / params
 
     def loss_at(self, flop: Number) -> Number:
-        """Least loss for a training compute [nat]."""
+        """Return the minimum loss for a training compute [nat]."""
         return self.loss(*self.optimum(flop))
 
     def flop_for(self, loss: Number) -> Number:
-        """Training compute that reaches a loss at its optimal size [FLOP].
+        """Return the training compute that reaches a loss at its optimal size [FLOP].
 
         At the optimum both power terms are fixed shares of the excess over E, so the law inverts in
         closed form.
@@ -94,7 +94,7 @@ class ScalingLaw:
         return flop
 
     def exponent(self) -> float:
-        """Exponent of the excess loss over compute at the optimum [1]."""
+        """Return the exponent of the excess loss over compute at the optimum [1]."""
         return self.alpha * self.beta / (self.alpha + self.beta)
 
 
@@ -115,7 +115,7 @@ class RepeatedData:
     excess_params: float
 
     def worth_in_tokens(self, tokens: Number, unique_tokens: Number) -> Number:
-        """Unique tokens worth as much as these partly repeated ones [token].
+        """Return the unique tokens worth as much as partly repeated ones [token].
 
         Equation 5: D' = U + U R* (1 - exp(-R / R*)), with R = D/U - 1 repetitions.
         """
@@ -123,19 +123,19 @@ class RepeatedData:
         return self._worth(tokens, unique, self.repeated_tokens)
 
     def worth_in_params(self, params: Number, unique_tokens: Number) -> Number:
-        """Parameters worth as much as these, less the excess over the data [parameter]."""
+        """Return the equivalent parameters, discounted for excess over the data [parameter]."""
         return self._worth(
             params, np.minimum(params, self._best_params(unique_tokens)), self.excess_params
         )
 
     def loss(self, params: Number, tokens: Number, unique_tokens: Number) -> Number:
-        """Loss of a model that sees `tokens`, of which `unique_tokens` are distinct [nat]."""
+        """Return the loss after `tokens`, of which `unique_tokens` are distinct [nat]."""
         return self.law.loss(
             self.worth_in_params(params, unique_tokens), self.worth_in_tokens(tokens, unique_tokens)
         )
 
     def optimum(self, flop: float, unique_tokens: float) -> tuple[float, float]:
-        """Optimal parameters and tokens on a grid of 2,001 sizes [parameter, token]."""
+        """Find the optimal parameters and tokens on a grid of 2,001 sizes [parameter, token]."""
         best = float(self.law.optimum(flop)[0])
         params = best * np.logspace(-3, 3, 2001)
         tokens = flop / FLOP_PER_PARAM_AND_TOKEN / params
@@ -143,7 +143,7 @@ class RepeatedData:
         return float(params[place]), float(tokens[place])
 
     def _best_params(self, unique_tokens: Number) -> Number:
-        """Model size for which these tokens are optimal [parameter]."""
+        """Return the model size for which a number of tokens is optimal [parameter]."""
         law = self.law
         both = law.alpha + law.beta
         scale = (law.alpha * law.A / (law.beta * law.B)) ** (1 / both)
@@ -180,16 +180,16 @@ class KaplanLaw:
     optimal_params_exponent: float
 
     def loss_at(self, flop: Number) -> Number:
-        """Least loss for a training compute [nat]."""
+        """Return the minimum loss for a training compute [nat]."""
         return (self.critical_pflop_days / (flop / FLOP_PER_PFLOP_DAY)) ** self.compute_exponent
 
     def loss(self, params: Number, tokens: Number) -> Number:
-        """Loss of a model of this size and number of tokens (eq. 1.5) [nat]."""
+        """Return the loss of a model of this size and number of tokens (eq. 1.5) [nat]."""
         size = (self.critical_params / params) ** (self.params_exponent / self.tokens_exponent)
         return (size + self.critical_tokens / tokens) ** self.tokens_exponent
 
     def optimum(self, flop: Number) -> tuple[Number, Number]:
-        """Optimal parameters and tokens by the law of 2020 [parameter, token]."""
+        """Return the optimal parameters and tokens under the law of 2020 [parameter, token]."""
         params = self.optimal_params * (flop / FLOP_PER_PFLOP_DAY) ** self.optimal_params_exponent
         return params, flop / FLOP_PER_PARAM_AND_TOKEN / params
 
@@ -199,7 +199,7 @@ EXCESS_SIZES = np.logspace(-4, 4, 8001)
 
 
 def optimum_with_serving(law: ScalingLaw, loss: float, served_tokens: float) -> tuple[float, float]:
-    """Size and tokens that reach a loss with the least compute, inference included.
+    """Find the size and tokens that reach a loss with the least compute, including inference.
 
     Minimises 6 N D + 2 N D_served along L(N, D) = loss (Sardana et al. 2024, arXiv:2401.00448): a
     heavily used model should be smaller and trained longer.

@@ -68,7 +68,7 @@ class Evaluation:
     def _chunk(
         self, space: Space, start: int, stop: int, known: Known
     ) -> tuple[pa.Table, Counter[str]]:
-        """Results of a few designs, and reasons why others have none."""
+        """Return the results of some designs, and why others have none."""
         table = table_of(space, start, stop)
         result = estimate_table(table, known.catalog, known=known)
         reasons = Counter(message(notice) for notice in result.errors.values())
@@ -97,7 +97,7 @@ class Evaluation:
 
 
 def table_of(space: Space, start: int, stop: int) -> Table[Scenario]:
-    """Designs of a space as scenarios, for a range of numbers."""
+    """Return the designs of a space as scenarios, for a range of numbers."""
     chosen = space.designs(start, stop)
     setups = setups_of(chosen, min(stop, space.size) - start)
     return product_table(space.values, chosen, setups).checked()
@@ -106,7 +106,7 @@ def table_of(space: Space, start: int, stop: int) -> Table[Scenario]:
 def product_table(
     values: Mapping[str, Sequence[Value | None]], at: Mapping[str, Places], setups: Places
 ) -> Table[Scenario]:
-    """Table of inputs, from their values and each row's index.
+    """Build the table of inputs from their values and each row's index.
 
     Without an index each row has its own value.
     """
@@ -125,7 +125,7 @@ def product_table(
 
 
 def memory(result: TableResult) -> tuple[Floats, Floats]:
-    """Least memory of each design, and memory of its devices [byte]; NaN if unknown.
+    """Return each design's minimum memory, and its devices' memory [byte]; NaN if unknown.
 
     Returns
     -------
@@ -148,12 +148,12 @@ def memory(result: TableResult) -> tuple[Floats, Floats]:
 
 
 def quantities(result: TableResult) -> Mapping[str, Uncertain]:
-    """All quantities of a table of designs."""
+    """Estimate all quantities of a table of designs."""
     return {name: result[name] for name in QUANTITIES}
 
 
 def _column(values: Floats) -> pa.Array:
-    """Numbers as a column, empty where unknown."""
+    """Return numbers as a column, empty where unknown."""
     return pa.array(values, from_pandas=True)
 
 

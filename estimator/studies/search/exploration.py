@@ -157,7 +157,7 @@ class Exploration:
         return found
 
     def swings(self, quantity: str) -> tuple[float, tuple[Swing, ...]]:
-        """Median of a quantity, and the effect of each input by itself, the widest first.
+        """Return a quantity's median and the effect of each input on its own, widest first.
 
         The input's own value is included, so each range covers the median.
 
@@ -182,7 +182,7 @@ class Exploration:
         return float(mids[0]), tuple(sorted(found, key=lambda one: one.low / one.high))
 
     def interval(self, quantity: str) -> tuple[float, float]:
-        """Interval of a quantity of the scenario itself."""
+        """Return a quantity's interval for the unchanged scenario."""
         low, _mid, high = self._bounds[quantity][0]
         return float(low), float(high)
 
@@ -191,7 +191,7 @@ class Exploration:
         return self._moved[place - 1][1] if place else self._own[name]
 
     def sweep(self, number: int) -> dict[str, Column]:
-        """All quantities of one sweep, except designs that do not fit in memory.
+        """Return all quantities of one sweep, except designs that do not fit in memory.
 
         Returns
         -------
@@ -202,7 +202,7 @@ class Exploration:
         return self._columns(self._parts[1:-1][number])
 
     def designs(self) -> dict[str, Column]:
-        """Every device, count and site: its results, and whether it is on the Pareto front.
+        """Return results for every device, count and site, and whether each is Pareto-optimal.
 
         Returns
         -------
@@ -247,7 +247,7 @@ class Exploration:
 def explored_values(
     base: Scenario, name: str, steps: int, catalog: Catalog
 ) -> tuple[float, ...] | tuple[str, ...]:
-    """Values over which an input is swept."""
+    """Return the values to sweep an input over."""
     if name == "devices":
         return PLANNED_COUNTS
     if name in RANGES:
@@ -261,7 +261,7 @@ def explored_values(
 
 
 def _round_values(low: float, high: float, steps: int) -> tuple[float, ...]:
-    """Multiples of a round number between two bounds, up to a maximum count.
+    """Return multiples of a round number between two bounds, up to a maximum count.
 
     >>> _round_values(1.0, 2.0, 6)
     (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
@@ -276,7 +276,7 @@ def _round_values(low: float, high: float, steps: int) -> tuple[float, ...]:
 
 
 def _round_logarithmic(low: float, high: float, steps: int) -> tuple[float, ...]:
-    """Round numbers between two bounds at roughly equal ratios.
+    """Return round numbers between two bounds at roughly equal ratios.
 
     >>> _round_logarithmic(3e9, 3e10, 8)
     (3000000000.0, 4000000000.0, 5000000000.0, 7000000000.0, 10000000000.0, 15000000000.0, \
@@ -291,7 +291,7 @@ def _round_logarithmic(low: float, high: float, steps: int) -> tuple[float, ...]
 
 
 def _price(asked: Questions) -> dict[str, Value]:
-    """Rental price of the only row's device, given or on record [USD/h]; none if owned."""
+    """Return the rental price of the only row's device [USD/h]; none if owned."""
     if asked.owned[0] or not asked.rent_known[0]:
         return {}
     offered = asked.rents[asked.rent_at[0]]
@@ -300,7 +300,7 @@ def _price(asked: Questions) -> dict[str, Value]:
 
 
 def _moved(own: Mapping[str, Value], name: str, catalog: Catalog) -> tuple[Value, ...]:
-    """Values for varying one input."""
+    """Return the values for varying one input."""
     if name in SWUNG:
         return SWUNG[name]
     middle = own.get(name)
@@ -318,7 +318,7 @@ def _words(name: str, catalog: Catalog) -> tuple[str, ...]:
 
 
 def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> Table[Scenario]:
-    """Scenario, followed by one row per single change."""
+    """Return the scenario, followed by one row per single change."""
     count = 1 + len(moved)
     changed: dict[str, list[Value | None]] = {}
     for row, (name, value) in enumerate(moved, start=1):
@@ -327,14 +327,14 @@ def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> Table[Scenario
 
 
 def _product(values: Mapping[str, tuple[Value, ...]]) -> Table[Scenario]:
-    """All combinations of some values, the last input varying fastest."""
+    """Combine values of several inputs, the last varying fastest."""
     places = np.indices(tuple(map(len, values.values()))).reshape(len(values), -1)
     at = dict(zip(values, places, strict=True))
     return product_table(values, at, setups_of(at, places.shape[1]))
 
 
 def _stacked(base: Scenario, parts: Sequence[_Part]) -> Table[Scenario]:
-    """Rows of several parts as one table, with the scenario's values where unchanged."""
+    """Join the rows of several parts, with the scenario's values where unchanged."""
     own, tables = Table.of(Scenario, [base]), [part.changed for part in parts]
     numbers = {
         name: np.concatenate(

@@ -66,7 +66,7 @@ class Limits:
 
 
 def probability_within(quantity: Uncertain, limit: float) -> Floats:
-    """Probability that a quantity is within a limit [1].
+    """Return the probability that a quantity is within a limit [1].
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def nearness(quantities: Mapping[str, Uncertain], most: Mapping[str, float]) -> 
 def probabilities_within(
     quantities: Mapping[str, Uncertain], most: Mapping[str, float], places: Sequence[int]
 ) -> list[dict[str, float]]:
-    """Probability of meeting each limit, for some designs [1]."""
+    """Return the probability that some designs meet each limit [1]."""
     if not places:
         return []
     at = np.array(places)
@@ -150,7 +150,7 @@ def holds(quantity: Uncertain, limit: float, confidence: float) -> Mask:
 def probability_of_all(
     quantities: Mapping[str, Uncertain], most: Mapping[str, float], place: int
 ) -> float:
-    """Probability that one design meets all limits at once [1]; closed form for one limit.
+    """Return the probability that a design meets all limits [1], in closed form for one limit.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def best_designs(
     ties: Sequence[Floats] = (),
     alike: Places | None = None,
 ) -> dict[int, float]:
-    """Designs with the smallest objective that meet all limits with the confidence.
+    """Find the designs with the smallest objective that meet all limits with the confidence.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def _best_of(
     count: int,
     alike: Places | None = None,
 ) -> dict[int, float]:
-    """Best of some designs that meet each limit by itself."""
+    """Find the best of some designs that meet each limit on its own."""
     chosen: dict[int, float] = {}
     group = places if alike is None else alike[places]
     order = _ranked([key[places] for key in keys])
@@ -250,7 +250,7 @@ def gains_of_relaxing(
     *,
     ties: Sequence[Floats] = (),
 ) -> dict[str, float]:
-    """Relative improvement of the best objective when each limit is relaxed by a tenth.
+    """Return the relative gain in the objective when each limit is relaxed by a tenth.
 
     Infinity means a first feasible design; a limit that does not bind has no gain [1].
     """
@@ -279,7 +279,7 @@ def _ranked(keys: Sequence[Floats]) -> Places:
 
 
 def _rounded(values: Floats) -> Floats:
-    """Round to ten digits; NaN stays, and sorts last."""
+    """Round to ten digits; NaN stays and sorts last."""
     size = np.where(values > 0, values, 1.0)
     unit = 10.0 ** (np.floor(np.log10(size)) - DIGITS)
     return np.round(values / unit) * unit
@@ -288,7 +288,7 @@ def _rounded(values: Floats) -> Floats:
 def keeping(
     quantities: Mapping[str, Uncertain], limits: Limits, places: Sequence[int]
 ) -> list[int]:
-    """Designs among some that meet all limits with the confidence.
+    """Select the designs that meet all limits with the confidence.
 
     The joint probability is at most the least single one, and at least one minus the sum of all
     violations; draws are needed only in between.
@@ -307,6 +307,6 @@ def keeping(
 
 @lru_cache(maxsize=32)
 def _half_of_draws(sources: int) -> Floats:
-    """Standard normal draws of the sources, half of all, shape (n, DRAWS / 2)."""
+    """Draw standard normals for the sources, half of all, shape (n, DRAWS / 2)."""
     half = np.random.default_rng(SEED).standard_normal((DRAWS // 2, sources))
     return np.ascontiguousarray(half.T)

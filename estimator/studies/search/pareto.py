@@ -12,7 +12,7 @@ from estimator.core.rows import Floats, Mask, Places
 
 
 def pareto_front(costs: Floats) -> Mask:
-    """Mask of designs that no other design dominates.
+    """Return a mask of the designs that no other design dominates.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def pareto_front(costs: Floats) -> Mask:
 
 
 def _distinct(points: Floats) -> tuple[Floats, Places]:
-    """Distinct points in lexicographic order, and the index of each point's.
+    """Return the distinct points in lexicographic order, and each point's index.
 
     Like `np.unique` along an axis, but several times faster.
     """
@@ -58,7 +58,7 @@ def _distinct(points: Floats) -> tuple[Floats, Places]:
 
 
 def _front_of_two(points: Floats) -> Mask:
-    """Front of two costs: sorted distinct points that set a new low."""
+    """Find the front of two costs: sorted distinct points that set a new low."""
     last = points[:, -1]
     before = np.minimum.accumulate(np.concatenate(([np.inf], last[:-1])))
     if points.shape[1] == 1:
@@ -67,7 +67,7 @@ def _front_of_two(points: Floats) -> Mask:
 
 
 def _front_of_many(points: Floats) -> Mask:
-    """Front of many costs: keep the point with the smallest rank sum, drop those it dominates.
+    """Find the front of many costs: keep the least rank sum, drop points it dominates, repeat.
 
     A dominating point precedes a dominated one in each rank, so the first remaining point is never
     dominated.

@@ -66,7 +66,7 @@ class Parts:
         write_whole(manifest, json.dumps(dict(self.belongs)).encode())
 
     def done(self) -> set[int]:
-        """Numbers of the existing parts."""
+        """Return the numbers of existing parts."""
         return {int(path.stem.rpartition("-")[2]) for path in self.folder.glob("part-*.arrow")}
 
     def write(self, number: int, table: pa.Table) -> None:
@@ -77,7 +77,7 @@ class Parts:
         write_whole(self.folder / f"part-{number}.arrow", sink.getvalue().to_pybytes())
 
     def tables(self) -> Iterator[pa.Table]:
-        """Every part in numerical order, one at a time."""
+        """Yield every part in numerical order."""
         for number in sorted(self.done()):
             with pa.memory_map(str(self.folder / f"part-{number}.arrow")) as source:
                 yield pa.ipc.open_file(source).read_all()
@@ -106,7 +106,7 @@ class Parts:
 
 
 def _writer(suffix: str, path: Path, schema: pa.Schema) -> Any:
-    """Writer of tables to one file."""
+    """Return a writer of tables to one file."""
     if suffix == ".parquet":
         return pyarrow.parquet.ParquetWriter(path, schema)
     return pyarrow.csv.CSVWriter(path, schema)

@@ -138,7 +138,7 @@ class PlanAnswer(Generic[Shown]):
         return len(self.refusals)
 
     def reasons(self, names: Names = in_python) -> dict[str, int]:
-        """Refusal reasons with counts [1], the most common first.
+        """Count the refusal reasons [1], most common first.
 
         Reasons that differ only by their numbers are merged.
         """
@@ -151,12 +151,12 @@ class PlanAnswer(Generic[Shown]):
 
 
 def most_common(refusals: Iterable[Notice]) -> Notice:
-    """Most common refusal, with those that differ only by their numbers merged."""
+    """Return the most common refusal; refusals that differ only in numbers count as one."""
     return _alike(refusals)[0].most_common(1)[0][0]
 
 
 def _alike(refusals: Iterable[Notice]) -> list[Counter[Notice]]:
-    """Refusals grouped by everything except their numbers, the most common first."""
+    """Group refusals by everything except their numbers, most common first."""
     groups: dict[str, Counter[Notice]] = {}
     for notice in refusals:
         alike = notice.code if notice.code != "text" else message(notice)
@@ -172,7 +172,7 @@ class _Candidates:
     quantities: Mapping[str, Uncertain]
 
     def plans(self, request: Request, chosen: Mapping[int, float]) -> tuple[TrainingPlan, ...]:
-        """Some candidates as plans, with the probability of meeting all limits [1]."""
+        """Turn candidates into plans with the probability of meeting all limits [1]."""
         held = probabilities_within(self.quantities, request.limits.most, [*chosen])
         taken = known_of(self.quantities, [*chosen])
         return tuple(
@@ -226,7 +226,7 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[TrainingPlan]:
 
 @once
 def planned_devices(catalog: Catalog) -> tuple[str, ...]:
-    """Ids of the data-center devices with rental offers on record."""
+    """Return the ids of the data-center devices with rental offers on record."""
     offered = {price.device for price in catalog.prices()}
     return tuple(
         device.id
@@ -257,7 +257,7 @@ def check_aim(
 
 
 def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
-    """Designs that may be best now or with a limit relaxed."""
+    """Return the designs that may be best now or with one limit relaxed."""
     objective = np.asarray(every.quantities[OBJECTIVES[request.minimize]].mid)
     good = fits & ~np.isnan(objective)
     for name, limit in request.limits.most.items():
@@ -273,7 +273,7 @@ def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
 
 
 def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
-    """Design that comes closest to all limits; none if nothing fits."""
+    """Return the design that comes closest to all limits, or none if nothing fits."""
     near = np.where(fits, nearness(every.quantities, request.limits.most), np.nan)
     known = np.flatnonzero(~np.isnan(near))
     return known[np.argmax(near[known])][None] if known.size else known
@@ -313,7 +313,7 @@ def _among(every: _Candidates, places: Places) -> _Candidates:
 
 
 def _join(parts: Sequence[_Candidates]) -> _Candidates:
-    """Candidates of all chunks."""
+    """Concatenate the candidates of all chunks."""
     if len(parts) == 1:
         return parts[0]
     joined = {

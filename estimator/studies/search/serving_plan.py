@@ -61,7 +61,7 @@ LATENCIES = ("time_to_first_token", "request")
 
 
 def latency_of(name: str, percentile: str) -> str:
-    """Quantity of a latency that so many percent of the requests stay within.
+    """Return the latency that a percentage of requests stays within.
 
     >>> latency_of("request", "90")
     'request_p90_s'
@@ -175,7 +175,7 @@ def serving_plans_by_aim(
     dearest: float = math.inf,
     calibration: Calibration | None = None,
 ) -> dict[str, PlanAnswer[ServingPlan]]:
-    """Aim -> the best plans for it, among all combinations of the choices.
+    """Find the best plans for each aim among all combinations of the choices.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def serving_plans_by_aim(
 
 
 def requests_per_s(question: ServingQuestion, answer: ServingAnswer) -> Floats:
-    """Requests that arrive per second in each design: as asked, or by users as fast as served."""
+    """Return the request rate of each design: given, or from users as fast as they are served."""
     service_s = np.asarray(answer.ranges["request_s"].mid)
     if question.users is None:
         return np.full(service_s.shape, question.request_rate or 0.0)
@@ -243,7 +243,7 @@ def requests_per_s(question: ServingQuestion, answer: ServingAnswer) -> Floats:
 
 @once
 def served_devices(catalog: Catalog) -> tuple[str, ...]:
-    """Ids of the data-center devices with rental offers and a memory bandwidth on record."""
+    """Return data-center devices with rental offers and a memory bandwidth on record."""
     return tuple(
         name
         for name in planned_devices(catalog)
@@ -277,7 +277,7 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
 
 
 def _latencies(rates: Floats, answer: ServingAnswer) -> dict[str, Uncertain]:
-    """Latencies of a request with the wait for one of the places, by percentile."""
+    """Return request latencies including the queue, by percentile."""
     found, table = {}, answer.table
     tokens = answer.performance.passes.traffic.tokens_in_flight if answer.performance else 0.0
     service_s, places = np.asarray(answer.ranges["request_s"].mid), table.places(tokens)
@@ -291,7 +291,7 @@ def _latencies(rates: Floats, answer: ServingAnswer) -> dict[str, Uncertain]:
 
 
 def _output_tokens(per_request: Uncertain, per_token: Uncertain) -> Floats:
-    """Output tokens per request, from the energy of each [token]."""
+    """Return the output tokens per request, from the energy of each [token]."""
     return np.asarray(per_request.mid * S_PER_H / per_token.mid)
 
 
@@ -308,7 +308,7 @@ def _load(
     resolver: ServingResolver,
     calibration: Calibration | None,
 ) -> Uncertain:
-    """Arriving requests over those served at the memory limit."""
+    """Return arriving requests over requests served at the memory limit."""
     written, layout = table.output_tokens, table.layout
     tokens = table.input_tokens(resolver.parameters) + 0.5 * written
     saturated = table.under(
@@ -328,7 +328,7 @@ def _plans(
     limits: Limits,
     chosen: Mapping[int, float],
 ) -> tuple[ServingPlan, ...]:
-    """Some designs as plans, with the probability of meeting all limits [1]."""
+    """Turn designs into plans with the probability of meeting all limits [1]."""
     held = probabilities_within(quantities, limits.most, [*chosen])
     taken = known_of(quantities, [*chosen])
     plans = []
@@ -354,7 +354,7 @@ def _plans(
 
 
 def _with_pools(question: ServingQuestion, table: ServingTable, place: int) -> ServingQuestion:
-    """Design with its division into prefill and decode devices, if any."""
+    """Return the design with its split into prefill and decode devices, if any."""
     if not table.split[place]:
         return question
     prompts = float(np.asarray(table.prefill.devices)[place])
@@ -363,7 +363,7 @@ def _with_pools(question: ServingQuestion, table: ServingTable, place: int) -> S
 
 
 def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:
-    """Index of the design that comes closest to all limits."""
+    """Return the index of the design that comes closest to all limits."""
     near = nearness(quantities, limits.most)
     return int(np.argmax(np.where(np.isnan(near), -np.inf, near)))
 

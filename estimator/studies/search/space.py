@@ -90,7 +90,7 @@ class Space:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def designs(self, start: int, stop: int) -> dict[str, Places]:
-        """Value index of each input, for designs `start` to `stop`.
+        """Return the value index of each input, for designs `start` to `stop`.
 
         Returns
         -------
@@ -103,7 +103,7 @@ class Space:
         return dict(zip(self.values, numbers, strict=True))
 
     def apart_from(self, name: str, numbers: Places) -> Places:
-        """Index shared by designs that differ in one input only.
+        """Return an index shared by designs that differ in one input only.
 
         Unique for each design if no other input is swept.
 
@@ -119,7 +119,7 @@ class Space:
         return np.asarray(np.ravel_multi_index(tuple(at[kept]), shape), dtype=np.intp)
 
     def scenario(self, number: int) -> Scenario:
-        """One design as a scenario."""
+        """Return one design as a scenario."""
         if not 0 <= number < self.size:
             raise ValueError(f"design must be between 0 and {self.size - 1}, got {number}")
         chosen = self.designs(number, number + 1)
@@ -179,12 +179,12 @@ def space_of(table: Mapping[str, Any]) -> Space:
 
 
 def _declared(name: str) -> Input:
-    """Declaration of an input, under any of its names."""
+    """Find an input's declaration under any of its names."""
     return INPUTS[SPELLINGS[name.replace("-", "_")]]
 
 
 def _values(name: str, cell: Any) -> tuple[Value, ...]:
-    """Values of one input."""
+    """Parse the values of one input."""
     if isinstance(cell, Mapping):
         return _range(name, cell)
     if isinstance(cell, str) or not isinstance(cell, Sequence):
@@ -198,7 +198,7 @@ def _values(name: str, cell: Any) -> tuple[Value, ...]:
 
 
 def _value(name: str, cell: Any) -> Value:
-    """One value, parsed if the input is a number."""
+    """Parse one value, a number if the input is one."""
     if isinstance(cell, bool) or not isinstance(cell, int | float | str):
         raise ValueError(f"{name} must be a number, a word, a list or a range, got {cell!r}")
     declared = _declared(name)
@@ -210,7 +210,7 @@ def _value(name: str, cell: Any) -> Value:
 
 
 def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
-    """Values of a linear or logarithmic range, both ends included."""
+    """Return the values of a linear or logarithmic range, including both ends."""
     if not _declared(name).number:
         raise ValueError(f"{name} accepts words, not a range: list them")
     wrong = set(cell) - RANGE_KEYS
@@ -229,7 +229,7 @@ def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
 
 
 def _bounded(name: str, values: float) -> int:
-    """Whole number of values of a range, within the limit."""
+    """Return the number of values in a range, within the limit."""
     if values > MOST_VALUES:
         raise ValueError(f"{name} has more than {MOST_VALUES:,} values: use fewer or larger steps")
     return int(values)

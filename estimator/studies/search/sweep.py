@@ -73,7 +73,7 @@ def in_process(evaluate: Evaluate) -> Runner:
 
 
 def bounds(number: int) -> tuple[int, int]:
-    """First design of a part, and the one after its last."""
+    """Return the first design of a part, and the first of the next."""
     return number * PART_DESIGNS, (number + 1) * PART_DESIGNS
 
 
@@ -130,7 +130,7 @@ def with_left_out(table: pa.Table, left_out: Mapping[str, int]) -> pa.Table:
 
 
 def _front(parts: Parts, columns: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Numbers of the Pareto-optimal designs, with only a front and a part in memory."""
+    """Find the Pareto-optimal designs with only a front and one part in memory."""
     numbers = np.empty(0, dtype=np.int64)
     costs = np.empty((0, len(columns)))
     for table in parts.tables():
@@ -142,14 +142,14 @@ def _front(parts: Parts, columns: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 def _floats(table: pa.Table, name: str) -> Floats:
-    """Column of a part, NaN where empty."""
+    """Return a part's column, NaN where empty."""
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
     return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _marked(tables: Iterator[pa.Table], front: npt.NDArray[np.int64] | None) -> Iterator[pa.Table]:
-    """Parts without their metadata, and with the front marked."""
+    """Yield the parts without metadata and with the front marked."""
     for table in tables:
         bare: Any = table.replace_schema_metadata(None)
         if front is not None:

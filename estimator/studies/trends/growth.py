@@ -39,16 +39,16 @@ class GrowthRate:
     records: int
 
     def at(self, year: float | Floats) -> float | Floats:
-        """Value of the fitted exponential in a year."""
+        """Evaluate the fitted exponential in a year."""
         return 2.0 ** (self.level + self.rate * (year - self.middle_year))
 
     def factor(self, years: float) -> tuple[float, float, float]:
-        """Growth over some years: low, middle, high [1]."""
+        """Return the growth over some years: low, middle, high [1]."""
         low, mid, high = (self.rate_low, self.rate, self.rate_high)
         return 2.0 ** (low * years), 2.0 ** (mid * years), 2.0 ** (high * years)
 
     def doubling_years(self) -> tuple[float, float, float]:
-        """Doubling time: low, middle, high [year], infinite if it may not grow."""
+        """Return the doubling time: low, middle, high [year], infinite if it may not grow."""
         fast, mid, slow = self.rate_high, self.rate, self.rate_low
         return 1 / fast, 1 / mid, 1 / slow if slow > 0 else float("inf")
 

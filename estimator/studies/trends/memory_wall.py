@@ -48,7 +48,7 @@ class Held:
 
 
 def wall(catalog: Catalog) -> dict[str, GrowthRate]:
-    """Growth rates behind the memory wall, from records that exceeded all earlier ones."""
+    """Return the growth rates behind the memory wall, from record-setting devices and models."""
     return {
         "training compute": training_compute(catalog).front().trend(),
         "parameters": model_size(catalog).front().trend(),
@@ -59,7 +59,7 @@ def wall(catalog: Catalog) -> dict[str, GrowthRate]:
 
 
 def faster(one: GrowthRate, other: GrowthRate, years: float = TWO_YEARS) -> Uncertain:
-    """Relative growth of two quantities over some years, with independent errors [1]."""
+    """Return the relative growth of two quantities over some years, with independent errors [1]."""
     difference = one.rate - other.rate
     half = np.hypot(one.rate_high - one.rate, other.rate_high - other.rate)
     log_sd = float(np.log(2) * years * half / z_score(CENTRAL))
@@ -67,7 +67,7 @@ def faster(one: GrowthRate, other: GrowthRate, years: float = TWO_YEARS) -> Unce
 
 
 def holders(catalog: Catalog) -> list[Held]:
-    """Devices needed to store each new largest model, by year."""
+    """Return the number of devices needed to store each new largest model, by year."""
     models, memories = model_size(catalog).front(), device_memory(catalog)
     found = {}
     for label, when, params in zip(models.labels, models.years, models.values, strict=True):
@@ -86,7 +86,7 @@ def holders(catalog: Catalog) -> list[Held]:
 
 
 def _largest_until(series: Series, when: float) -> int | None:
-    """Index of the largest value up to a date."""
+    """Return the index of the largest value up to a date."""
     known: Mask = series.years <= when + 0.5
     if not known.any():
         return None

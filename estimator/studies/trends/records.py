@@ -42,11 +42,11 @@ class Series:
     values: Floats
 
     def trend(self) -> GrowthRate:
-        """Exponential through all records."""
+        """Fit an exponential to all records."""
         return growth(self.years, self.values)
 
     def front(self) -> "Series":
-        """Records that exceed all earlier ones."""
+        """Keep the records that exceed all earlier ones."""
         return self.at(running_records(self.years, self.values))
 
     def at(self, places: Places) -> "Series":
@@ -62,43 +62,43 @@ class Series:
 
 
 def training_compute(catalog: Catalog) -> Series:
-    """Training compute of the published runs, reported or from size and data."""
+    """Return the training compute of the published runs, reported or from size and data."""
     return _of_runs(catalog, "training compute", "FLOP", _training_flop)
 
 
 def model_size(catalog: Catalog) -> Series:
-    """Parameter counts of the published runs' models."""
+    """Return the parameter counts of the published runs' models."""
     return _of_runs(catalog, "parameters", "parameter", lambda row: _number(row["params_total"]))
 
 
 def device_peak(catalog: Catalog) -> Series:
-    """Dense peak of each accelerator in its training format."""
+    """Return the dense peak of each accelerator in its training format."""
     return _of_devices(catalog, "peak of a device", "FLOP/s", _peak)
 
 
 def device_memory(catalog: Catalog) -> Series:
-    """Memory of each accelerator."""
+    """Return the memory of each accelerator."""
     return _of_devices(catalog, "memory of a device", "B", _recorded("memory_bytes"))
 
 
 def device_bandwidth(catalog: Catalog) -> Series:
-    """Memory bandwidth of each accelerator."""
+    """Return the memory bandwidth of each accelerator."""
     return _of_devices(catalog, "bandwidth of the memory", "B/s", _recorded("memory_bytes_per_s"))
 
 
 def device_efficiency(catalog: Catalog) -> Series:
-    """Peak of each accelerator over its power limit."""
+    """Return the peak of each accelerator over its power limit."""
     return _of_devices(catalog, "peak per watt", "FLOP/s/W", _over(_peak, _recorded("tdp_w")))
 
 
 def device_per_dollar(catalog: Catalog) -> Series:
-    """Peak of each accelerator over its launch price, if known."""
+    """Return the peak of each accelerator over its launch price, if known."""
     price = _recorded("launch_price_usd")
     return _of_devices(catalog, "peak per dollar", "FLOP/s/USD", _over(_peak, price))
 
 
 def quantum_volume(catalog: Catalog, maker: str | None = None) -> Series:
-    """Quantum volumes reached, by one maker or all."""
+    """Return the quantum volumes reached, by one maker or all."""
     series = _of_table(catalog, "quantum_volume.csv", "quantum_volume", ("maker", "machine"))
     if maker is None:
         return series
@@ -106,7 +106,7 @@ def quantum_volume(catalog: Catalog, maker: str | None = None) -> Series:
 
 
 def estimated_compute(catalog: Catalog) -> Series:
-    """Training compute of closed models, as others estimate it."""
+    """Return third-party estimates of the training compute of closed models."""
     return _of_table(catalog, "frontier_runs.csv", "training_flop", ("run",), "FLOP")
 
 
@@ -189,7 +189,7 @@ def _training_flop(row: Mapping[str, str]) -> float | None:
 
 
 def _peak(device: Device) -> float | None:
-    """Highest dense peak among the formats used for unscaled training."""
+    """Return the highest dense peak among the formats used for unscaled training."""
     known = [device.peaks[name].value for name in TRAINED_IN if name in device.peaks]
     return max(known, default=None)
 
