@@ -6,16 +6,18 @@ contain no prefill. Of N requests in flight, n are decoding:
     rate = n / ((answer - 1) t_token(n))
     N = n + rate (t_request + t_read + t_send + t_step + t_wait)
     busy = rate t_busy / replicas
-    t_wait = busy / (2 (1 - busy)) t_busy + N / replicas (queue + wave x t_busy)
+    t_wait = (1 - 1 / N) busy / (2 (1 - busy)) t_busy + N / replicas (queue + wave x t_busy)
 
 so n is the zero of a rising function, found by bisection. Prompts of a pass share the reading of
 the weights, which makes t_busy of a prompt among others shorter than t_read alone; its service is
-even, so it waits as in a queue M/D/1 [1]_. The cache of a prompt leaves by the links of the devices
-over which it is split.
+even, so it waits as in a queue M/D/1 [1]_, behind the N - 1 others only [2]_. The cache of a prompt
+leaves by the links of the devices over which it is split.
 
 References
 ----------
 .. [1] L. Kleinrock, "Queueing systems", vol. 1, 1975, eq. 5.63.
+.. [2] M. Reiser, S. Lavenberg, "Mean-value analysis of closed multichain queuing networks", 1980,
+   Journal of the ACM 27(2), p. 313.
 """
 
 from collections.abc import Callable
@@ -94,8 +96,9 @@ class PoolTimes:
         """Wait behind other prompts, infinite if they arrive faster than they finish [s]."""
         engine = self.engine
         busy = requests_per_s * self.busy_s / self.replicas
+        others = busy * np.maximum(1.0 - 1.0 / flying, 0.0)
         queue_s = np.where(
-            busy < 1.0, 0.5 * busy / np.maximum(1.0 - busy, 1e-12) * self.busy_s, np.inf
+            busy < 1.0, 0.5 * others / np.maximum(1.0 - busy, 1e-12) * self.busy_s, np.inf
         )
         waves_s = flying / self.replicas * (engine.queue_s + engine.wave_share * self.busy_s)
         return queue_s + waves_s
