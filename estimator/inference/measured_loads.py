@@ -27,7 +27,7 @@ from estimator.inference.calibration import (
 from estimator.inference.devices import find_serving_device
 from estimator.inference.engines import Parameters, fitted
 from estimator.inference.performance import performance
-from estimator.inference.quantities import MODEL, open_variance, own_log_sd, values_of
+from estimator.inference.quantities import MODEL, expected_quantities, own_log_sd
 from estimator.inference.question import ServingQuestion
 from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import ServingTable
@@ -126,15 +126,17 @@ class KnownLoads:
         """Keep the runs that are plausible given the model's expectation."""
         parameters = fitted(self.catalog)
         done = performance(table.setup(parameters), table.traffic(parameters))
-        expected = np.array([values_of(done)[name] for name in DELIVERED]).T
+        answered = expected_quantities(table, parameters, done, self.catalog)
+        expected, variance = (
+            np.array([answered[name][part] for name in DELIVERED]).T for part in (0, 1)
+        )
         measured = np.array(
             [[_positive(one.load.measured, name) for name in DELIVERED] for one in found]
         )
         ratio = np.log(measured / expected)
         own = own_log_sd(table, self.catalog)
         own_sd = np.array([own[name] for name in DELIVERED]).T
-        variance = open_variance(table, parameters, done)
-        open_sd = np.sqrt(np.array([variance[name] for name in DELIVERED]).T)
+        open_sd = np.sqrt(variance)
         usable = np.isfinite(own_sd) & np.isfinite(ratio)
         far = np.where(usable, np.abs(ratio) / np.hypot(own_sd, open_sd), 0.0).max(axis=1) > FAR_OFF
         if far.any():

@@ -203,7 +203,7 @@ def _corrected(
 ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
     """Return the results after calibration, its notices, and the factors."""
     catalog, values = resolver.catalog, resolver.parameters
-    expected = _with_images(table, _expected(table, values, found), catalog)
+    expected = expected_quantities(table, values, found, catalog)
     before = _delivered(table, expected, catalog)
     if calibration is None:
         return before, (), {}
@@ -315,9 +315,13 @@ this.
 """
 
 
-def _expected(
-    table: ServingTable, parameters: Parameters, found: Performance
-) -> dict[str, tuple[Floats, Floats]]:
+Expectation = tuple[Floats, Floats]
+"""Median of a quantity, and variance of its logarithm due to unspecified inputs, by row."""
+
+
+def expected_quantities(
+    table: ServingTable, parameters: Parameters, found: Performance, catalog: Catalog
+) -> dict[str, Expectation]:
     """Return the median and log variance of each quantity, including unspecified inputs.
 
     If neither program nor load is given, it may be a typical server or a vendor build, two standard
@@ -327,7 +331,8 @@ def _expected(
     values = values_of(found)
     open_ = table.program_open
     if not open_.any():
-        return {name: (values[name], variance[name]) for name in DELIVERED}
+        plain = {name: (values[name], variance[name]) for name in DELIVERED}
+        return _with_images(table, plain, catalog)
     packed = open_ & (table.expert_bits <= 8.0)
     cache_bytes = np.where(packed, 1.0, table.layout.cache_bytes)
     tuned = replace(
@@ -337,13 +342,14 @@ def _expected(
     )
     other = values_of(performance(tuned.setup(parameters), tuned.traffic(parameters)))
     apart = {name: np.log(other[name] / values[name]) for name in DELIVERED}
-    return {
+    mixed = {
         name: (
             values[name] * np.exp(TUNED_CHANCE * apart[name]),
             variance[name] + 0.25 * apart[name] ** 2,
         )
         for name in DELIVERED
     }
+    return _with_images(table, mixed, catalog)
 
 
 TUNED_CHANCE = 2.0 / 3.0
@@ -433,26 +439,25 @@ def values_of(found: Performance) -> dict[str, Floats]:
     }
 
 
-def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
+def stated_variance(
+    table: ServingTable, parameters: Parameters, catalog: Catalog
+) -> dict[str, Floats]:
     """Return the variance of each reported quantity due to unspecified inputs, by row [1]."""
     found = performance(table.setup(parameters), table.traffic(parameters))
-    expected = _expected(table, parameters, found)
+    expected = expected_quantities(table, parameters, found, catalog)
     return {name: _beside(table, name, expected[name][1]) for name in DELIVERED}
 
 
 def _with_images(
-    table: ServingTable, expected: dict[str, tuple[Floats, Floats]], catalog: Catalog
-) -> dict[str, tuple[Floats, Floats]]:
+    table: ServingTable, expected: Mapping[str, Expectation], catalog: Catalog
+) -> dict[str, Expectation]:
     """Return medians and variances where unspecified prompts may hold images or videos.
 
     A server decodes, encodes and scales them beside its answers. Prompts whose length is given
     are text.
     """
-    seen = may_hold_images(table)
-    if not seen.any():
-        return expected
-    moved = {}
-    for name, (mid, variance) in expected.items():
+    seen, moved = may_hold_images(table), dict(expected)
+    for name, (mid, variance) in expected.items() if seen.any() else ():
         effect, apart = (
             catalog.prior(f"serving.images.{part}.{name}").value for part in ("effect", "spread")
         )

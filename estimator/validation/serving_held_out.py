@@ -240,7 +240,7 @@ def _errors_of_rows(
 ) -> Iterator[tuple[str, Mask, Errors]]:
     groups = held_out_groups(measured)
     devices, usual_make = devices_of(measured.table), of_usual_make(measured.table)
-    beside = stated_variance(measured.table, fitted(catalog))
+    beside = stated_variance(measured.table, fitted(catalog), catalog)
     for quantity, values in measured.values.items():
         seen = ~np.isnan(values)
         name = AS_ANSWERED.get(quantity, quantity)

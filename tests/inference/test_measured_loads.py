@@ -92,6 +92,16 @@ def test_a_measured_load_moves_its_like_and_narrows_it(catalog):
     assert notice.values["times"] == pytest.approx(now / mid)
 
 
+def test_a_load_of_unknown_prompts_that_runs_as_expected_moves_nothing(catalog):
+    model = {"preset": "Qwen/Qwen3-VL-8B-Instruct", "software": "vllm", "input_tokens": None}
+    asked = replace(ASKED, **model)
+    before = quantity(answer_serving([asked], catalog))
+    same = run_of({"inter_token_s": before[0]}, model=asked.preset, input_tokens=None)
+    after = quantity(answered(catalog, same, asked=asked))
+    assert after[0] == pytest.approx(before[0])
+    assert after[1] > 0.95 * before[1]  # images make such a load tell little
+
+
 def test_the_curve_goes_through_the_corrected_point(catalog):
     plain, after = answer_serving([ASKED], catalog), answered(catalog, run_of(slower(catalog)))
     factor = quantity(after)[0] / quantity(plain)[0]
