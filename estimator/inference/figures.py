@@ -67,10 +67,7 @@ def done_of(answer: ServingAnswer) -> Performance:
     Refusal
         With the reason if it is refused.
     """
-    single(answer)
-    if answer.performance is None:
-        raise ValueError("the answer has no performance")
-    return answer.performance
+    return single(answer)[1].performance
 
 
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
@@ -88,9 +85,7 @@ def roofline(answer: ServingAnswer) -> dict[str, float]:
 
     Measured runs report the time of a step, not of its parts, so all parts scale equally.
     """
-    done = answer.performance
-    if done is None:
-        return {}
+    done = done_of(answer)
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     share = _first(done.pace.prefill_share)
     return {
@@ -271,7 +266,7 @@ def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
     device = answer.mid("device_energy_per_output_token_j")
     whole = answer.mid("energy_per_output_token_j")
     rate = answer.mid("output_tokens_per_s")
-    idle = min(float(table.idle_w[0]) * row.devices / rate, device)
+    idle = min(float(table.machine.idle_w[0]) * row.devices / rate, device)
     boards = device * float(idle_factor(table)[0])
     host = boards * (catalog.prior(f"power.host_factor.{row.device.device.kind}").value - 1.0)
     computers = whole / float(row.site.pue.mid)

@@ -18,12 +18,11 @@ from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, S_PER_H
 from estimator.inference.capacity import USABLE_SHARE
-from estimator.inference.engines import fitted
 from estimator.inference.model_names import find_preset
 from estimator.inference.power import board_power_w
 from estimator.inference.quantities import MODEL, UNKNOWN, cost_of, lacking, node_factor
 from estimator.inference.question import Item, ServingQuestion
-from estimator.inference.resolver import ServingResolver
+from estimator.inference.resolver import resolve_valid
 from estimator.inference.served_model import from_size
 from estimator.inference.setups import Resolved, ServingTable
 from estimator.inference.step import Engine, Machine, Number
@@ -105,7 +104,6 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
         if getattr(asked, field) not in (None, ""):
             raise refuse("serving_not_for_items", field)
     work = _work(asked, item, catalog)
-    parameters = fitted(catalog)
     sized = replace(
         asked,
         preset="",
@@ -115,23 +113,21 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
         software=asked.software or "research",
         devices=asked.devices or float(chips_of_slice(asked.hardware)),
     )
-    table = ServingResolver(catalog, parameters).table([sized])
+    table = resolve_valid([sized], catalog)
     row = table.row(0)
-    setup = table.setup(parameters)
+    machine, engine = table.machine, table.setup.engine
     batch = asked.concurrency or 1.0
     held = work.params * row.weights.dense_bytes
     _check_fit(held, row)
-    pass_s = item_pass_s(
-        work.flop * batch, held, setup.machine, setup.engine, layers=np.array([work.layers])
-    )
+    pass_s = item_pass_s(work.flop * batch, held, machine, engine, layers=np.array([work.layers]))
     batch_s = item.passes * pass_s
     rate = row.devices * batch / batch_s
     power = row.devices * board_power_w(
-        table.tdp_w,
-        table.idle_w,
-        parameters.draw,
-        memory_rate=held / pass_s / setup.machine.bytes_per_s,
-        arithmetic_rate=work.flop * batch / pass_s / setup.machine.peak_flop_per_s,
+        machine.tdp_w,
+        machine.idle_w,
+        table.parameters.draw,
+        memory_rate=held / pass_s / machine.bytes_per_s,
+        arithmetic_rate=work.flop * batch / pass_s / machine.peak_flop_per_s,
     )
     return ItemAnswer(
         ranges=_ranges(catalog, table, np.asarray(batch_s), np.asarray(rate), np.asarray(power)),

@@ -12,9 +12,7 @@ import numpy as np
 
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Mask, rows_where
-from estimator.inference.capacity import most_sequences
-from estimator.inference.engines import Parameters
-from estimator.inference.performance import performance
+from estimator.inference.engines import EAGER
 from estimator.inference.setups import ServingTable, filled
 from estimator.inference.step import Layout
 
@@ -22,7 +20,40 @@ WORTH = 1.05
 """Least throughput gain that justifies more replicas or expert sharing [1]."""
 
 
-def fastest_layout(table: ServingTable, parameters: Parameters) -> Layout:
+def laid_out(table: ServingTable, devices: Floats) -> ServingTable:
+    """Return the table with given device counts, in the fastest layouts where unspecified."""
+    given = table.asked_numbers
+    experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
+    replicas = filled(given["data_parallel"], 1.0)
+    group = devices / replicas
+    whole = table.local | ((table.engines == EAGER) & np.isnan(tensor))
+    by_expert = np.isnan(tensor) | (experts > 1.0)
+    shard = np.where(by_expert, np.maximum(experts, group), tensor)
+    layout = replace(
+        table.layout,
+        devices=devices,
+        data_parallel=replicas,
+        expert_shard=np.where(whole, 1.0, shard),
+        stages=np.where(whole, group, np.where(by_expert, 1.0, group / tensor)),
+    )
+    sizes = ("tensor_parallel", "data_parallel", "expert_parallel")
+    fixed = np.any([~np.isnan(given[name]) for name in sizes], axis=0)
+    alone = table.local | (table.engines == EAGER) | (devices <= 1.0)
+    chosen = ~(fixed | alone) & np.isfinite(np.asarray(table.machine.memory_bytes))
+    table = replace(table, layout=layout, layout_chosen=chosen)
+    rows = rows_where(chosen)
+    if not rows.size:
+        return table
+    part = table if rows.size == table.count else table.part(rows)
+    found = _fastest_layout(part)
+    for name, values in (("data_parallel", replicas), ("expert_shard", layout.expert_shard)):
+        values = np.array(values)
+        values[rows] = getattr(found, name)
+        layout = replace(layout, **{name: values})
+    return replace(table, layout=layout)
+
+
+def _fastest_layout(table: ServingTable) -> Layout:
     """Find the fastest layout of each row with a known device count, without pipeline stages.
 
     Replicas stay within one fast link if the weights allow it. If nothing fits, every layer is
@@ -31,13 +62,13 @@ def fastest_layout(table: ServingTable, parameters: Parameters) -> Layout:
     devices = np.asarray(table.layout.devices)
     sparse = np.asarray(table.model.routed_params) > 0
     best = replace(table.layout, data_parallel=np.ones(table.count), expert_shard=devices)
-    rate, fits = _rate(table, best, parameters)
-    best_rate, found = np.where(fits, rate, 0.0), fits & (devices <= table.linked_devices)
+    rate, fits = _rate(table, best)
+    best_rate, found = np.where(fits, rate, 0.0), fits & (devices <= table.machine.linked_devices)
     groups = np.exp2(np.arange(np.floor(np.log2(devices.max(initial=1.0))), -1.0, -1.0))
     for group, shared in product(groups.tolist(), (False, True)):
         replicas = devices / group
         possible = (devices % group == 0) & (replicas > 1.0) & (sparse | (not shared))
-        possible &= (devices if shared else group) <= table.linked_devices
+        possible &= (devices if shared else group) <= table.machine.linked_devices
         if not possible.any():
             continue
         shard = np.where(shared, devices, group)
@@ -46,7 +77,7 @@ def fastest_layout(table: ServingTable, parameters: Parameters) -> Layout:
             data_parallel=np.where(possible, replicas, 1.0),
             expert_shard=np.where(possible, shard, devices),
         )
-        rate, fits = _rate(table, tried, parameters)
+        rate, fits = _rate(table, tried)
         better = possible & fits & ((rate > WORTH * best_rate) | ~found)
         best_rate, found = np.where(better, rate, best_rate), found | better
         best = replace(
@@ -57,14 +88,12 @@ def fastest_layout(table: ServingTable, parameters: Parameters) -> Layout:
     return best
 
 
-def _rate(table: ServingTable, layout: Layout, parameters: Parameters) -> tuple[Floats, Mask]:
+def _rate(table: ServingTable, layout: Layout) -> tuple[Floats, Mask]:
     """Return the output tokens per second of all devices, and whether a sequence fits."""
     tried = replace(table, layout=layout)
-    traffic = tried.traffic(parameters)
-    memory = table.machine.memory_bytes
-    held = most_sequences(table.model, layout, memory, traffic.tokens_in_flight)
-    done = performance(tried.setup(parameters), traffic)
-    return np.asarray(done.output_tokens_per_s), np.asarray(held >= layout.data_parallel)
+    held = tried.most_sequences(tried.traffic.tokens_in_flight)
+    rate = np.asarray(tried.performance.output_tokens_per_s)
+    return rate, np.asarray(held >= layout.data_parallel)
 
 
 def impossible_layouts(table: ServingTable) -> dict[int, Notice]:

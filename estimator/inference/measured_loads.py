@@ -25,11 +25,9 @@ from estimator.inference.calibration import (
     components_of,
 )
 from estimator.inference.devices import find_serving_device
-from estimator.inference.engines import Parameters, fitted
-from estimator.inference.performance import performance
 from estimator.inference.quantities import MODEL, expected_quantities, own_log_sd
 from estimator.inference.question import ServingQuestion
-from estimator.inference.resolver import ServingResolver
+from estimator.inference.resolver import resolve, resolve_valid
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
 from estimator.runs import read_served
@@ -98,8 +96,7 @@ class KnownLoads:
                     self._leave_out(run, load, reason(error))
                     continue
                 loads.append(MeasuredLoad(run=run, load=load))
-        resolver = ServingResolver(self.catalog, fitted(self.catalog))
-        found = resolver.resolve(Table.of(ServingQuestion, asked))
+        found = resolve(Table.of(ServingQuestion, asked), self.catalog)
         for row, why in found.errors.items():
             self._leave_out(loads[row].run, loads[row].load, why)
         groups: dict[str, list[int]] = {}
@@ -124,9 +121,7 @@ class KnownLoads:
         self, device: str, found: list[MeasuredLoad], table: ServingTable, parts: LoadComponents
     ) -> tuple[list[MeasuredLoad], LoadEvidence]:
         """Keep the runs that are plausible given the model's expectation."""
-        parameters = fitted(self.catalog)
-        done = performance(table.setup(parameters), table.traffic(parameters))
-        answered = expected_quantities(table, parameters, done, self.catalog)
+        answered = expected_quantities(table)
         expected, variance = (
             np.array([answered[name][part] for name in DELIVERED]).T for part in (0, 1)
         )
@@ -134,7 +129,7 @@ class KnownLoads:
             [[_positive(one.load.measured, name) for name in DELIVERED] for one in found]
         )
         ratio = np.log(measured / expected)
-        own = own_log_sd(table, self.catalog)
+        own = own_log_sd(table)
         own_sd = np.array([own[name] for name in DELIVERED]).T
         open_sd = np.sqrt(variance)
         usable = np.isfinite(own_sd) & np.isfinite(ratio)
@@ -145,7 +140,7 @@ class KnownLoads:
         kept = ~far & usable.any(axis=1)
         hosts = [self._host(one.run.host.id) for one in found]
         evidence = LoadEvidence(
-            loads=loads_of(table, parameters, np.array(hosts)).part(kept),
+            loads=loads_of(table, np.array(hosts)).part(kept),
             log_ratio=np.where(usable, ratio, np.nan)[kept],
             own_sd=own_sd[kept],
             open_sd=open_sd[kept],
@@ -185,7 +180,7 @@ class KnownLoads:
         return 0 if name == self.host else 1 + int.from_bytes(name.encode()[:6], "big")
 
     def corrected(
-        self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Uncertain]
+        self, table: ServingTable, ranges: Mapping[str, Uncertain]
     ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]]:
         """Return the quantities of setups after calibration, with notices."""
         devices = devices_of(table)
@@ -195,9 +190,9 @@ class KnownLoads:
             return dict(ranges), ()
         mids = np.array([ranges[name].mid for name in DELIVERED]).T
         total = np.array([ranges[name].log_sd for name in DELIVERED]).T
-        own = own_log_sd(table, self.catalog)
+        own = own_log_sd(table)
         own_sd = np.array([own[name] for name in DELIVERED]).T
-        where = loads_of(table, parameters, np.zeros(table.count, dtype=np.int64))
+        where = loads_of(table, np.zeros(table.count, dtype=np.int64))
         shift, left = np.zeros(mids.shape), np.ones(mids.shape)
         for name in known:
             rows = devices == name
@@ -233,8 +228,7 @@ def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
     ValueError
         Why: an unknown model, a format that the device lacks, a number out of its limits.
     """
-    resolver = ServingResolver(catalog, fitted(catalog))
-    resolver.table([_question(run, load) for load in run.served])
+    resolve_valid([_question(run, load) for load in run.served], catalog)
 
 
 def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
@@ -282,9 +276,9 @@ def devices_of(table: ServingTable) -> npt.NDArray[np.str_]:
     return table.of_named(lambda one: one.device.device.id, np.str_)
 
 
-def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> Loads:
+def loads_of(table: ServingTable, hosts: np.ndarray) -> Loads:
     """Return the features that determine the error correlations of some setups."""
-    traffic, at = table.traffic(parameters), table.named_at
+    traffic, at = table.traffic, table.named_at
     size = table.count
 
     def logs(values: object) -> Floats:

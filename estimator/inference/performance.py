@@ -97,21 +97,12 @@ class Performance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
-    """Power limit and idle power of one device [W], with its power parameters."""
-
-    tdp_w: Number
-    idle_w: Number
-    draw: Draw
-
-
-@dataclass(frozen=True, kw_only=True)
 class Setup:
     """Model, devices, layout and engine.
 
     Parameters
     ----------
-    model, machine, engine, board, layout : Served, Machine, Engine, Board, Layout
+    model, machine, engine, layout, draw : Served, Machine, Engine, Layout, Draw
     static_batches : bool or array of bool
         Whether sequences begin and end together, and do not make room one by one.
     prefill : PrefillPool
@@ -121,8 +112,8 @@ class Setup:
     model: Served
     machine: Machine
     engine: Engine
-    board: Board
     layout: Layout
+    draw: Draw
     static_batches: Flag = False
     prefill: PrefillPool = NO_POOL
 
@@ -345,11 +336,11 @@ def _board_w(setup: Setup, traffic: Traffic, step: StepTime, rate: Number) -> Nu
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share) / traffic.output_tokens
     written = (1.0 + traffic.drafted) / traffic.tokens_per_pass
     flop_per_s = 2.0 * model.visited_params * (written + fresh) * rate / layout.devices
-    draw = setup.board.draw.over_time(step.waiting_s * steps_per_s)
+    draw = setup.draw.over_time(step.waiting_s * steps_per_s)
     awake = draw.awake * np.minimum(layout.stages, traffic.sequences) / layout.stages
     return board_power_w(
-        setup.board.tdp_w,
-        setup.board.idle_w,
+        machine.tdp_w,
+        machine.idle_w,
         replace(draw, awake=awake),
         memory_rate=read / machine.bytes_per_s,
         arithmetic_rate=flop_per_s / machine.peak_flop_per_s,
@@ -366,10 +357,10 @@ def _prefill_w(setup: Setup, pool: PoolTimes, traffic: Traffic, rate: Number) ->
     held = model.dense_params * layout.dense_bytes / layout.dense_shard
     held = held + model.routed_params * layout.expert_bytes / layout.expert_shard
     passes_per_s = prompts_per_s / pool.replicas * fresh / setup.engine.pass_tokens
-    draw = setup.board.draw
+    draw = setup.draw
     board_w = board_power_w(
-        setup.board.tdp_w,
-        setup.board.idle_w,
+        machine.tdp_w,
+        machine.idle_w,
         replace(draw, awake=draw.awake * busy),
         memory_rate=held * passes_per_s / machine.bytes_per_s,
         arithmetic_rate=flop_per_s / machine.peak_flop_per_s,

@@ -4,23 +4,17 @@ If only the total is given, several divisions are tried for the highest throughp
 load. A pool without parallel sizes has the fastest layout for its phase.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from estimator.core.notice import Notice, Value
 from estimator.core.rows import Floats, Mask, rows_of, rows_where
-from estimator.inference.capacity import USABLE_SHARE, most_sequences, weight_bytes
-from estimator.inference.engines import Parameters
-from estimator.inference.layouts import impossible_layouts
-from estimator.inference.performance import performance
+from estimator.inference.capacity import USABLE_SHARE, weight_bytes
+from estimator.inference.layouts import impossible_layouts, laid_out
 from estimator.inference.pools import PrefillPool
 from estimator.inference.setups import ServingTable, filled
 from estimator.inference.step import Layout
-
-LaidOut = Callable[[ServingTable, Floats], ServingTable]
-"""Callable that lays out the devices of a table."""
 
 POOLED = ("prefill_", "decode_")
 """Prefixes of the names of pool inputs."""
@@ -49,13 +43,13 @@ class Division:
     errors: dict[int, Notice]
 
 
-def divided(table: ServingTable, laid_out: LaidOut, parameters: Parameters) -> Division:
+def divided(table: ServingTable) -> Division:
     """Divide the devices of a table into pools."""
     given = table.asked_numbers
     errors = _refused(table)
     prompts, answers = _counts(table)
     open_ = np.isnan(prompts)
-    best = _pools(table, np.where(open_, 1.0, prompts), np.where(open_, 1.0, answers), laid_out)
+    best = _pools(table, np.where(open_, 1.0, prompts), np.where(open_, 1.0, answers))
     fits = ~open_ & best.fits
     if open_.any():
         rate = np.full(table.count, -1.0)
@@ -63,8 +57,8 @@ def divided(table: ServingTable, laid_out: LaidOut, parameters: Parameters) -> D
             tried = np.clip(np.round(share * given["devices"]), 1.0, given["devices"] - 1.0)
             tried = np.where(open_ & (given["devices"] >= 2.0), tried, best.prefill.devices)
             rest = np.where(open_, np.maximum(given["devices"] - tried, 1.0), best.decode.devices)
-            found = _pools(table, tried, rest, laid_out)
-            done = np.where(found.fits, _rate(table, found, parameters), -1.0)
+            found = _pools(table, tried, rest)
+            done = np.where(found.fits, _rate(table, found), -1.0)
             better = open_ & (done > rate)
             rate, fits = np.where(better, done, rate), fits | (better & found.fits)
             best = _chosen(better, found, best)
@@ -156,7 +150,7 @@ def _size(table: ServingTable, pool: str, name: str) -> Floats:
     return filled(table.asked_numbers[f"{pool}{name}"], table.asked_numbers[name])
 
 
-def _pools(table: ServingTable, prompts: Floats, answers: Floats, laid_out: LaidOut) -> _Pools:
+def _pools(table: ServingTable, prompts: Floats, answers: Floats) -> _Pools:
     """Lay out pools of given device counts, each for its phase."""
     layouts, fits, errors = [], np.ones(table.count, dtype=np.bool_), dict[int, Notice]()
     for pool, count in zip(POOLED, (prompts, answers), strict=True):
@@ -168,18 +162,15 @@ def _pools(table: ServingTable, prompts: Floats, answers: Floats, laid_out: Laid
         part = part.under(output_tokens=np.ones(table.count)) if pool == POOLED[0] else part
         part = laid_out(part, count)
         errors = impossible_layouts(part) | errors
-        memory = part.machine.memory_bytes
-        most = most_sequences(part.model, part.layout, memory, table.tokens_in_flight)
-        fits &= np.asarray(most >= part.layout.data_parallel)
+        fits &= part.most_sequences(table.tokens_in_flight) >= part.layout.data_parallel
         layouts.append(part.layout)
     return _Pools(prefill=layouts[0], decode=layouts[1], fits=fits, errors=errors)
 
 
-def _rate(table: ServingTable, pools: _Pools, parameters: Parameters) -> Floats:
+def _rate(table: ServingTable, pools: _Pools) -> Floats:
     """Return the output tokens per second of the pools."""
     tried = replace(table, layout=pools.decode, prefill=_linked(table, pools))
-    found = performance(tried.setup(parameters), tried.traffic(parameters))
-    return np.asarray(found.output_tokens_per_s)
+    return np.asarray(tried.performance.output_tokens_per_s)
 
 
 def _linked(table: ServingTable, pools: _Pools) -> PrefillPool:
@@ -187,7 +178,7 @@ def _linked(table: ServingTable, pools: _Pools) -> PrefillPool:
     devices = np.asarray(pools.prefill.devices + pools.decode.devices)
     fast = 0.5 * np.asarray(table.machine.link_bytes_per_s)
     slow = np.minimum(fast, NETWORK_BYTES_PER_S)
-    rate = np.where(devices <= table.linked_devices, fast, slow)
+    rate = np.where(devices <= table.machine.linked_devices, fast, slow)
     return PrefillPool(devices=pools.prefill.devices, layout=pools.prefill, link_bytes_per_s=rate)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.answer.report import bounds
-from estimator.catalog import Catalog
+from estimator.catalog import Catalog, once
 from estimator.core.bounds import LIMITS
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
@@ -28,13 +28,12 @@ from estimator.inference.engines import (
     IS_SERVER,
     SERVER,
     VENDOR,
-    Parameters,
-    fitted,
 )
-from estimator.inference.performance import Performance, Setup, Traffic, performance
+from estimator.inference.layouts import laid_out
+from estimator.inference.performance import Performance, performance
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, does_not_fit
-from estimator.inference.resolver import ServingResolver
+from estimator.inference.resolver import resolve
 from estimator.inference.setups import THINK_S, NamedSetup, ServingTable, filled
 from estimator.question.ownership import PURCHASE_PRICE
 from estimator.question.provenance import uncertain_record
@@ -89,8 +88,6 @@ class ServingAnswer:
         Quantity -> one value a row, NaN where it cannot be had; empty if all are refused.
     notices : NoticeTable
         What was assumed for each row of the table.
-    performance
-        Behind them, for the roofline and the memory; None if all are refused.
     corrected : mapping of str to array
         Quantity -> factor by which measured loads moved it; empty where none are known [1].
     """
@@ -100,7 +97,6 @@ class ServingAnswer:
     errors: Mapping[int, Notice]
     ranges: dict[str, Uncertain] = field(default_factory=dict)
     notices: NoticeTable = field(default_factory=lambda: NoticeTable(0))
-    performance: Performance | None = None
     corrected: Mapping[str, Floats] = field(default_factory=dict)
 
     def mid(self, quantity: str) -> float:
@@ -114,7 +110,7 @@ class ServingAnswer:
 
 
 Calibration = Callable[
-    [ServingTable, Parameters, dict[str, Uncertain]],
+    [ServingTable, dict[str, Uncertain]],
     tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]],
 ]
 """Callable that corrects results by measured runs, with notices and factors."""
@@ -124,7 +120,6 @@ def answer_serving(
     questions: Sequence[ServingQuestion],
     catalog: Catalog,
     *,
-    resolver: ServingResolver | None = None,
     calibration: Calibration | None = None,
 ) -> ServingAnswer:
     """Answer inference questions; a refused one has its reason.
@@ -133,81 +128,57 @@ def answer_serving(
     ----------
     questions : sequence of ServingQuestion
     catalog : Catalog
-    resolver : ServingResolver, optional
-        Look-ups to go on with.
     calibration : callable, optional
         As `KnownLoads.corrected`; without it measured loads are left out.
     """
-    known = ServingResolver(catalog, fitted(catalog)) if resolver is None else resolver
-    return answer_questions(Table.of(ServingQuestion, questions), known, calibration=calibration)
+    return answer_questions(Table.of(ServingQuestion, questions), catalog, calibration=calibration)
 
 
 def answer_questions(
     asked: Table[ServingQuestion],
-    resolver: ServingResolver,
+    catalog: Catalog,
     *,
     calibration: Calibration | None = None,
 ) -> ServingAnswer:
     """Answer a table of questions, as `answer_serving`."""
-    found = resolver.resolve(asked)
-    table, rows, errors = found.table, found.rows, found.errors
-    for step in (_loaded, _fitting_setups):
-        table, refused = step(table, resolver)
-        if refused:
-            errors |= {int(rows[row]): why for row, why in refused.items()}
-            fine = np.ones(rows.size, dtype=np.bool_)
-            fine[list(refused)] = False
-            table, rows = table.part(rows_where(fine)), rows[fine]
-    if not rows.size:
-        return ServingAnswer(table=table, places=rows, errors=errors)
-    return replace(
-        answer_table(table, resolver, calibration=calibration), places=rows, errors=errors
-    )
-
-
-def answer_table(
-    table: ServingTable, resolver: ServingResolver, *, calibration: Calibration | None = None
-) -> ServingAnswer:
-    """Answer setups that can serve their load."""
-    catalog, values = resolver.catalog, resolver.parameters
-    found = performance(table.setup(values), table.traffic(values))
-    ranges, said, corrected = _corrected(table, found, resolver, calibration)
-    ranges |= _latencies(found, ranges)
-    ranges |= _priced(table, ranges, catalog) | _sustained(table, ranges, catalog)
-    held = table.most_sequences(table.tokens_in_flight)
+    found = resolve(asked, catalog)
+    table, refused = _loaded(found.table)
+    found = replace(found, table=table).without(refused)
+    found = found.without(_not_fitting(found.table))
+    table = found.table
+    if not table.count:
+        return ServingAnswer(table=table, places=found.rows, errors=found.errors)
+    ranges, said, corrected = _corrected(table, calibration)
+    ranges |= _latencies(table.performance, ranges)
+    ranges |= _priced(table, ranges) | _sustained(table, ranges)
     return ServingAnswer(
         table=table,
-        places=np.arange(table.count),
-        errors={},
+        places=found.rows,
+        errors=found.errors,
         ranges=ranges,
-        notices=_notices(table, found.passes.traffic, held, ranges, said),
-        performance=found,
+        notices=_notices(table, ranges, said),
         corrected=corrected,
     )
 
 
 def delivered(
-    table: ServingTable, resolver: ServingResolver, *, calibration: Calibration | None = None
+    table: ServingTable, *, calibration: Calibration | None = None
 ) -> dict[str, Uncertain]:
     """Return the results of the devices, without host and site."""
-    values = resolver.parameters
-    found = performance(table.setup(values), table.traffic(values))
-    return _corrected(table, found, resolver, calibration)[0]
+    return _corrected(table, calibration)[0]
 
 
 def _corrected(
-    table: ServingTable,
-    found: Performance,
-    resolver: ServingResolver,
-    calibration: Calibration | None,
+    table: ServingTable, calibration: Calibration | None
 ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
     """Return the results after calibration, its notices, and the factors."""
-    catalog, values = resolver.catalog, resolver.parameters
-    expected = expected_quantities(table, values, found, catalog)
-    before = _delivered(table, expected, catalog)
+    before = {
+        name: Uncertain(mid, {MODEL: _with_own(table, name, _beside(table, name, variance))})
+        for name, (mid, variance) in expected_quantities(table).items()
+    }
     if calibration is None:
         return before, (), {}
-    ranges, said = calibration(table, values, before)
+    ranges, said = calibration(table, before)
     return (
         ranges,
         said,
@@ -215,9 +186,7 @@ def _corrected(
     )
 
 
-def _loaded(
-    table: ServingTable, resolver: ServingResolver
-) -> tuple[ServingTable, dict[int, Notice]]:
+def _loaded(table: ServingTable) -> tuple[ServingTable, dict[int, Notice]]:
     """Return the setups at the concurrency of their request rate, and the reasons for failures."""
     given = table.asked_numbers
     by_users = ~np.isnan(given["users"])
@@ -226,8 +195,8 @@ def _loaded(
         return table, {}
     flying = np.full(table.count, np.nan)
     part = table if rated.size == table.count else table.part(rated)
-    flying[rated], why = concurrency_of_rates(part, resolver.parameters)
-    table, flying = _laid_out_for(table, flying, resolver)
+    flying[rated], why = concurrency_of_rates(part)
+    table, flying = _laid_out_for(table, flying)
     known = ~np.isnan(flying)
     busy = np.where(np.isnan(given["duty_cycle"]) & (flying < 1.0), flying, given["duty_cycle"])
     nothing = np.full(table.count, np.nan)
@@ -250,9 +219,7 @@ LEAST_BUSY = LIMITS["duty_cycle"].least
 """Least duty cycle [1]."""
 
 
-def _laid_out_for(
-    table: ServingTable, flying: Floats, resolver: ServingResolver
-) -> tuple[ServingTable, Floats]:
+def _laid_out_for(table: ServingTable, flying: Floats) -> tuple[ServingTable, Floats]:
     """Find new layouts for setups with too few sequences per replica; return the concurrency."""
     given, layout = table.asked_numbers, table.layout
     replicas = np.asarray(layout.data_parallel)
@@ -260,12 +227,12 @@ def _laid_out_for(
     if not open_.any():
         return table, flying
     fewer = table.under(concurrency=np.where(open_, np.maximum(flying, 1.0), given["concurrency"]))
-    other = resolver.laid_out(fewer, np.asarray(layout.devices))
+    other = laid_out(fewer, np.asarray(layout.devices))
     rows = rows_where(open_ & (np.asarray(other.layout.data_parallel) != replicas))
     if not rows.size:
         return table, flying
     again, _ = concurrency_of_rates(
-        other.part(rows).under(request_rate=given["request_rate"][rows]), resolver.parameters
+        other.part(rows).under(request_rate=given["request_rate"][rows])
     )
     moved = np.zeros(table.count, dtype=np.bool_)
     moved[rows] = ~np.isnan(again)
@@ -278,11 +245,9 @@ def _laid_out_for(
     return replace(table, layout=replace(layout, **shares)), flying
 
 
-def _fitting_setups(
-    table: ServingTable, resolver: ServingResolver
-) -> tuple[ServingTable, dict[int, Notice]]:
+def _not_fitting(table: ServingTable) -> dict[int, Notice]:
     """Return the setups, and reasons why some cannot run."""
-    read, written = table.input_tokens(resolver.parameters), table.output_tokens
+    read, written = table.input_tokens, table.output_tokens
     asked = filled(table.asked_numbers["concurrency"], 1.0)
     short = np.where(np.isnan(table.asked_numbers["input_tokens"]), 0.0, read)
     least, longest = short + 0.5 * written, read + written
@@ -301,7 +266,7 @@ def _fitting_setups(
         context = float(table.longest_context[row])
         values = {"tokens": float(longest[row]), "context": context, "model": name}
         refused[row] = Notice("serving_too_long", "input_tokens", values)
-    return table, refused
+    return refused
 
 
 LEAST_FIT = 0.25
@@ -319,20 +284,17 @@ Expectation = tuple[Floats, Floats]
 """Median of a quantity, and variance of its logarithm due to unspecified inputs, by row."""
 
 
-def expected_quantities(
-    table: ServingTable, parameters: Parameters, found: Performance, catalog: Catalog
-) -> dict[str, Expectation]:
+def expected_quantities(table: ServingTable) -> dict[str, Expectation]:
     """Return the median and log variance of each quantity, including unspecified inputs.
 
     If neither program nor load is given, it may be a typical server or a vendor build, two standard
     deviations apart; throughput without a load is mostly a vendor figure.
     """
-    variance = open_variance(table, parameters, found)
-    values = values_of(found)
+    variance, values = open_variance(table), values_of(table.performance)
     open_ = table.program_open
     if not open_.any():
         plain = {name: (values[name], variance[name]) for name in DELIVERED}
-        return _with_images(table, plain, catalog)
+        return _with_images(table, plain)
     packed = open_ & (table.expert_bits <= 8.0)
     cache_bytes = np.where(packed, 1.0, table.layout.cache_bytes)
     tuned = replace(
@@ -340,7 +302,7 @@ def expected_quantities(
         engines=np.where(open_, VENDOR, table.engines),
         layout=replace(table.layout, cache_bytes=cache_bytes),
     )
-    other = values_of(performance(tuned.setup(parameters), tuned.traffic(parameters)))
+    other = values_of(tuned.performance)
     apart = {name: np.log(other[name] / values[name]) for name in DELIVERED}
     mixed = {
         name: (
@@ -349,26 +311,23 @@ def expected_quantities(
         )
         for name in DELIVERED
     }
-    return _with_images(table, mixed, catalog)
+    return _with_images(table, mixed)
 
 
 TUNED_CHANCE = 2.0 / 3.0
 """Probability that unattributed throughput is from a vendor build [1]."""
 
 
-def open_variance(
-    table: ServingTable, parameters: Parameters, found: Performance
-) -> dict[str, Floats]:
+def open_variance(table: ServingTable) -> dict[str, Floats]:
     """Log variance of each quantity due to unspecified traffic and layouts."""
-    setup, traffic, base = found.passes.setup, found.passes.traffic, values_of(found)
+    setup, traffic, base = table.setup, table.traffic, values_of(table.performance)
     variance = {name: np.zeros(table.count) for name in DELIVERED}
     other = table.other_layout()
     if np.any(other.data_parallel != table.layout.data_parallel):
-        spread = replace(table, layout=other)
-        moved = values_of(performance(spread.setup(parameters), spread.traffic(parameters)))
+        moved = values_of(replace(table, layout=other).performance)
         for name in DELIVERED:
             variance[name] += np.square(LAYOUT_SHARE * np.log(moved[name] / base[name]))
-    for moved in _left_on(table, parameters, setup, traffic):
+    for moved in _left_on(table):
         for name in DELIVERED:
             variance[name] += np.square(np.log(moved[name] / base[name]))
     for part, log_sd in table.open_log_sd().items():
@@ -390,9 +349,7 @@ def open_variance(
     return variance
 
 
-def _left_on(
-    table: ServingTable, parameters: Parameters, setup: Setup, traffic: Traffic
-) -> Iterator[dict[str, Floats]]:
+def _left_on(table: ServingTable) -> Iterator[dict[str, Floats]]:
     """Return the quantities with one server default one standard deviation from its assumption.
 
     vLLM [1]_, SGLang [2]_ and TensorRT-LLM enable prefix caching by default, so shared prompt
@@ -407,14 +364,14 @@ def _left_on(
     server = IS_SERVER[table.engines]
     shared = server & np.isnan(table.asked_numbers["cached_share"])
     if shared.any():
-        share = np.where(shared, SHARED_PROMPT, traffic.cached_share)
-        yield values_of(performance(setup, replace(traffic, cached_share=share)))
+        share = np.where(shared, SHARED_PROMPT, table.traffic.cached_share)
+        cached = replace(table.traffic, cached_share=share)
+        yield values_of(performance(table.setup, cached))
     layout, stated = table.layout, table.asked.word("kv_precision").codes >= 0
     narrow = server & ~stated & (np.asarray(layout.cache_bytes) < WIDE_CACHE)
     if narrow.any():
         wide = np.where(narrow, HALF_WAY * WIDE_CACHE, layout.cache_bytes)
-        spread = replace(table, layout=replace(layout, cache_bytes=wide))
-        yield values_of(performance(spread.setup(parameters), spread.traffic(parameters)))
+        yield values_of(replace(table, layout=replace(layout, cache_bytes=wide)).performance)
 
 
 SHARED_PROMPT = 0.1
@@ -439,17 +396,14 @@ def values_of(found: Performance) -> dict[str, Floats]:
     }
 
 
-def stated_variance(
-    table: ServingTable, parameters: Parameters, catalog: Catalog
-) -> dict[str, Floats]:
+def stated_variance(table: ServingTable) -> dict[str, Floats]:
     """Return the variance of each reported quantity due to unspecified inputs, by row [1]."""
-    found = performance(table.setup(parameters), table.traffic(parameters))
-    expected = expected_quantities(table, parameters, found, catalog)
+    expected = expected_quantities(table)
     return {name: _beside(table, name, expected[name][1]) for name in DELIVERED}
 
 
 def _with_images(
-    table: ServingTable, expected: Mapping[str, Expectation], catalog: Catalog
+    table: ServingTable, expected: Mapping[str, Expectation]
 ) -> dict[str, Expectation]:
     """Return medians and variances where unspecified prompts may hold images or videos.
 
@@ -459,7 +413,8 @@ def _with_images(
     seen, moved = may_hold_images(table), dict(expected)
     for name, (mid, variance) in expected.items() if seen.any() else ():
         effect, apart = (
-            catalog.prior(f"serving.images.{part}.{name}").value for part in ("effect", "spread")
+            table.catalog.prior(f"serving.images.{part}.{name}").value
+            for part in ("effect", "spread")
         )
         shift = math.log(effect)
         scatter = IMAGES_CHANCE * (1.0 - IMAGES_CHANCE) * shift**2 + IMAGES_CHANCE * apart**2
@@ -481,27 +436,25 @@ def may_hold_images(table: ServingTable) -> npt.NDArray[np.bool_]:
     return np.asarray(multimodal & open_ & IS_SERVER[table.engines])
 
 
-def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
+def own_log_sd(table: ServingTable) -> dict[str, Floats]:
     """Return the standard deviation of the model's own error, by row [1]."""
     nothing = np.zeros(table.count)
-    return {
-        name: _with_own(table, name, _beside(table, name, nothing), catalog) for name in DELIVERED
-    }
+    return {name: _with_own(table, name, _beside(table, name, nothing)) for name in DELIVERED}
 
 
-def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats:
+def spread_scale(table: ServingTable, quantity: str) -> Floats:
     """Spread of a row relative to the reference bandwidth and load [1].
 
     On faster server devices, a larger part of a step is host time, which no table describes. With
     fewer sequences in flight, power depends more on idle behaviour; at full load it approaches the
     limit.
     """
-    slope = catalog.prior(f"serving.spread.exponent.{quantity}").value
+    slope = table.catalog.prior(f"serving.spread.exponent.{quantity}").value
     wide = np.asarray(table.machine.bytes_per_s) / REFERENCE_BYTES_PER_S
     scale = np.maximum(wide, 1.0) ** slope
     if quantity == POWER:
         sequences = np.clip(filled(table.asked_numbers["concurrency"], REFERENCE_LOAD), *LOADS)
-        scale = scale * (REFERENCE_LOAD / sequences) ** catalog.prior(POWER_BY_LOAD).value
+        scale = scale * (REFERENCE_LOAD / sequences) ** table.catalog.prior(POWER_BY_LOAD).value
     return np.asarray(np.where(table.engines == SERVER, scale, 1.0))
 
 
@@ -528,13 +481,13 @@ def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
     return np.asarray(shape**2 + variance, dtype=np.float64)
 
 
-def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catalog) -> Floats:
+def _with_own(table: ServingTable, quantity: str, beside: Floats) -> Floats:
     """Return the standard deviation, including the spread of the engine on the device."""
     place = DELIVERED.index(quantity)
-    own = table.of_named(lambda one: own_spreads(one, catalog)[place])
-    own = own * spread_scale(table, quantity, catalog)
+    own = table.of_named(lambda one: own_spreads(one, table.catalog)[place])
+    own = own * spread_scale(table, quantity)
     if table.split.any():
-        pools = catalog.once("serving spreads", lambda: _read_spreads(catalog))[POOLS, ""][place]
+        pools = _spreads(table.catalog)[POOLS, ""][place]
         own = np.where(table.split, np.maximum(own, pools), own)
     return np.asarray(np.sqrt(own**2 + beside), dtype=np.float64)
 
@@ -545,7 +498,7 @@ def own_spreads(named: NamedSetup, catalog: Catalog) -> Sequence[float]:
     Wider for servers on unmeasured devices, wider still for rarely measured vendors and unknown
     programs.
     """
-    spreads = catalog.once("serving spreads", lambda: _read_spreads(catalog))
+    spreads = _spreads(catalog)
     usual = spreads[ENGINES[named.engine], ""]
     if IS_SERVER[named.engine] and named.device.device.vendor != USUAL_MAKE:
         usual = spreads[OTHER_MAKE, ""]
@@ -566,7 +519,8 @@ def of_usual_make(table: ServingTable) -> npt.NDArray[np.bool_]:
     return table.of_named(lambda one: one.device.device.vendor == USUAL_MAKE)
 
 
-def _read_spreads(catalog: Catalog) -> dict[tuple[str, str], Sequence[float]]:
+@once
+def _spreads(catalog: Catalog) -> dict[tuple[str, str], Sequence[float]]:
     """Return the spreads by engine and device; the empty name is for devices without rows."""
     spreads: dict[tuple[str, str], Sequence[float]] = {
         (engine, ""): tuple(
@@ -580,17 +534,6 @@ def _read_spreads(catalog: Catalog) -> dict[tuple[str, str], Sequence[float]]:
             float(row[name]) if row[name] else otherwise for name, otherwise in usual
         )
     return spreads
-
-
-def _delivered(
-    table: ServingTable, expected: dict[str, tuple[Floats, Floats]], catalog: Catalog
-) -> dict[str, Uncertain]:
-    return {
-        name: Uncertain(
-            mid, {MODEL: _with_own(table, name, _beside(table, name, variance), catalog)}
-        )
-        for name, (mid, variance) in expected.items()
-    }
 
 
 def _latencies(found: Performance, ranges: dict[str, Uncertain]) -> dict[str, Uncertain]:
@@ -617,13 +560,11 @@ LATE_QUANTILES = {"p90": 0.9, "p99": 0.99}
 """Suffix -> share of requests within that latency [1]."""
 
 
-def _priced(
-    table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
-) -> dict[str, Uncertain]:
+def _priced(table: ServingTable, ranges: dict[str, Uncertain]) -> dict[str, Uncertain]:
     """Return energy with host and site, cost, CO2e and water per output token."""
     idle, (sites, at) = idle_factor(table), table.sites
     joule = ranges["device_energy_per_output_token_j"]
-    computers = joule * idle * by_row(*_node_factors(table, catalog))
+    computers = joule * idle * by_row(*_node_factors(table))
     energy = computers * by_row([site.pue for site in sites], at)
     rate = ranges["output_tokens_per_s"]
     energy_kwh, it_kwh = energy * (MILLION / J_PER_KWH), computers * (MILLION / J_PER_KWH)
@@ -646,7 +587,7 @@ def _priced(
 def idle_factor(table: ServingTable) -> Floats:
     """Return energy including idle reserved time over energy of serving only [1]."""
     busy = filled(table.asked_numbers["duty_cycle"], 1.0)
-    share = table.idle_w / table.tdp_w
+    share = table.machine.idle_w / table.machine.tdp_w
     return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
 
 
@@ -656,11 +597,13 @@ def node_factor(catalog: Catalog, kind: str, *, several: bool) -> Uncertain:
     return host * (1.0 + catalog.prior("power.network_share").value) if several else host
 
 
-def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain], Places]:
+def _node_factors(table: ServingTable) -> tuple[list[Uncertain], Places]:
     """Return the `node_factor` of each distinct setup, and each row's index."""
     kinds, at = table.each_of([one.device.device.kind for one in table.named])
     factors = [
-        node_factor(catalog, kind, several=several) for kind in kinds for several in (False, True)
+        node_factor(table.catalog, kind, several=several)
+        for kind in kinds
+        for several in (False, True)
     ]
     return factors, 2 * at + (table.devices > table.node_devices)
 
@@ -681,22 +624,18 @@ def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncert
     return replace(rent, mid=rent.mid + np.where(owned[table.price_at], electricity, 0.0))
 
 
-def _sustained(
-    table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
-) -> dict[str, Uncertain]:
+def _sustained(table: ServingTable, ranges: dict[str, Uncertain]) -> dict[str, Uncertain]:
     """Return the sustained throughput of phones, NaN for other devices; empty without phones."""
     phones = table.of_named(lambda one: one.device.device.kind == "npu-phone")
     if not phones.any():
         return {}
     rate = ranges["output_tokens_per_s"]
-    share = uncertain_record(catalog.prior("serving.phone_sustained_share"), "throttling")
+    share = uncertain_record(table.catalog.prior("serving.phone_sustained_share"), "throttling")
     return {SUSTAINED: rate * share * np.where(phones, 1.0, np.nan)}
 
 
 def _notices(
     table: ServingTable,
-    traffic: Traffic,
-    held: Floats,
     ranges: Mapping[str, Uncertain],
     measured: Sequence[tuple[Notice, ...]],
 ) -> NoticeTable:
@@ -706,12 +645,13 @@ def _notices(
     flying = given["concurrency"]
     unloaded = np.isnan(flying)
     said.where(unloaded & table.local, Notice("serving_alone", "concurrency"))
-    full = np.broadcast_to(np.round(traffic.sequences), table.count)
+    full = np.broadcast_to(np.round(table.traffic.sequences), table.count)
     said.of_values(
         unloaded & ~table.local,
         full,
         lambda count: Notice("serving_saturated", "concurrency", {"count": count}),
     )
+    held = table.most_sequences(table.tokens_in_flight)
     said.where(held < flying, Notice("serving_some_wait", "concurrency"))
     for name in ("input_tokens", "output_tokens"):
         said.where(np.isnan(given[name]), Notice("serving_chat_assumed", name))

@@ -35,7 +35,6 @@ from estimator.inference.performance import Passes, passes_of
 from estimator.inference.step import Number
 
 if TYPE_CHECKING:
-    from estimator.inference.engines import Parameters
     from estimator.inference.setups import ServingTable
 
 ROUNDS, CLOSE = 60, 1e-12
@@ -45,18 +44,15 @@ MOST_LOAD = 1e6
 """Highest concurrency searched [1]."""
 
 
-def concurrency_of_rates(
-    table: "ServingTable", parameters: "Parameters"
-) -> tuple[Floats, dict[int, Notice]]:
+def concurrency_of_rates(table: "ServingTable") -> tuple[Floats, dict[int, Notice]]:
     """Return the concurrency that each row's request rate or users lead to [1].
 
     NaN with a reason if the setup cannot serve it within its memory.
     """
-    traffic = table.traffic(parameters)
-    tokens = np.asarray(traffic.tokens_in_flight)
+    tokens = np.asarray(table.traffic.tokens_in_flight)
     most = np.minimum(table.most_sequences(tokens), MOST_LOAD)
     holds = most > 0
-    served = partial(_served_per_s, passes_of(table.setup(parameters), traffic))
+    served = partial(_served_per_s, passes_of(table.setup, table.traffic))
     most = np.where(holds, most, 1.0)
     alone, fastest = served(np.ones(table.count)), served(most)
     arriving = partial(arrivals_per_s, table)

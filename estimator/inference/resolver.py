@@ -5,9 +5,9 @@ Defaults for unspecified inputs are set here, each with a notice.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +27,9 @@ from estimator.inference.devices import (
     find_serving_device,
     make_needed,
 )
-from estimator.inference.engines import EAGER, LOCAL, SERVERS, Parameters
+from estimator.inference.engines import LOCAL, SERVERS, Parameters, fitted
 from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
-from estimator.inference.layouts import fastest_layout, impossible_layouts
+from estimator.inference.layouts import impossible_layouts, laid_out
 from estimator.inference.model_names import find_preset, stated_format, stated_size
 from estimator.inference.pool_layouts import LAID_OUT, POOLED, divided
 from estimator.inference.pools import PrefillPool
@@ -97,6 +97,23 @@ class Resolution:
     table: ServingTable
     rows: Places
     errors: dict[int, Notice]
+
+    def without(self, refused: Mapping[int, Notice]) -> "Resolution":
+        """Return the resolution with some rows of its table refused."""
+        if not refused:
+            return self
+        kept = _others(self.rows.size, refused)
+        errors = {int(self.rows[row]): why for row, why in refused.items()}
+        return Resolution(
+            table=self.table.part(kept), rows=self.rows[kept], errors={**self.errors, **errors}
+        )
+
+
+def _others(count: int, refused: Iterable[int]) -> Places:
+    """Return the rows that are not refused."""
+    fine = np.ones(count, dtype=np.bool_)
+    fine[list(refused)] = False
+    return rows_where(fine)
 
 
 def _device(name: str, catalog: Catalog) -> ServingDevice:
@@ -200,172 +217,132 @@ def find_model(
     return _of_name(name, catalog)
 
 
-@dataclass(frozen=True)
-class ServingResolver:
-    """Profiles and engines for resolving questions and layouts.
+def resolve(
+    asked: Table[ServingQuestion], catalog: Catalog, parameters: Parameters | None = None
+) -> Resolution:
+    """Resolve all questions; refused ones do not affect the others.
 
     Parameters
     ----------
+    asked : Table of ServingQuestion
     catalog : Catalog
-    parameters : Parameters
-        Of the engines.
+    parameters : Parameters, optional
+        Of the engines; those fitted to measured rows by default.
     """
+    loads = np.sum([asked.states(name) for name in LOADS], axis=0)
+    idle = asked.states("think_s") & ~asked.states("users")
+    errors = {
+        **dict.fromkeys(rows_where(loads > 1).tolist(), Notice("serving_two_loads", LOADS[1])),
+        **dict.fromkeys(rows_where(idle).tolist(), Notice("serving_no_users", "think_s")),
+        **asked.errors,
+    }
+    rows = _others(asked.count, errors)
+    asked = asked.part(rows) if errors else asked
+    named, named_at, unknown = _names(asked, catalog)
+    if unknown:
+        errors |= {int(rows[place]): why for place, why in unknown.items()}
+        known = rows_where(named_at >= 0)
+        asked, named_at, rows = asked.part(known), named_at[known], rows[known]
+    table = table_of(
+        asked, named, named_at, catalog, fitted(catalog) if parameters is None else parameters
+    )
+    table = laid_out(table, _devices(table))
+    impossible = impossible_layouts(table)
+    table = _with_pools(table, impossible)
+    found = Resolution(table=table, rows=rows, errors=errors).without(impossible)
+    return replace(found, table=_priced(found.table))
 
-    catalog: Catalog
-    parameters: Parameters
 
-    @cached_property
-    def _find_model_once(self) -> FindModel:
-        """`find_model` that reads each config on disk once."""
-        return lru_cache(maxsize=MOST_READ)(partial(find_model, catalog=self.catalog))
+def resolve_valid(
+    questions: Sequence[ServingQuestion], catalog: Catalog, parameters: Parameters | None = None
+) -> ServingTable:
+    """Resolve some questions, all of which must be valid.
 
-    def resolve(self, asked: Table[ServingQuestion]) -> Resolution:
-        """Resolve all questions; refused ones do not affect the others."""
-        loads = np.sum([asked.states(name) for name in LOADS], axis=0)
-        idle = asked.states("think_s") & ~asked.states("users")
-        errors = {
-            **dict.fromkeys(rows_where(loads > 1).tolist(), Notice("serving_two_loads", LOADS[1])),
-            **dict.fromkeys(rows_where(idle).tolist(), Notice("serving_no_users", "think_s")),
-            **asked.errors,
-        }
-        fine = np.ones(asked.count, dtype=np.bool_)
-        fine[list(errors)] = False
-        rows = rows_where(fine)
-        asked = asked.part(rows) if errors else asked
-        named, named_at, unknown = self._names(asked)
-        if unknown:
-            errors |= {int(rows[place]): why for place, why in unknown.items()}
-            known = rows_where(named_at >= 0)
-            asked, named_at, rows = asked.part(known), named_at[known], rows[known]
-        table = table_of(asked, named, named_at)
-        table = self.laid_out(table, _devices(table))
-        impossible = impossible_layouts(table)
-        table = self._with_pools(table, impossible)
-        if impossible:
-            errors |= {int(rows[place]): why for place, why in impossible.items()}
-            fine = np.ones(rows.size, dtype=np.bool_)
-            fine[list(impossible)] = False
-            table, rows = table.part(rows_where(fine)), rows[fine]
-        return Resolution(table=self._priced(table), rows=rows, errors=errors)
+    Raises
+    ------
+    Refusal
+        The first reason why one of them cannot be.
+    """
+    found = resolve(Table.of(ServingQuestion, questions), catalog, parameters)
+    if found.errors:
+        raise refusal(found.errors[min(found.errors)])
+    return found.table
 
-    def table(self, questions: Sequence[ServingQuestion]) -> ServingTable:
-        """Resolve some questions, all of which must be valid.
 
-        Raises
-        ------
-        Refusal
-            The first reason why one of them cannot be.
-        """
-        found = self.resolve(Table.of(ServingQuestion, questions))
-        if found.errors:
-            raise refusal(found.errors[min(found.errors)])
-        return found.table
+def _with_pools(table: ServingTable, impossible: dict[int, Notice]) -> ServingTable:
+    """Return the table with requested pools, and reasons for failures.
 
-    def laid_out(self, table: ServingTable, devices: Floats) -> ServingTable:
-        """Return the table with given device counts, in the fastest layouts where unspecified."""
-        given = table.asked_numbers
-        experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
-        replicas = filled(given["data_parallel"], 1.0)
-        group = devices / replicas
-        whole = table.local | ((table.engines == EAGER) & np.isnan(tensor))
-        by_expert = np.isnan(tensor) | (experts > 1.0)
-        shard = np.where(by_expert, np.maximum(experts, group), tensor)
-        layout = replace(
-            table.layout,
+    Pool errors replace those of the row on shared devices.
+    """
+    given = table.asked_numbers
+    pools = [name for name in given if name.startswith(POOLED)]
+    asked = ~np.isnan([table.asked.number("disaggregated"), *(given[name] for name in pools)])
+    asked[0] &= table.asked.number("disaggregated") > 0.0
+    rows = rows_where(np.asarray(asked.any(axis=0)))
+    if not rows.size:
+        return table
+    for row in rows.tolist():
+        impossible.pop(row, None)
+    found = divided(table.part(rows))
+    impossible |= {int(rows[place]): why for place, why in found.errors.items()}
+    pool = found.prefill
+    link, devices = np.full(table.count, np.inf), np.zeros(table.count)
+    link[rows], devices[rows] = pool.link_bytes_per_s, np.asarray(pool.devices)
+    chosen = np.array(table.layout_chosen)
+    chosen[rows] = False
+    return replace(
+        table,
+        layout=_with_rows(table.layout, rows, found.decode),
+        layout_chosen=chosen,
+        prefill=PrefillPool(
             devices=devices,
-            data_parallel=replicas,
-            expert_shard=np.where(whole, 1.0, shard),
-            stages=np.where(whole, group, np.where(by_expert, 1.0, group / tensor)),
-        )
-        sizes = ("tensor_parallel", "data_parallel", "expert_parallel")
-        fixed = np.any([~np.isnan(given[name]) for name in sizes], axis=0)
-        alone = table.local | (table.engines == EAGER) | (devices <= 1.0)
-        chosen = ~(fixed | alone) & np.isfinite(np.asarray(table.machine.memory_bytes))
-        table = replace(table, layout=layout, layout_chosen=chosen)
-        rows = rows_where(chosen)
-        if not rows.size:
-            return table
-        part = table if rows.size == table.count else table.part(rows)
-        found = fastest_layout(part, self.parameters)
-        for name, values in (("data_parallel", replicas), ("expert_shard", layout.expert_shard)):
-            values = np.array(values)
-            values[rows] = getattr(found, name)
-            layout = replace(layout, **{name: values})
-        return replace(table, layout=layout)
+            layout=_with_rows(table.layout, rows, pool.layout),
+            link_bytes_per_s=link,
+        ),
+    )
 
-    def _with_pools(self, table: ServingTable, impossible: dict[int, Notice]) -> ServingTable:
-        """Return the table with requested pools, and reasons for failures.
 
-        Pool errors replace those of the row on shared devices.
-        """
-        given = table.asked_numbers
-        pools = [name for name in given if name.startswith(POOLED)]
-        asked = ~np.isnan([table.asked.number("disaggregated"), *(given[name] for name in pools)])
-        asked[0] &= table.asked.number("disaggregated") > 0.0
-        rows = rows_where(np.asarray(asked.any(axis=0)))
-        if not rows.size:
-            return table
-        for row in rows.tolist():
-            impossible.pop(row, None)
-        found = divided(table.part(rows), self.laid_out, self.parameters)
-        impossible |= {int(rows[place]): why for place, why in found.errors.items()}
-        pool = found.prefill
-        link, devices = np.full(table.count, np.inf), np.zeros(table.count)
-        link[rows], devices[rows] = pool.link_bytes_per_s, np.asarray(pool.devices)
-        chosen = np.array(table.layout_chosen)
-        chosen[rows] = False
-        return replace(
-            table,
-            layout=_with_rows(table.layout, rows, found.decode),
-            layout_chosen=chosen,
-            prefill=PrefillPool(
-                devices=devices,
-                layout=_with_rows(table.layout, rows, pool.layout),
-                link_bytes_per_s=link,
-            ),
-        )
+def _names(
+    asked: Table[ServingQuestion], catalog: Catalog
+) -> tuple[list[NamedSetup], Places, dict[int, Notice]]:
+    """Return the setups of each row, with each combination resolved once, and errors.
 
-    def _names(
-        self, asked: Table[ServingQuestion]
-    ) -> tuple[list[NamedSetup], Places, dict[int, Notice]]:
-        """Return the setups of each row, with each combination resolved once, and errors."""
-        words = [asked.word(name) for name in Naming._fields[:NAMING_WORDS]]
-        numbers = [asked.number(name) for name in Naming._fields[NAMING_WORDS:]]
-        keys = (*(word.codes for word in words), *map(_codes, numbers))
-        first, at = first_rows(*keys)
-        words_said = [_words(one, first) for one in words]
-        numbers_said = [_numbers(one, first) for one in numbers]
-        named: list[NamedSetup] = []
-        errors: dict[int, Notice] = {}
-        number = nowhere(first.size)
-        for place, said in enumerate(zip(*words_said, *numbers_said, strict=True)):
-            try:
-                found = self._resolve_names(Naming._make(said))
-            except (ValueError, OSError) as error:
-                why = _reason(error)
-                errors |= dict.fromkeys(rows_where(at == place).tolist(), why)
-                continue
-            number[place] = len(named)
-            named.append(found)
-        return named, number[at], errors
+    Each config file is read once, and again for another table, as it may have changed.
+    """
+    words = [asked.word(name) for name in Naming._fields[:NAMING_WORDS]]
+    numbers = [asked.number(name) for name in Naming._fields[NAMING_WORDS:]]
+    keys = (*(word.codes for word in words), *map(_codes, numbers))
+    first, at = first_rows(*keys)
+    words_said = [_words(one, first) for one in words]
+    numbers_said = [_numbers(one, first) for one in numbers]
+    find = lru_cache(maxsize=MOST_READ)(partial(find_model, catalog=catalog))
+    named: list[NamedSetup] = []
+    errors: dict[int, Notice] = {}
+    number = nowhere(first.size)
+    for place, said in enumerate(zip(*words_said, *numbers_said, strict=True)):
+        naming = Naming._make(said)
+        named_once = partial(find_named, naming, catalog, find)
+        try:
+            found = named_once() if naming.config else catalog.look_up(naming, named_once)
+        except (ValueError, OSError) as error:
+            why = _reason(error)
+            errors |= dict.fromkeys(rows_where(at == place).tolist(), why)
+            continue
+        number[place] = len(named)
+        named.append(found)
+    return named, number[at], errors
 
-    def _resolve_names(self, asked: Naming) -> NamedSetup:
-        """Resolve the setup of one question; each config file is read once."""
-        if asked.config:
-            return find_named(asked, self.catalog, self._find_model_once)
-        find = partial(find_model, catalog=self.catalog)
-        return self.catalog.look_up(asked, lambda: find_named(asked, self.catalog, find))
 
-    def _priced(self, table: ServingTable) -> ServingTable:
-        """Return the table with each row's device price."""
-        hardware, site = (table.asked.word(name) for name in ("hardware", "site"))
-        given = table.asked_numbers["price"]
-        many = table.devices > table.node_devices
-        first, at = first_rows(hardware.codes, site.codes, _codes(given), many.astype(np.intp))
-        words = (_words(hardware, first), _words(site, first))
-        said = (*words, _numbers(given, first), many[first].tolist())
-        prices = [_price(*one, self.catalog) for one in zip(*said, strict=True)]
-        return replace(table, prices=prices, price_at=at)
+def _priced(table: ServingTable) -> ServingTable:
+    """Return the table with each row's device price."""
+    hardware, site = (table.asked.word(name) for name in ("hardware", "site"))
+    given = table.asked_numbers["price"]
+    many = table.devices > table.node_devices
+    first, at = first_rows(hardware.codes, site.codes, _codes(given), many.astype(np.intp))
+    words = (_words(hardware, first), _words(site, first))
+    said = (*words, _numbers(given, first), many[first].tolist())
+    prices = [_price(*one, table.catalog) for one in zip(*said, strict=True)]
+    return replace(table, prices=prices, price_at=at)
 
 
 def _with_rows(layout: Layout, rows: Places, part: Layout) -> Layout:

@@ -1,13 +1,14 @@
 """Inference setups as arrays: names resolved, layouts, and traffic."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from estimator.catalog import Catalog
 from estimator.catalog.device_names import chips_of_slice
 from estimator.core.notice import Notice, Value
 from estimator.core.notice_table import NoticeTable
@@ -26,7 +27,7 @@ from estimator.inference.capacity import most_sequences, weight_bytes
 from estimator.inference.devices import Products, ServingDevice
 from estimator.inference.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Parameters
 from estimator.inference.formats import WeightFormat
-from estimator.inference.performance import Board, Setup, Traffic
+from estimator.inference.performance import Performance, Setup, Traffic, performance
 from estimator.inference.pools import NO_POOL, PrefillPool
 from estimator.inference.question import ServingQuestion
 from estimator.inference.served_model import ServedModel
@@ -99,13 +100,13 @@ class NamedSetup:
             device.bytes_per_s,
             device.memory_bytes or np.inf,
             device.link_bytes_per_s,
+            device.tdp_w or None,
+            device.idle_w or None,
+            device.linked_devices,
             self.products.unpacked_bytes,
             weights.dense_bytes,
             weights.expert_bytes,
             self.cache_bytes,
-            device.tdp_w or None,
-            device.idle_w or None,
-            device.linked_devices,
             weights.bits,
             weights.nested,
             self.model.longest_context,
@@ -115,17 +116,7 @@ class NamedSetup:
 _SERVED = tuple(Served.__dataclass_fields__)
 _MACHINE = tuple(Machine.__dataclass_fields__)
 _FORMATS = ("dense_bytes", "expert_bytes", "cache_bytes")
-_CELLS = (
-    *_SERVED,
-    *_MACHINE,
-    *_FORMATS,
-    "tdp_w",
-    "idle_w",
-    "linked_devices",
-    "expert_bits",
-    "nested",
-    "longest_context",
-)
+_CELLS = (*_SERVED, *_MACHINE, *_FORMATS, "expert_bits", "nested", "longest_context")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +143,9 @@ class ServingTable:
 
     Parameters
     ----------
+    catalog : Catalog
+    parameters : Parameters
+        Of the engines.
     asked : Table of ServingQuestion
         What they are asked, a rate of requests as the sequences that it keeps in flight.
     named : sequence of NamedSetup
@@ -163,10 +157,6 @@ class ServingTable:
     model, machine, layout : Served, Machine, Layout
     layout_chosen : array of bool
         Whether the layout was left open.
-    tdp_w, idle_w : array
-        Of one device, NaN where unknown. [W]
-    linked_devices : array
-        Devices behind one fast link. [1]
     engines : array of int
         Codes of the engines.
     expert_bits : array
@@ -179,6 +169,8 @@ class ServingTable:
         Devices that read prompts, besides those of `layout`.
     """
 
+    catalog: Catalog
+    parameters: Parameters
     asked: Table[ServingQuestion]
     named: Sequence[NamedSetup]
     named_at: Places
@@ -188,9 +180,6 @@ class ServingTable:
     machine: Machine
     layout: Layout
     layout_chosen: Mask
-    tdp_w: Floats
-    idle_w: Floats
-    linked_devices: Floats
     engines: npt.NDArray[np.int64]
     expert_bits: Floats
     nested: Mask
@@ -281,7 +270,11 @@ class ServingTable:
                     self.layout.devices,
                     self.layout.data_parallel,
                     self.layout.expert_shard,
-                    np.where(np.asarray(self.model.routed_params) > 0, self.linked_devices, np.inf),
+                    np.where(
+                        np.asarray(self.model.routed_params) > 0,
+                        self.machine.linked_devices,
+                        np.inf,
+                    ),
                 )
             ]
             _, first, at = distinct_rows(*(few(size)[1] for size in sizes))
@@ -310,16 +303,19 @@ class ServingTable:
 
     def part(self, rows: Places) -> "ServingTable":
         """Return the table of some rows."""
-        cut: ServingTable = rows_of(replace(self, asked=NOTHING_ASKED), rows)
-        return replace(cut, asked=self.asked.part(rows))
+        whole = {"catalog": self.catalog, "parameters": self.parameters}
+        names = [item.name for item in fields(self) if item.name not in (*whole, "asked")]
+        cut = {name: rows_of(getattr(self, name), rows) for name in names}
+        return ServingTable(**whole, asked=self.asked.part(rows), **cut)
 
     def under(self, **numbers: Floats) -> "ServingTable":
         """Return the same setups with other numbers."""
         return replace(self, asked=self.asked.changed(**numbers))
 
-    def input_tokens(self, parameters: Parameters) -> Floats:
+    @property
+    def input_tokens(self) -> Floats:
         """Return the prompt length [token]."""
-        usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
+        usual = np.where(self.local, LOCAL_INPUT_TOKENS, self.parameters.of("input_tokens"))
         return np.maximum(filled(self.asked_numbers["input_tokens"], usual), 1.0)
 
     @property
@@ -350,33 +346,33 @@ class ServingTable:
         """Mask of rows on a single user's own machine."""
         return IS_LOCAL[self.engines]
 
-    def setup(self, parameters: Parameters) -> Setup:
+    @cached_property
+    def setup(self) -> Setup:
         """Return the setups with engines of given parameters."""
         return Setup(
             model=self.model,
             machine=self.machine,
-            engine=parameters.engine(
+            engine=self.parameters.engine(
                 self.engines,
                 sparse=np.asarray(self.model.routed_params) > 0,
                 expert_bits=self.expert_bits,
                 nested=self.nested,
                 stages=self.layout.stages,
             ),
-            board=Board(
-                tdp_w=self.tdp_w, idle_w=self.idle_w, draw=parameters.draw_of(self.engines)
-            ),
             layout=self.layout,
+            draw=self.parameters.draw_of(self.engines),
             static_batches=self.engines == EAGER,
             prefill=self.prefill,
         )
 
-    def traffic(self, parameters: Parameters) -> Traffic:
+    @cached_property
+    def traffic(self) -> Traffic:
         """Return the traffic, with defaults for what is unspecified."""
-        given, read, written = self.asked_numbers, self.input_tokens(parameters), self.output_tokens
+        given, read, written = self.asked_numbers, self.input_tokens, self.output_tokens
         full = np.clip(
             self.most_sequences(read + 0.5 * written),
             1.0,
-            parameters.of("saturated_sequences") * np.asarray(self.layout.data_parallel),
+            self.parameters.of("saturated_sequences") * np.asarray(self.layout.data_parallel),
         )
         drafted = filled(given["draft_tokens"], 0.0)
         accepted = filled(given["draft_acceptance"], DRAFT_ACCEPTANCE)
@@ -389,6 +385,11 @@ class ServingTable:
             drafted=drafted,
             draft_share=filled(given["draft_params"], 0.0) / np.asarray(self.model.visited_params),
         )
+
+    @cached_property
+    def performance(self) -> Performance:
+        """Return the steady state of the setups under their traffic."""
+        return performance(self.setup, self.traffic)
 
     def open_log_sd(self) -> dict[str, Floats]:
         """Return the log standard deviation of each traffic field, 0 where given [1]."""
@@ -427,18 +428,20 @@ class ServingTable:
         return np.clip(self.most_sequences(tokens), 1.0, MOST_PLACES)
 
 
-NOTHING_ASKED = Table(question=ServingQuestion, count=0)
-"""Empty table."""
-
-
 def table_of(
-    asked: Table[ServingQuestion], named: Sequence[NamedSetup], named_at: Places
+    asked: Table[ServingQuestion],
+    named: Sequence[NamedSetup],
+    named_at: Places,
+    catalog: Catalog,
+    parameters: Parameters,
 ) -> ServingTable:
     """Return questions as arrays, without layouts and prices."""
     cells = np.array([one.cells for one in named], dtype=np.float64).reshape(-1, len(_CELLS))
     columns = dict(zip(_CELLS, np.ascontiguousarray(cells.T)[:, named_at], strict=True))
     engines = np.array([one.engine for one in named], dtype=np.int64)
     return ServingTable(
+        catalog=catalog,
+        parameters=parameters,
         asked=asked,
         named=named,
         named_at=named_at,
@@ -448,9 +451,6 @@ def table_of(
         machine=Machine(**{name: columns[name] for name in _MACHINE}),
         layout=Layout(**{name: columns[name] for name in _FORMATS}),
         layout_chosen=np.zeros(asked.count, dtype=np.bool_),
-        tdp_w=columns["tdp_w"],
-        idle_w=columns["idle_w"],
-        linked_devices=columns["linked_devices"],
         engines=engines[named_at],
         expert_bits=columns["expert_bits"],
         nested=columns["nested"] > 0.0,

@@ -104,6 +104,10 @@ class Machine:
         Memory bandwidth [B/s]; memory [B].
     link_bytes_per_s : float or array
         To the other devices, both ways together.
+    tdp_w, idle_w : float or array
+        Power limit and idle power, NaN where unknown [W].
+    linked_devices : float or array
+        Devices behind one fast link [1].
     unpacked_bytes : float or array
         Bytes of a weight that is unpacked before long inputs are read, 0 where none is [B].
     """
@@ -113,6 +117,9 @@ class Machine:
     bytes_per_s: Number
     memory_bytes: Number
     link_bytes_per_s: Number
+    tdp_w: Number
+    idle_w: Number
+    linked_devices: Number
     unpacked_bytes: Number = 0.0
 
 

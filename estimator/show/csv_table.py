@@ -24,11 +24,9 @@ from estimator.core.messages import Names, render
 from estimator.core.notice_table import NoticeTable
 from estimator.core.rows import Floats, Places
 from estimator.core.uncertainty import z_score
-from estimator.inference.engines import fitted
 from estimator.inference.quantities import QUANTITIES, Calibration, answer_questions
 from estimator.inference.question import COLUMNS, ServingQuestion
 from estimator.inference.report import set_ups_report
-from estimator.inference.resolver import ServingResolver
 from estimator.question.columns import CellReader, fields_of
 from estimator.question.csv_dialect import TableOut
 from estimator.question.csv_records import Records, csv_cell
@@ -189,10 +187,9 @@ def serve_csv(
         If the table lacks a header, a device or a model column, has a column twice, or is no CSV.
     """
     z_score(level)
-    resolver = ServingResolver(catalog, fitted(catalog))
 
     def answered(table: Table[ServingQuestion]) -> Report:
-        found = answer_questions(table, resolver, calibration=calibration)
+        found = answer_questions(table, catalog, calibration=calibration)
         return set_ups_report(found, table.count, level)
 
     written = _ResultsWriter(out, (), QUANTITIES)

@@ -7,7 +7,7 @@ source share their weight.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,9 @@ from estimator.inference.engines import (
     prior,
     to_line,
 )
-from estimator.inference.performance import performance
 from estimator.inference.pool_layouts import POOLED
 from estimator.inference.question import ServingQuestion
-from estimator.inference.resolver import ServingResolver
+from estimator.inference.resolver import resolve
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
 from estimator.validation.serving_rows import (
@@ -107,7 +106,6 @@ def _measured(
     cases: Sequence[ServingCase], catalog: Catalog, parameters: Parameters
 ) -> MeasuredSetups:
     """Return the configurations that resolve, and why others do not."""
-    resolver = ServingResolver(catalog, parameters)
     readable: list[ServingCase] = []
     questions: list[ServingQuestion] = []
     reasons: list[str] = []
@@ -117,7 +115,7 @@ def _measured(
             readable.append(case)
         except ValueError as error:
             reasons.append(str(error))
-    found = resolver.resolve(Table.of(ServingQuestion, questions))
+    found = resolve(Table.of(ServingQuestion, questions), catalog, parameters)
     kept = [readable[place] for place in found.rows.tolist()]
     reasons += [message(found.errors[place]) for place in sorted(found.errors)]
     left_out = dict(Counter(reason.partition(":")[0] for reason in reasons))
@@ -156,8 +154,8 @@ POOL_SIZES = tuple(name for name in ServingQuestion.inputs if name.startswith(PO
 
 def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
     """Predict every row, by quantity."""
-    setup, traffic = table.setup(parameters), table.traffic(parameters)
-    found = performance(setup, traffic)
+    table = replace(table, parameters=parameters)
+    found, traffic = table.performance, table.traffic
     return {
         "inter_token_s": np.asarray(found.pace.inter_token_s),
         "median_gap_s": np.asarray(found.pace.median_gap_s),

@@ -134,7 +134,7 @@ def pool_scores(catalog: Catalog) -> Iterator[ServingScore]:
     measured = measured_pools(catalog, fitted(catalog))
     counted = np.array([case.counted for case in measured.cases])
     groups = np.where(counted, "devices stated", "devices assumed, 1 worker each")
-    spreads = own_log_sd(measured.table, catalog)
+    spreads = own_log_sd(measured.table)
     found = predicted(measured.table, fitted(catalog))
     for quantity, values in measured.values.items():
         seen = ~np.isnan(values)
@@ -240,7 +240,7 @@ def _errors_of_rows(
 ) -> Iterator[tuple[str, Mask, Errors]]:
     groups = held_out_groups(measured)
     devices, usual_make = devices_of(measured.table), of_usual_make(measured.table)
-    beside = stated_variance(measured.table, fitted(catalog), catalog)
+    beside = stated_variance(measured.table)
     for quantity, values in measured.values.items():
         seen = ~np.isnan(values)
         name = AS_ANSWERED.get(quantity, quantity)
@@ -250,7 +250,7 @@ def _errors_of_rows(
             Errors(
                 logs=np.stack([np.log(one[quantity][seen] / values[seen]) for one in blind]),
                 beside=beside[name][seen],
-                scale=spread_scale(measured.table, name, catalog)[seen],
+                scale=spread_scale(measured.table, name)[seen],
                 engines=measured.table.engines[seen],
                 tests=np.full(int(seen.sum()), quantity),
                 devices=devices[seen],
@@ -287,7 +287,7 @@ def _scores(
 ) -> Iterator[ServingScore]:
     roofline = _roofline(measured)
     shipped = predicted(measured.table, fitted(catalog))
-    own_sd = own_log_sd(measured.table, catalog)
+    own_sd = own_log_sd(measured.table)
     for found in held_out_errors(catalog, measured, blind):
         quantity, seen, held = found.quantity, found.seen, found.errors
         errors = np.full((len(held.held_out), len(seen)), np.nan)

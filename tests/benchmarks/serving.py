@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.inference.engines import Parameters, fitted
 from estimator.inference.performance import Setup, Traffic, performance
 from estimator.inference.question import ServingQuestion
-from estimator.inference.resolver import ServingResolver
+from estimator.inference.resolver import resolve_valid
 from estimator.inference.setups import ServingTable
-from estimator.question.table import Table
 from estimator.show.csv_table import serve_csv
 
 ROWS, BLOCK = 1_000_000, 16_384
@@ -32,15 +30,10 @@ FORMATS = ("bf16", "fp8", "int4")
 def main() -> None:
     """Print the time of a million rows, with one set-up and with many."""
     catalog = Catalog.open()
-    parameters = fitted(catalog)
-    known = (
-        ServingResolver(catalog, parameters)
-        .resolve(Table.of(ServingQuestion, list(questions())))
-        .table
-    )
+    known = resolve_valid(list(questions()), catalog)
     one = known.part(np.zeros(1, dtype=np.intp))
     for title, table in (("one set-up", one), (f"{known.count} set-ups mixed", known)):
-        spent = min(seconds(parameters, table) for _ in range(3))
+        spent = min(seconds(table) for _ in range(3))
         rate = ROWS / spent / 1e6
         print(f"{ROWS:,} serving scenarios, {title}: {spent:.2f} s, {rate:.2f} million a second")
 
@@ -69,11 +62,11 @@ def questions() -> Iterator[ServingQuestion]:
         yield ServingQuestion(preset=model, hardware=device, devices=8, precision=weights)
 
 
-def seconds(parameters: Parameters, table: ServingTable) -> float:
+def seconds(table: ServingTable) -> float:
     """Time of a million rows that repeat some set-ups, each under a load of its own [s]."""
     random = np.random.default_rng(0)
     flying, read, written = np.exp(random.uniform(0, 7, (3, ROWS))).round() + 1
-    setup, usual = table.setup(parameters), table.traffic(parameters)
+    setup, usual = table.setup, table.traffic
     places = random.integers(0, table.count, ROWS)
     spent = 0.0
     for begin in range(0, ROWS, BLOCK):

@@ -19,7 +19,6 @@ from estimator.inference.figures import (
     roofline_of,
 )
 from estimator.inference.measured_loads import KnownLoads, check_loads, loads_of
-from estimator.inference.performance import performance
 from estimator.inference.quantities import answer_serving, open_variance, own_log_sd, values_of
 from estimator.inference.question import ServingQuestion
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
@@ -222,17 +221,17 @@ def predicted_without(catalog, measured, name):
     table = measured.table
     chosen = np.array([row.device.device.id for row in map(table.row, range(table.count))]) == name
     parameters = fit(catalog, measured, ~chosen, fitted(catalog))
-    done = performance(table.setup(parameters), table.traffic(parameters))
-    expected = np.array([values_of(done)[name] for name in DELIVERED]).T
+    table = replace(table, parameters=parameters)
+    expected = np.array([values_of(table.performance)[name] for name in DELIVERED]).T
     blank = np.full(len(chosen), np.nan)
     known = {**measured.values, "inter_token_s": measured.values["median_gap_s"]}
     values = np.array([known.get(name, blank) for name in DELIVERED]).T
-    own = own_log_sd(table, catalog)
+    own = own_log_sd(table)
     own_sd = np.array([own[name] for name in DELIVERED]).T
-    variance = open_variance(table, parameters, done)
+    variance = open_variance(table)
     open_sd = np.sqrt(np.array([variance[name] for name in DELIVERED]).T)
     ratio = np.log(values / expected)
-    loads = loads_of(table, parameters, np.zeros(len(chosen), dtype=np.int64))
+    loads = loads_of(table, np.zeros(len(chosen), dtype=np.int64))
     return chosen & ~np.isin(table.engines, LOCAL), loads, ratio, own_sd, open_sd
 
 

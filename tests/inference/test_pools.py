@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
-from estimator.inference.engines import fitted
-from estimator.inference.performance import performance
 from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
-from estimator.inference.resolver import ServingResolver
+from estimator.inference.resolver import resolve_valid
 
 CATALOG = Catalog.open()
 ASKED = ServingQuestion(
@@ -54,12 +52,8 @@ def test_with_an_infinite_link_and_free_pools_disaggregation_is_never_worse(
     load = {"concurrency": flying, "input_tokens": prompt, "output_tokens": answer}
     shared = replace(ASKED, preset=preset, software=software, devices=devices, **load, **sizes)
     split = replace(shared, devices=None, prefill_devices=devices, decode_devices=devices)
-    parameters = fitted(CATALOG)
-    resolver = ServingResolver(CATALOG, parameters)
-    together, apart = (
-        performance(table.setup(parameters), table.traffic(parameters))
-        for table in (resolver.table([shared]), _linked(resolver.table([split])))
-    )
+    together = resolve_valid([shared], CATALOG).performance
+    apart = _linked(resolve_valid([split], CATALOG)).performance
     assert apart.pace.inter_token_s <= together.pace.inter_token_s * (1 + 1e-9)
     assert apart.output_tokens_per_s >= together.output_tokens_per_s
 
@@ -69,7 +63,7 @@ def _linked(table):
 
 
 def test_requests_in_flight_are_their_rate_times_their_time():
-    found = answered(prefill_devices=8.0, decode_devices=8.0).performance
+    found = answered(prefill_devices=8.0, decode_devices=8.0).table.performance
     pace, replicas = found.pace, found.passes.setup.layout.data_parallel
     request_s = pace.time_to_first_token_s + 511.0 * pace.inter_token_s
     assert replicas * pace.requests_per_s * request_s == pytest.approx(64.0)
@@ -78,7 +72,7 @@ def test_requests_in_flight_are_their_rate_times_their_time():
 def test_a_request_that_is_alone_waits_for_no_other():
     one = replace(ASKED, concurrency=1.0, input_tokens=16_000.0, output_tokens=2.0)
     split = replace(one, prefill_devices=4.0, decode_devices=4.0)
-    found = answer_serving([split], CATALOG).performance
+    found = answer_serving([split], CATALOG).table.performance
     passes, step = found.passes, found.step
     engine, pool = passes.setup.engine, passes.pool
     waves_s = (engine.queue_s + engine.wave_share * pool.busy_s) / pool.replicas
@@ -86,13 +80,12 @@ def test_a_request_that_is_alone_waits_for_no_other():
 
 
 def test_a_slower_link_delays_the_first_token_by_the_cache_it_carries():
-    resolver = ServingResolver(CATALOG, fitted(CATALOG))
-    table = resolver.table([replace(ASKED, concurrency=1.0, prefill_devices=4, decode_devices=4)])
+    asked = replace(ASKED, concurrency=1.0, prefill_devices=4, decode_devices=4)
+    table = resolve_valid([asked], CATALOG)
     times = []
     for rate in (1e9, 1e12):
         pool = replace(table.prefill, link_bytes_per_s=np.full(1, rate))
-        slow = replace(table, prefill=pool)
-        done = performance(slow.setup(fitted(CATALOG)), slow.traffic(fitted(CATALOG)))
+        done = replace(table, prefill=pool).performance
         times.append(float(done.pace.time_to_first_token_s[0]))
     cache_bytes = 80 * 2 * 8 * 128 * 4096
     links = min(4.0 / float(table.prefill.layout.data_parallel[0]), 8.0)

@@ -20,7 +20,7 @@ from estimator.inference.figures import (
 from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, flying_quantile
-from estimator.inference.resolver import ServingResolver
+from estimator.inference.resolver import resolve_valid
 from estimator.question.hardware import choose_precision, find_hardware
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario
@@ -314,12 +314,11 @@ def test_a_server_that_idles_half_of_the_time_is_as_sure_beside_other_rows(catal
 
 
 def test_a_rate_of_requests_and_its_concurrency_are_one_state(catalog):
-    parameters = fitted(catalog)
     asked = {"preset": "llama-3-8b", "hardware": "h100", "devices": 1}
     asked |= {"input_tokens": 300, "output_tokens": 200}
     question = ServingQuestion(**asked, request_rate=10.0)
-    table = ServingResolver(catalog, parameters).table([question])
-    (flying,), refused = concurrency_of_rates(table, parameters)
+    table = resolve_valid([question], catalog)
+    (flying,), refused = concurrency_of_rates(table)
     assert not refused
     rate = interval(catalog, "output_tokens_per_s", **asked, concurrency=flying)[1]
     assert rate / 200 == pytest.approx(10.0, rel=1e-3)

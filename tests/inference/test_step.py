@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.inference.batching import static_pace, steady_pace
-from estimator.inference.performance import Board, Setup, Traffic, performance
+from estimator.inference.performance import Setup, Traffic, performance
 from estimator.inference.power import Draw, board_power_w
 from estimator.inference.served_model import from_config
 from estimator.inference.step import (
@@ -35,6 +35,9 @@ MACHINE = Machine(
     bytes_per_s=3.35e12,
     memory_bytes=80e9,
     link_bytes_per_s=900e9,
+    tdp_w=700.0,
+    idle_w=70.0,
+    linked_devices=8.0,
 )
 ENGINE = Engine(
     read_share=0.9,
@@ -50,12 +53,12 @@ ENGINE = Engine(
     link_share=0.6,
 )
 ONE = Layout()
-BOARD = Board(tdp_w=700.0, idle_w=70.0, draw=Draw(awake=0.5, reading=0.3, computing=1.5))
+DRAW = Draw(awake=0.5, reading=0.3, computing=1.5)
 
 
 def set_up(**changed):
     """A set-up of one device, but for what is changed."""
-    usual = {"model": MODEL, "machine": MACHINE, "engine": ENGINE, "board": BOARD, "layout": ONE}
+    usual = {"model": MODEL, "machine": MACHINE, "engine": ENGINE, "layout": ONE, "draw": DRAW}
     return Setup(**usual | changed)
 
 
@@ -64,12 +67,12 @@ def load(flying, read, written):
 
 
 def test_a_board_that_waits_for_launches_draws_little_more_than_at_rest():
-    draw = replace(BOARD.draw, between=0.1)
+    draw = replace(DRAW, between=0.1)
     at_rest = {"memory_rate": 0.0, "arithmetic_rate": 0.0}
     power_w = [
         board_power_w(700.0, 70.0, draw.over_time(one), **at_rest) for one in (0.0, 0.5, 2.0)
     ]
-    awake_w = board_power_w(700.0, 70.0, BOARD.draw.over_time(0.5), **at_rest)
+    awake_w = board_power_w(700.0, 70.0, DRAW.over_time(0.5), **at_rest)
     assert power_w[0] == pytest.approx(awake_w)
     assert power_w == sorted(power_w, reverse=True)
     assert power_w[2] == pytest.approx(70.0 + 0.1 * 630.0, rel=1e-3)
@@ -333,7 +336,7 @@ def test_a_program_of_launches_waits_the_less_the_more_its_host_is_ahead():
     """A step bound by its host takes as long for eight sequences as for one, and draws no more."""
     setup = set_up(
         engine=replace(ENGINE, layer_s=5e-4, launches_ahead=True),
-        board=replace(BOARD, draw=replace(BOARD.draw, between=0.1)),
+        draw=replace(DRAW, between=0.1),
         static_batches=True,
     )
     done = performance(setup, load(np.array([1.0, 8.0, 512.0]), 256.0, 64.0))
@@ -346,7 +349,7 @@ def test_a_program_of_launches_waits_the_less_the_more_its_host_is_ahead():
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
 def test_a_board_draws_between_idle_and_its_limit(reading, computing):
-    power = board_power_w(700.0, 70.0, BOARD.draw, memory_rate=reading, arithmetic_rate=computing)
+    power = board_power_w(700.0, 70.0, DRAW, memory_rate=reading, arithmetic_rate=computing)
     assert 70.0 < power <= 700.0
 
 

@@ -18,12 +18,10 @@ from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain, total
 from estimator.core.units import CENTRAL, J_PER_WH, MILLION, S_PER_H, WH_PER_KWH
 from estimator.inference.devices import find_serving_device
-from estimator.inference.engines import fitted
 from estimator.inference.items import answer_item
 from estimator.inference.model_names import find_preset, stated_size
 from estimator.inference.quantities import MODEL, answer_questions
 from estimator.inference.question import Item, ServingQuestion
-from estimator.inference.resolver import ServingResolver
 from estimator.question.table import Table, check_question
 from estimator.studies.prompts.designs import DESIGNS, Designs, Unknown, sample
 from estimator.studies.prompts.question import (
@@ -273,14 +271,13 @@ def _text_energy(
     """Return the energy of the devices and of all computers for a token-based task [Wh]."""
     values = {**designs.values, **fixed}
     table = Table.of_columns(ServingQuestion, **_columns(values, subject, asked))
-    resolver = ServingResolver(catalog, fitted(catalog))
     if "concurrency_per_device" in values:
-        alone = answer_questions(table.changed(concurrency=np.ones(table.count)), resolver)
+        alone = answer_questions(table.changed(concurrency=np.ones(table.count)), catalog)
         devices = np.ones(table.count)
         devices[alone.places] = np.asarray(alone.table.layout.devices)
         flying = devices * values["concurrency_per_device"]
         table = table.changed(concurrency=np.maximum(1.0, np.round(flying)))
-    answer = answer_questions(table, resolver)
+    answer = answer_questions(table, catalog)
     kept = np.zeros(designs.count, dtype=np.bool_)
     kept[answer.places] = True
     if kept.mean() < LEAST_KEPT:

@@ -17,7 +17,6 @@ from estimator.core.notice import Notice
 from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
-from estimator.inference.engines import fitted
 from estimator.inference.quantities import (
     Calibration,
     ServingAnswer,
@@ -27,7 +26,6 @@ from estimator.inference.quantities import (
 )
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import fewest_devices, waiting_s
-from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import THINK_S, ServingTable
 from estimator.question.provenance import Found
 from estimator.question.table import Table
@@ -196,8 +194,8 @@ def serving_plans_by_aim(
         designs, or none can serve; the message gives the most common reason.
     """
     _check(request, aims)
-    designs, resolver = request.designs, ServingResolver(catalog, fitted(catalog))
-    answer = answer_questions(designs, resolver, calibration=calibration)
+    designs = request.designs
+    answer = answer_questions(designs, catalog, calibration=calibration)
     if not answer.table.count:
         why = most_common(answer.errors.values())
         alike = [one for one in answer.errors.values() if one.code == why.code]
@@ -205,7 +203,7 @@ def serving_plans_by_aim(
             max(alike, key=lambda one: one.values["most"]) if "most" in why.values else why
         )
     rates = requests_per_s(request.question, answer)
-    load = _load(rates, answer.table, resolver, calibration)
+    load = _load(rates, answer.table, calibration)
     quantities = {**served_quantities(request, answer), LOAD: load}
     limits = replace(request.limits, most={LOAD: 1.0, **request.limits.most})
     ties = [np.asarray(quantities[name].mid) for name in OBJECTIVES.values()]
@@ -279,7 +277,7 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
 def _latencies(rates: Floats, answer: ServingAnswer) -> dict[str, Uncertain]:
     """Return request latencies including the queue, by percentile."""
     found, table = {}, answer.table
-    tokens = answer.performance.passes.traffic.tokens_in_flight if answer.performance else 0.0
+    tokens = answer.table.traffic.tokens_in_flight
     service_s, places = np.asarray(answer.ranges["request_s"].mid), table.places(tokens)
     for percentile in PERCENTILES:
         wait_s = waiting_s(service_s, rates, places, float(percentile) / 100.0)
@@ -302,22 +300,17 @@ def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
     return Uncertain(cost.mid, {"price": cost.log_sd})
 
 
-def _load(
-    rates: Floats,
-    table: ServingTable,
-    resolver: ServingResolver,
-    calibration: Calibration | None,
-) -> Uncertain:
-    """Return arriving requests over requests served at the memory limit."""
+def _load(rates: Floats, table: ServingTable, calibration: Calibration | None) -> Uncertain:
+    """Arriving requests over those served at the memory limit."""
     written, layout = table.output_tokens, table.layout
-    tokens = table.input_tokens(resolver.parameters) + 0.5 * written
+    tokens = table.input_tokens + 0.5 * written
     saturated = table.under(
         concurrency=np.floor(table.places(tokens)),
         duty_cycle=np.full(table.count, np.nan),
         devices=np.asarray(layout.devices),
         data_parallel=np.asarray(layout.data_parallel),
     )
-    served = delivered(saturated, resolver, calibration=calibration)["output_tokens_per_s"]
+    served = delivered(saturated, calibration=calibration)["output_tokens_per_s"]
     return Uncertain(rates * written / served.mid, {"speed": served.log_sd})
 
 
