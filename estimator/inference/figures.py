@@ -266,7 +266,7 @@ def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
     device = answer.mid("device_energy_per_output_token_j")
     whole = answer.mid("energy_per_output_token_j")
     rate = answer.mid("output_tokens_per_s")
-    idle = min(float(table.machine.idle_w[0]) * row.devices / rate, device)
+    idle = min(_first(table.machine.idle_w) * row.devices / rate, device)
     boards = device * float(idle_factor(table)[0])
     host = boards * (catalog.prior(f"power.host_factor.{row.device.device.kind}").value - 1.0)
     computers = whole / float(row.site.pue.mid)

@@ -303,10 +303,12 @@ class ServingTable:
 
     def part(self, rows: Places) -> "ServingTable":
         """Return the table of some rows."""
-        whole = {"catalog": self.catalog, "parameters": self.parameters}
-        names = [item.name for item in fields(self) if item.name not in (*whole, "asked")]
-        cut = {name: rows_of(getattr(self, name), rows) for name in names}
-        return ServingTable(**whole, asked=self.asked.part(rows), **cut)
+        cut: dict[str, Any] = {
+            item.name: rows_of(getattr(self, item.name), rows)
+            for item in fields(self)
+            if item.name not in ("catalog", "parameters", "asked")
+        }
+        return replace(self, asked=self.asked.part(rows), **cut)
 
     def under(self, **numbers: Floats) -> "ServingTable":
         """Return the same setups with other numbers."""
