@@ -35,6 +35,22 @@ def rows_of(item: Any, rows: Any) -> Any:
     return item
 
 
+def either(mask: Mask, one: Any, other: Any) -> Any:
+    """Return the rows of one dataclass of numbers where a mask is true, of another elsewhere.
+
+    >>> either(np.array([True, False]), np.array([1.0, 2.0]), 0.0).tolist()
+    [1.0, 0.0]
+    """
+    if one is other:
+        return one
+    if is_dataclass(one) and not isinstance(one, type):
+        pairs = {
+            item.name: (getattr(one, item.name), getattr(other, item.name)) for item in fields(one)
+        }
+        return replace(one, **{name: either(mask, *pair) for name, pair in pairs.items()})
+    return np.where(mask, one, other)
+
+
 def rows_where(mask: Mask) -> Places:
     """Return the indices where a mask is true; faster than `numpy.flatnonzero` for few rows."""
     return mask.nonzero()[0]

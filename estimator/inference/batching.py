@@ -9,11 +9,10 @@ prefill pass yields their first tokens.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.inference.step import Number
 
@@ -128,14 +127,4 @@ def static_pace(sequences: Number, output_tokens: Number, decode_s: Number, read
         output_tokens_per_s=requests_per_s * output_tokens,
         requests_per_s=requests_per_s,
         prefill_share=read_s / batch_s,
-    )
-
-
-def chosen_pace(static: npt.NDArray[np.bool_], one: Pace, other: Pace) -> Pace:
-    """Select the first pace where `static` is set, otherwise the second."""
-    return Pace(
-        **{
-            item.name: np.where(static, getattr(one, item.name), getattr(other, item.name))
-            for item in fields(Pace)
-        }
     )

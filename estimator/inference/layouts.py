@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Mask, rows_where
+from estimator.core.rows import Floats, Mask, either, rows_where
 from estimator.inference.engines import EAGER
 from estimator.inference.setups import ServingTable, filled
 from estimator.inference.step import Layout
@@ -80,11 +80,7 @@ def _fastest_layout(table: ServingTable) -> Layout:
         rate, fits = _rate(table, tried)
         better = possible & fits & ((rate > WORTH * best_rate) | ~found)
         best_rate, found = np.where(better, rate, best_rate), found | better
-        best = replace(
-            best,
-            data_parallel=np.where(better, tried.data_parallel, best.data_parallel),
-            expert_shard=np.where(better, tried.expert_shard, best.expert_shard),
-        )
+        best = either(better, tried, best)
     return best
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from estimator.inference.batching import Pace, chosen_pace, static_pace, steady_pace
+from estimator.core.rows import either
+from estimator.inference.batching import Pace, static_pace, steady_pace
 from estimator.inference.capacity import most_sequences
 from estimator.inference.pools import (
     LEAST_TOKENS,
@@ -199,7 +200,8 @@ class Passes:
         """Return the pace of one replica at a given step time."""
         if self.pool is not None:
             split = self._split_pace(self.pool, sequences, step)
-            return chosen_pace(self.setup.split, split, self._shared_pace(sequences, step))
+            chosen: Pace = either(self.setup.split, split, self._shared_pace(sequences, step))
+            return chosen
         return self._shared_pace(sequences, step)
 
     def _shared_pace(self, sequences: Number, step: StepTime) -> Pace:
@@ -214,7 +216,8 @@ class Passes:
             return steady
         read_s = overlapped_s(each * self.riding_s, step.overhead_s)
         batch = static_pace(each, traffic.output_tokens, token_s, read_s)
-        return chosen_pace(static, batch, steady)
+        chosen: Pace = either(static, batch, steady)
+        return chosen
 
     def _first_s(self, each: Number, step: StepTime, token_s: Number) -> tuple[Number, Number]:
         """Return the time to first token without other prompts, and the median wait for them [s].

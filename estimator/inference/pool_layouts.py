@@ -4,26 +4,22 @@ If only the total is given, several divisions are tried for the highest throughp
 load. A pool without parallel sizes has the fastest layout for its phase.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from estimator.core.notice import Notice, Value
-from estimator.core.rows import Floats, Mask, rows_of, rows_where
+from estimator.core.rows import Floats, Mask, either, rows_of, rows_where
 from estimator.inference.capacity import USABLE_SHARE, weight_bytes
 from estimator.inference.layouts import impossible_layouts, laid_out
 from estimator.inference.pools import PrefillPool
 from estimator.inference.setups import ServingTable, filled
-from estimator.inference.step import Layout
 
 POOLED = ("prefill_", "decode_")
 """Prefixes of the names of pool inputs."""
 
 SIZES = ("tensor_parallel", "data_parallel", "expert_parallel")
 """Parallel sizes of a pool, by default those of the whole setup."""
-
-LAID_OUT = ("devices", "data_parallel", "expert_shard", "stages")
-"""Layout fields that a division changes."""
 
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 """Shares of the devices that are tried for prefill [1]."""
@@ -34,42 +30,35 @@ data sheets): the link between pools without a fast link [B/s].
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Division:
-    """Pool layouts of some rows, and reasons why others have none."""
-
-    decode: Layout
-    prefill: PrefillPool
-    errors: dict[int, Notice]
-
-
-def divided(table: ServingTable) -> Division:
-    """Divide the devices of a table into pools."""
-    given = table.asked_numbers
-    errors = _refused(table)
+def divided(table: ServingTable) -> tuple[ServingTable, dict[int, Notice]]:
+    """Divide the devices of a table into pools; return reasons for rows that have none, too."""
+    given, errors = table.asked_numbers, _refused(table)
     prompts, answers = _counts(table)
     open_ = np.isnan(prompts)
-    best = _pools(table, np.where(open_, 1.0, prompts), np.where(open_, 1.0, answers))
-    fits = ~open_ & best.fits
-    if open_.any():
-        rate = np.full(table.count, -1.0)
-        for share in SHARES:
-            tried = np.clip(np.round(share * given["devices"]), 1.0, given["devices"] - 1.0)
-            tried = np.where(open_ & (given["devices"] >= 2.0), tried, best.prefill.devices)
-            rest = np.where(open_, np.maximum(given["devices"] - tried, 1.0), best.decode.devices)
-            found = _pools(table, tried, rest)
-            done = np.where(found.fits, _rate(table, found), -1.0)
-            better = open_ & (done > rate)
-            rate, fits = np.where(better, done, rate), fits | (better & found.fits)
-            best = _chosen(better, found, best)
-    total = np.where(open_, given["devices"], best.prefill.devices + best.decode.devices)
-    smaller = np.minimum(best.prefill.devices, best.decode.devices)
+    best, fits, why = _pools(table, np.where(open_, 1.0, prompts), np.where(open_, 1.0, answers))
+    fits &= ~open_
+    rate = np.full(table.count, -1.0)
+    for share in SHARES if open_.any() else ():
+        tried = np.clip(np.round(share * given["devices"]), 1.0, given["devices"] - 1.0)
+        tried = np.where(open_ & (given["devices"] >= 2.0), tried, best.prefill.devices)
+        rest = np.where(open_, np.maximum(given["devices"] - tried, 1.0), best.layout.devices)
+        found, fitting, reasons = _pools(table, tried, rest)
+        done = np.where(fitting, found.performance.output_tokens_per_s, -1.0)
+        better = open_ & (done > rate)
+        rate, fits = np.where(better, done, rate), fits | (better & fitting)
+        best = replace(
+            best,
+            layout=either(better, found.layout, best.layout),
+            prefill=either(better, found.prefill, best.prefill),
+        )
+        why = {row: one for row, one in why.items() if not better[row]}
+        why |= {row: one for row, one in reasons.items() if better[row]}
+    total = np.where(open_, given["devices"], best.devices)
+    smaller = np.minimum(best.prefill.devices, best.layout.devices)
     largest_pair = np.where(open_, np.floor(given["devices"] / 2.0), smaller)
     for row in rows_where(~fits).tolist():
         errors.setdefault(row, _too_small(table, row, float(total[row]), float(largest_pair[row])))
-    for row, why in best.errors.items():
-        errors.setdefault(row, why)
-    return Division(decode=best.decode, prefill=_linked(table, best), errors=errors)
+    return best, {**why, **errors}
 
 
 def _too_small(table: ServingTable, row: int, devices: float, each: float) -> Notice:
@@ -82,16 +71,6 @@ def _too_small(table: ServingTable, row: int, devices: float, each: float) -> No
         values |= {"fewest": fewest, "both": 2.0 * fewest}
         return Notice("serving_pool_too_small", "devices", values)
     return Notice("serving_pools_full", "devices", {**values, "devices": devices})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pools:
-    """Layouts of both pools, whether the model fits in each, and errors."""
-
-    prefill: Layout
-    decode: Layout
-    fits: Mask
-    errors: dict[int, Notice]
 
 
 def _refused(table: ServingTable) -> dict[int, Notice]:
@@ -150,8 +129,13 @@ def _size(table: ServingTable, pool: str, name: str) -> Floats:
     return filled(table.asked_numbers[f"{pool}{name}"], table.asked_numbers[name])
 
 
-def _pools(table: ServingTable, prompts: Floats, answers: Floats) -> _Pools:
-    """Lay out pools of given device counts, each for its phase."""
+def _pools(
+    table: ServingTable, prompts: Floats, answers: Floats
+) -> tuple[ServingTable, Mask, dict[int, Notice]]:
+    """Lay out pools of given device counts, each for its phase.
+
+    Returns the table with its pools, whether the model fits in each, and errors.
+    """
     layouts, fits, errors = [], np.ones(table.count, dtype=np.bool_), dict[int, Notice]()
     for pool, count in zip(POOLED, (prompts, answers), strict=True):
         sizes = {name: _size(table, pool, name) for name in SIZES}
@@ -164,38 +148,10 @@ def _pools(table: ServingTable, prompts: Floats, answers: Floats) -> _Pools:
         errors = impossible_layouts(part) | errors
         fits &= part.most_sequences(table.tokens_in_flight) >= part.layout.data_parallel
         layouts.append(part.layout)
-    return _Pools(prefill=layouts[0], decode=layouts[1], fits=fits, errors=errors)
-
-
-def _rate(table: ServingTable, pools: _Pools) -> Floats:
-    """Return the output tokens per second of the pools."""
-    tried = replace(table, layout=pools.decode, prefill=_linked(table, pools))
-    return np.asarray(tried.performance.output_tokens_per_s)
-
-
-def _linked(table: ServingTable, pools: _Pools) -> PrefillPool:
-    """Return the prefill pool; its link to the decode pool is fast where both share a domain."""
-    devices = np.asarray(pools.prefill.devices + pools.decode.devices)
+    prefill, decode = layouts
+    joined = prompts + answers <= table.machine.linked_devices
     fast = 0.5 * np.asarray(table.machine.link_bytes_per_s)
-    slow = np.minimum(fast, NETWORK_BYTES_PER_S)
-    rate = np.where(devices <= table.machine.linked_devices, fast, slow)
-    return PrefillPool(devices=pools.prefill.devices, layout=pools.prefill, link_bytes_per_s=rate)
-
-
-def _chosen(better: Mask, one: _Pools, other: _Pools) -> _Pools:
-    """Select the first pools where they are better, otherwise the others."""
-
-    def mixed(first: Layout, second: Layout) -> Layout:
-        fields = {
-            name: np.where(better, getattr(first, name), getattr(second, name)) for name in LAID_OUT
-        }
-        return replace(second, **fields)
-
-    errors = {row: why for row, why in one.errors.items() if better[row]}
-    errors |= {row: why for row, why in other.errors.items() if not better[row]}
-    return _Pools(
-        prefill=mixed(one.prefill, other.prefill),
-        decode=mixed(one.decode, other.decode),
-        fits=np.where(better, one.fits, other.fits),
-        errors=errors,
-    )
+    link = np.where(joined, fast, np.minimum(fast, NETWORK_BYTES_PER_S))
+    pool = PrefillPool(devices=prefill.devices, layout=prefill, link_bytes_per_s=link)
+    alone = np.zeros(table.count, dtype=np.bool_)
+    return replace(table, layout=decode, layout_chosen=alone, prefill=pool), fits, errors

@@ -17,7 +17,7 @@ from estimator.catalog import Catalog, once
 from estimator.core.bounds import LIMITS
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.rows import Places, by_row, distinct_rows, one_of, rows_where
+from estimator.core.rows import Places, by_row, distinct_rows, either, one_of, rows_where
 from estimator.core.uncertainty import Uncertain, total
 from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
 from estimator.inference.calibration import DELIVERED
@@ -238,11 +238,7 @@ def _laid_out_for(table: ServingTable, flying: Floats) -> tuple[ServingTable, Fl
     moved[rows] = ~np.isnan(again)
     flying = np.array(flying)
     flying[moved] = again[~np.isnan(again)]
-    shares = {
-        name: np.where(moved, getattr(other.layout, name), getattr(layout, name))
-        for name in ("data_parallel", "expert_shard", "stages")
-    }
-    return replace(table, layout=replace(layout, **shares)), flying
+    return replace(table, layout=either(moved, other.layout, layout)), flying
 
 
 def _not_fitting(table: ServingTable) -> dict[int, Notice]:

@@ -17,7 +17,16 @@ from estimator.catalog import Catalog
 from estimator.core.bounds import FEW
 from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice, Refusal
-from estimator.core.rows import Floats, Places, few, first_rows, nowhere, rows_where
+from estimator.core.rows import (
+    Floats,
+    Places,
+    either,
+    few,
+    first_rows,
+    nowhere,
+    rows_of,
+    rows_where,
+)
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.inference.capacity import devices_needed
@@ -31,12 +40,10 @@ from estimator.inference.engines import LOCAL, SERVERS, Parameters, fitted
 from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
 from estimator.inference.layouts import impossible_layouts, laid_out
 from estimator.inference.model_names import find_preset, stated_format, stated_size
-from estimator.inference.pool_layouts import LAID_OUT, POOLED, divided
-from estimator.inference.pools import PrefillPool
+from estimator.inference.pool_layouts import POOLED, divided
 from estimator.inference.question import ServingQuestion
 from estimator.inference.served_model import ServedModel, from_config, from_size
 from estimator.inference.setups import NamedSetup, ServingTable, filled, table_of
-from estimator.inference.step import Layout
 from estimator.networks.config_file import config_name, config_of
 from estimator.question.hardware import find_device_price
 from estimator.question.provenance import Found, given_value
@@ -276,30 +283,22 @@ def _with_pools(table: ServingTable, impossible: dict[int, Notice]) -> ServingTa
     """
     given = table.asked_numbers
     pools = [name for name in given if name.startswith(POOLED)]
-    asked = ~np.isnan([table.asked.number("disaggregated"), *(given[name] for name in pools)])
-    asked[0] &= table.asked.number("disaggregated") > 0.0
-    rows = rows_where(np.asarray(asked.any(axis=0)))
+    asked = np.any([~np.isnan(given[name]) for name in pools], axis=0)
+    asked |= table.asked.number("disaggregated") > 0.0
+    rows = rows_where(asked)
     if not rows.size:
         return table
     for row in rows.tolist():
         impossible.pop(row, None)
-    found = divided(table.part(rows))
-    impossible |= {int(rows[place]): why for place, why in found.errors.items()}
-    pool = found.prefill
-    link, devices = np.full(table.count, np.inf), np.zeros(table.count)
-    link[rows], devices[rows] = pool.link_bytes_per_s, np.asarray(pool.devices)
-    chosen = np.array(table.layout_chosen)
-    chosen[rows] = False
-    return replace(
-        table,
-        layout=_with_rows(table.layout, rows, found.decode),
-        layout_chosen=chosen,
-        prefill=PrefillPool(
-            devices=devices,
-            layout=_with_rows(table.layout, rows, pool.layout),
-            link_bytes_per_s=link,
-        ),
-    )
+    found, errors = divided(table.part(rows))
+    impossible |= {int(rows[place]): why for place, why in errors.items()}
+    at = np.zeros(table.count, dtype=np.intp)
+    at[rows] = np.arange(rows.size)
+    split = {
+        name: either(asked, rows_of(getattr(found, name), at), getattr(table, name))
+        for name in ("layout", "layout_chosen", "prefill")
+    }
+    return replace(table, **split)
 
 
 def _names(
@@ -343,16 +342,6 @@ def _priced(table: ServingTable) -> ServingTable:
     said = (*words, _numbers(given, first), many[first].tolist())
     prices = [_price(*one, table.catalog) for one in zip(*said, strict=True)]
     return replace(table, prices=prices, price_at=at)
-
-
-def _with_rows(layout: Layout, rows: Places, part: Layout) -> Layout:
-    """Replace the layout of some rows by another layout's."""
-    changed = {}
-    for name in LAID_OUT:
-        whole = np.asarray(getattr(layout, name), dtype=np.float64)
-        changed[name] = np.array(np.broadcast_to(whole, np.asarray(layout.devices).shape))
-        changed[name][rows] = getattr(part, name)
-    return replace(layout, **changed)
 
 
 NAMING_WORDS = 7
