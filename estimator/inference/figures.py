@@ -7,14 +7,13 @@ import numpy as np
 
 from estimator.answer.report import bounds
 from estimator.catalog import Catalog
-from estimator.core.messages import refusal
+from estimator.core.messages import refusal, refuse
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import H_PER_DAY, S_PER_H
+from estimator.core.units import H_PER_DAY, MILLION, S_PER_H
 from estimator.inference.capacity import held_bytes, longest_context, weight_bytes
 from estimator.inference.engines import ENGINES
-from estimator.inference.lifetime import ApiComparison, against_api
-from estimator.inference.performance import Performance, performance
+from estimator.inference.performance import performance
 from estimator.inference.quantities import (
     QUANTITIES,
     SUSTAINED,
@@ -59,17 +58,6 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
     return answer.table.row(0), answer.table
 
 
-def done_of(answer: ServingAnswer) -> Performance:
-    """Return the performance of the only setup, without calibration.
-
-    Raises
-    ------
-    Refusal
-        With the reason if it is refused.
-    """
-    return single(answer)[1].performance
-
-
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
     """Return low, mid and high of each available quantity of the only setup."""
     found = {
@@ -85,7 +73,7 @@ def roofline(answer: ServingAnswer) -> dict[str, float]:
 
     Measured runs report the time of a step, not of its parts, so all parts scale equally.
     """
-    done = done_of(answer)
+    done = single(answer)[1].performance
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     share = _first(done.pace.prefill_share)
     return {
@@ -107,7 +95,7 @@ def memory(answer: ServingAnswer) -> dict[str, float]:
         held = held + held_bytes(table.model, table.prefill.layout)
     if not np.isfinite(np.asarray(bytes_each)).all():
         return {"weights_bytes": _first(held)}
-    traffic = done_of(answer).passes.traffic
+    traffic = table.traffic
     tokens = np.asarray(traffic.input_tokens) + np.asarray(traffic.output_tokens)
     found = {
         "weights_bytes": _first(held),
@@ -129,8 +117,7 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
     memory is always full, the queue diverges and only the service time is reported.
     """
     row, table = single(answer)
-    done = done_of(answer)
-    traffic = done.passes.traffic
+    done, traffic = table.performance, table.traffic
     written = _first(traffic.output_tokens)
     first, step = (_median_factor(answer, name) for name in PARTS_OF_REQUEST)
     first_s, later_s = _first(done.pace.time_to_first_token_s), _first(done.pace.inter_token_s)
@@ -155,7 +142,7 @@ def _median_factor(answer: ServingAnswer, quantity: str) -> float:
 
     Uncertain parameters and measured runs both move the median.
     """
-    expected = values_of(done_of(answer))[quantity]
+    expected = values_of(answer.table.performance)[quantity]
     return _first(answer.ranges[quantity].mid) / _first(expected)
 
 
@@ -165,7 +152,7 @@ PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
 
 def _service_quantiles(answer: ServingAnswer, flying: float, places: float) -> dict[str, float]:
     """Return quantiles of the service time at a mean number in flight, without a queue [s]."""
-    passes = done_of(answer).passes
+    passes = answer.table.performance.passes
     first, step = (_median_factor(answer, name) for name in PARTS_OF_REQUEST)
     found = {}
     for name, quantile in QUANTILES.items():
@@ -183,8 +170,7 @@ def curve(answer: ServingAnswer, points: int = 40) -> Curve:
     Scaled to match the answer's medians at the given concurrency.
     """
     _, table = single(answer)
-    passes = done_of(answer).passes
-    setup, traffic = passes.setup, passes.traffic
+    setup, traffic = table.setup, table.traffic
     flying = np.unique(
         np.round(np.geomspace(1.0, float(table.places(traffic.tokens_in_flight)[0]), points))
     )
@@ -229,8 +215,7 @@ def roofline_of(answer: ServingAnswer) -> Roofline:
     """
     _, table = single(answer)
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
-    done = done_of(answer)
-    traffic = done.passes.traffic
+    done, traffic = table.performance, table.traffic
     model, layout = table.model, table.layout
     each = 2.0 * _first(model.visited_params) / _first(layout.dense_shard)
     rows = _first(traffic.sequences) / _first(layout.data_parallel)
@@ -294,19 +279,30 @@ def battery(answer: ServingAnswer) -> dict[str, Uncertain]:
 
 def compared_with_api(
     answer: ServingAnswer, *, input_usd: float, output_usd: float
-) -> ApiComparison | None:
-    """Compare reserved machines with an API's price per million tokens; None without a price."""
-    row, _ = single(answer)
+) -> dict[str, float]:
+    """Compare reserved machines with an API's prices per million tokens.
+
+    The API's price of output tokens includes their input. Own machines are cheaper from
+    `break_even_tokens_per_day`, absent if they are more expensive even at the answer's load. Empty
+    without a price of the device.
+    """
+    row, table = single(answer)
     if row.price is None:
-        return None
-    traffic = done_of(answer).passes.traffic
-    return against_api(
-        float(row.price.value.mid) * H_PER_DAY * row.devices,
-        answer.mid("output_tokens_per_s") * H_PER_DAY * S_PER_H,
-        input_usd=input_usd,
-        output_usd=output_usd,
-        input_per_output=_first(traffic.input_tokens) / _first(traffic.output_tokens),
-    )
+        return {}
+    read, written = _first(table.traffic.input_tokens), _first(table.traffic.output_tokens)
+    api_usd = output_usd + input_usd * (read / written)
+    if not api_usd > 0:
+        raise refuse("not_positive", "api_price_out", value=api_usd)
+    own_usd = float(row.price.value.mid) * H_PER_DAY * row.devices
+    most = answer.mid("output_tokens_per_s") * H_PER_DAY * S_PER_H
+    found = {
+        "api_cost_per_million_output_tokens_usd": api_usd,
+        "own_cost_over_api": own_usd / (api_usd * most / MILLION),
+    }
+    even = own_usd / api_usd * MILLION
+    if even <= most:
+        found |= {"break_even_tokens_per_day": even, "break_even_share": even / most}
+    return found
 
 
 def most_within(answer: ServingAnswer, goal_s: float) -> float | None:
@@ -333,7 +329,7 @@ def inputs(answer: ServingAnswer) -> dict[str, Any]:
         "weight_bits": row.weights.bits,
         "cache_bytes_per_value": row.cache_bytes,
         "engine": ENGINES[row.engine],
-        "concurrency": _first(done_of(answer).passes.traffic.sequences),
+        "concurrency": _first(table.traffic.sequences),
         "data_parallel": row.data_parallel,
         "tensor_parallel": _first(table.layout.dense_shard),
         "expert_parallel": row.expert_shard,

@@ -152,6 +152,6 @@ def _pools(
     joined = prompts + answers <= table.machine.linked_devices
     fast = 0.5 * np.asarray(table.machine.link_bytes_per_s)
     link = np.where(joined, fast, np.minimum(fast, NETWORK_BYTES_PER_S))
-    pool = PrefillPool(devices=prefill.devices, layout=prefill, link_bytes_per_s=link)
+    readers = PrefillPool(devices=prefill.devices, layout=prefill, link_bytes_per_s=link)
     alone = np.zeros(table.count, dtype=np.bool_)
-    return replace(table, layout=decode, layout_chosen=alone, prefill=pool), fits, errors
+    return replace(table, layout=decode, layout_chosen=alone, prefill=readers), fits, errors

@@ -1,7 +1,6 @@
 """Reports of inference: tokens and requests, comparisons with APIs and training, and items."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from estimator.core.messages import refuse
 from estimator.core.notice_table import NoticeTable
 from estimator.core.rows import Floats, nowhere, one_of
 from estimator.core.uncertainty import Number, Uncertain
+from estimator.core.units import J_PER_KWH
 from estimator.inference.figures import (
     battery,
     compared_with_api,
@@ -23,7 +23,6 @@ from estimator.inference.figures import (
     single,
 )
 from estimator.inference.items import ItemAnswer
-from estimator.inference.lifetime import lifetime
 from estimator.inference.quantities import MODEL, QUANTITIES, SUSTAINED, UNKNOWN, ServingAnswer
 from estimator.inference.question import Comparison
 
@@ -164,10 +163,10 @@ def _against_api(api: Mapping[str, Any], answer: ServingAnswer) -> dict[str, flo
         return {}
     prices = {name: float(api[name]) for name in ("input_usd", "output_usd")}
     found = compared_with_api(answer, **prices)
-    if found is None:
+    if not found:
         device = single(answer)[0].device.device.name
         raise refuse("serving_price_unknown", "price", device=device)
-    return {name: value for name, value in asdict(found).items() if value is not None}
+    return found
 
 
 def _over_life(held: Comparison, answer: ServingAnswer) -> dict[str, float]:
@@ -182,10 +181,11 @@ def _over_life(held: Comparison, answer: ServingAnswer) -> dict[str, float]:
         device = single(answer)[0].device.device.name
         raise refuse("serving_energy_needed", "training_kwh", device=device)
     days = SERVICE_DAYS if held.service_days is None else held.service_days
-    life = lifetime(training, joule, tokens, days)
+    daily_kwh = joule * tokens / J_PER_KWH
+    lifetime_kwh = training + daily_kwh * days
     return {
-        "serving_kwh_per_day": life.serving_kwh / days,
-        "days_to_overtake_training": life.days_to_overtake,
-        "lifetime_kwh": training + life.serving_kwh,
-        "training_share_of_lifetime": training / (training + life.serving_kwh),
+        "serving_kwh_per_day": daily_kwh,
+        "days_to_overtake_training": training / daily_kwh,
+        "lifetime_kwh": lifetime_kwh,
+        "training_share_of_lifetime": training / lifetime_kwh,
     }

@@ -371,14 +371,14 @@ def test_an_answer_takes_its_energy_from_the_battery_of_a_phone(catalog):
 def test_an_api_is_charged_for_what_it_reads_and_writes(catalog):
     answer = answer_serving([ServingQuestion(**SERVED, price=2.0)], catalog)
     dear = compared_with_api(answer, input_usd=3.0, output_usd=15.0)
-    assert dear.api_cost_per_million_output_tokens_usd == pytest.approx(15.0 + 3.0 * 500 / 300)
-    even = dear.break_even_tokens_per_day
+    assert dear["api_cost_per_million_output_tokens_usd"] == pytest.approx(15.0 + 3.0 * 500 / 300)
+    even = dear["break_even_tokens_per_day"]
     assert even == pytest.approx(48.0 / 20.0 * 1e6)
     most = answer.ranges["output_tokens_per_s"].mid[0] * 86_400
-    assert dear.own_cost_over_api == pytest.approx(48.0 / (20.0 * most / 1e6))
+    assert dear["own_cost_over_api"] == pytest.approx(48.0 / (20.0 * most / 1e6))
     cheap = compared_with_api(answer, input_usd=0.0, output_usd=0.001)
-    assert cheap.break_even_tokens_per_day is None
-    assert cheap.own_cost_over_api > 1.0
+    assert "break_even_tokens_per_day" not in cheap
+    assert cheap["own_cost_over_api"] > 1.0
 
 
 def test_every_list_price_is_dated_and_of_a_model_that_can_be_served(catalog):

@@ -17,7 +17,6 @@ from estimator.inference.figures import (
     roofline_of,
     single,
 )
-from estimator.inference.lifetime import lifetime
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.quantities import ServingAnswer, answer_serving
 from estimator.inference.report import quantities_of
@@ -261,12 +260,12 @@ def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         alt=_("Energy of an answer: {parts}").format(parts="; ".join(labels.values())),
     )
     daily, given = float(values["daily"]), float(values["training"])
-    life = lifetime(given, answer.mid("energy_per_output_token_j"), daily, 365.0)
+    daily_kwh = answer.mid("energy_per_output_token_j") * daily / J_PER_KWH
     text = _("Serving {tokens} tokens a day takes {energy} a day.")
-    said = text.format(tokens=amount(daily, "1"), energy=amount(life.serving_kwh / 365.0, "kWh"))
+    said = text.format(tokens=amount(daily, "1"), energy=amount(daily_kwh, "kWh"))
     if given:
         text = _("It overtakes training after {days}; training and a year of it take {whole}.")
-        after, total = amount(life.days_to_overtake, "day"), given + life.serving_kwh
+        after, total = amount(given / daily_kwh, "day"), given + 365.0 * daily_kwh
         said += " " + text.format(days=after, whole=amount(total, "kWh"))
     style.caption(said)
 
@@ -279,12 +278,13 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         read_usd = offered.input_usd_per_million_tokens
         written_usd = offered.output_usd_per_million_tokens
     found = compared_with_api(answer, input_usd=read_usd, output_usd=written_usd)
-    if row.price is None or found is None:
+    if row.price is None or not found:
         style.caption(_("No price of this device is on record."))
         return
     rent = float(row.price.value.mid)
     most, daily = answer.mid("output_tokens_per_s") * S_PER_DAY, rent * H_PER_DAY * row.devices
-    api_usd, even = found.api_cost_per_million_output_tokens_usd, found.break_even_tokens_per_day
+    api_usd = found["api_cost_per_million_output_tokens_usd"]
+    even = found.get("break_even_tokens_per_day")
     tokens = np.geomspace(most / 1e4, most, 50)
     assumed = offered is None and values["offer"] != TYPED and written_usd == API_USD
     api = _("API, assumed price") if assumed else _("API")
@@ -303,7 +303,7 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
             "machines at this load cost {times} times as much."
         )
         own = results(answer, LEVEL)["cost_per_million_output_tokens_usd"]
-        times = style.bold(amount(found.own_cost_over_api, "1"))
+        times = style.bold(amount(found["own_cost_over_api"], "1"))
         times += f" ({span(own['low'] / api_usd, own['high'] / api_usd, '1')})"
         style.sentence_of(text, price=amount(api_usd, "USD"), times=times)
     else:
