@@ -22,7 +22,7 @@ from estimator.measure.stamps import Stamped, missing
 from estimator.question.scenario import Scenario
 from estimator.question.site import find_site
 from estimator.runs.figures import Span
-from estimator.runs.observations import disturbance_of
+from estimator.runs.observations import disturbance_of, slowed, taken_by_others
 from estimator.runs.record import MeasuredRun, without_unknown
 
 OTHERS = ("rtx-4090", "l40s", "a100-sxm-80", "h100-sxm", "b200", "tpu-v5e")
@@ -214,7 +214,7 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
     seems = [*seems, *_several_optimizers(seen), *_disturbed(question.measured)]
     if total is None:
         return replace(steps, notices=(TOTAL_UNKNOWN, *seems))
-    found = seen.forecast(total, question.drift)
+    found = seen.forecast(total, question.drift, _slowdown(question.measured))
     wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
     log_sd = math.log(wall.high / wall.mid) / z_score(CENTRAL)
@@ -249,6 +249,11 @@ def _several_optimizers(seen: Stamped) -> list[Notice]:
         "others": tuple(f"{other} {number}" for other, number in others),
     }
     return [Notice("forecast_several_optimizers", "total_steps", values)]
+
+
+def _slowdown(measured: MeasuredRun) -> float:
+    """Factor by which other programs slowed the steps under fair sharing [1]."""
+    return max((slowed(taken_by_others(measured, one)) for one in measured.timings), default=1.0)
 
 
 def _disturbed(measured: MeasuredRun) -> list[Notice]:

@@ -37,6 +37,12 @@ seconds. Assumed.
 MOST_LEARNED = 16.0
 """Most differences that stored runs count for [1]. Assumed."""
 
+CONTENTION_SD = 0.25
+"""Log standard deviation of the future pace per log of the slowdown by other programs [1], as these
+come and go. Seven runs of 100 to 215 s took 0.94 to 2.4 times their forecast from the first 15 s
+while others used 74 to 86% of two cores; per log of the slowdown, the root mean square is 0.24.
+"""
+
 BLOCK = 16
 """Steps of the run's shortest window; below, step noise exceeds drift."""
 

@@ -99,13 +99,15 @@ class ContentionMeter:
 
     def read(self) -> float | None:
         """Share used by others since the last reading or the start [1]."""
-        found = self.shares()
+        before, self._before = self._before, self._use()
+        found = self._shares(before, self._before)
         return None if found is None else found.others
 
-    def shares(self) -> "ProcessorShares | None":
-        """Return the use by others and by all since the last reading or the start."""
-        before, after = self._before, self._use()
-        self._before = after
+    def shares(self) -> ProcessorShares | None:
+        """Return the use by others and by all since the last `read` or the start."""
+        return self._shares(self._before, self._use())
+
+    def _shares(self, before: Use | None, after: Use | None) -> ProcessorShares | None:
         if before is None or after is None or after.time_s - before.time_s < SMALLEST_LAPSE_S:
             return None
         cores = len(_affinity())

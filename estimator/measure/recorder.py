@@ -164,9 +164,9 @@ class Recording:
     def so_far(self, timings: Callable[[MeasuredRun], Sequence[Timing]]) -> MeasuredRun:
         """Summarise a continuing run, without notes. Arguments as in `end`."""
         if self._begun is None:
-            raise RuntimeError("a recording is summed up after it has started")
+            raise RuntimeError("the recording has not started")
         kept, wall_s = (list(self.notes), list(self.meter_notes)), self._age_s()
-        energy, conditions = self._summed_up(self.samples(), wall_s)
+        energy, conditions = self._summarise(self.samples(), wall_s)
         run = replace(
             self._begun, wall_s=wall_s, energy=tuple(energy), conditions=tuple(conditions)
         )
@@ -191,14 +191,11 @@ class Recording:
             under which loads a server was measured.
         """
         if self._begun is None or self._sampler is None or self._contention is None:
-            raise RuntimeError("a recording ends after it has started")
+            raise RuntimeError("the recording has not started")
         wall_s = self._age_s()
-        samples = self._sampler.stop()
-        shares = self._contention.shares()
-        energy, conditions = self._summed_up(samples, wall_s)
-        conditions = _with_shares(conditions, shares)
-        if shares is not None and self.origin != "bench":
-            self.notes += _beside_others(shares)
+        energy, conditions = self._summarise(self._sampler.stop(), wall_s)
+        if self.origin != "bench":
+            self.notes += [note for one in conditions for note in _contention_notes(one)]
         run = replace(
             self._begun,
             wall_s=wall_s,
@@ -254,13 +251,13 @@ class Recording:
                 self.notes.append(str(error))
                 self.lost.append(str(error))
 
-    def _summed_up(
+    def _summarise(
         self, samples: dict[str, list[Sample]], wall_s: float
     ) -> tuple[list[Energy], list[Condition]]:
         energy: list[Energy] = []
         conditions: list[Condition] = []
         if LEAST_S <= wall_s < SHORT_S:
-            self.notes.append(f"a run of {wall_s:.1f} s says little: run it for longer")
+            self.notes.append(f"a run of {wall_s:.1f} s is too short to be reliable: run it longer")
         for meter in self.meters:
             summary = summarise(
                 meter.component,
@@ -274,7 +271,8 @@ class Recording:
                 self.meter_notes += summary.notes
             energy += [] if summary.energy is None else [summary.energy]
             conditions += [] if summary.condition is None else [summary.condition]
-        return energy, conditions
+        shares = None if self._contention is None else self._contention.shares()
+        return energy, _with_shares(conditions, shares)
 
 
 def _with_shares(found: Sequence[Condition], shares: ProcessorShares | None) -> list[Condition]:
@@ -285,14 +283,14 @@ def _with_shares(found: Sequence[Condition], shares: ProcessorShares | None) -> 
     return [*(one for one in found if one.component != "cpu"), known]
 
 
-def _beside_others(shares: ProcessorShares) -> list[str]:
-    """Return a note on CPU time taken by others."""
-    taken = contended(_with_shares([], shares)[0])
-    if taken < WORTH_A_NOTE:
+def _contention_notes(condition: Condition) -> list[str]:
+    """Return a note on CPU time used by other programs."""
+    if condition.component != "cpu" or contended(condition) < WORTH_A_NOTE:
         return []
+    others, busy = in_percent(condition.others or 0.0), in_percent(condition.busy or 1.0)
     return [
-        f"cpu: others used {in_percent(shares.others)} of it, which was {in_percent(shares.busy)} "
-        "busy: alone the run would be faster, and it tells less of the machine"
+        f"cpu: other programs used {others} of it ({busy} busy in all): without them the run "
+        "would be faster, so it counts less in calibration"
     ]
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from estimator.catalog.schema import PRECISIONS
 from estimator.core.uncertainty import Z_CENTRAL, student_quantile
 from estimator.core.units import CENTRAL
-from estimator.measure.drift import NOTHING_LEARNED, Strength, between, strength
+from estimator.measure.drift import CONTENTION_SD, NOTHING_LEARNED, Strength, between, strength
 from estimator.measure.steady import PAUSE, SteadySteps, steady
 from estimator.networks.kinds import KINDS
 from estimator.runs.record import Timing, without_unknown
@@ -359,10 +359,20 @@ def synchronise() -> bool:
     return True
 
 
-def forecast(times_s: Sequence[float], steps: int, stored: Strength = NOTHING_LEARNED) -> Forecast:
+def forecast(
+    times_s: Sequence[float],
+    steps: int,
+    stored: Strength = NOTHING_LEARNED,
+    slowdown: float = 1.0,
+) -> Forecast:
     """Time of a run of some steps, from the times of the first ones [s].
 
-    `stored` is the machine's drift from its stored runs.
+    Parameters
+    ----------
+    stored : Strength
+        The machine's drift from its stored runs.
+    slowdown : float
+        Factor by which other programs slow the steps [1].
     """
     found = steady(times_s)
     if found is None:
@@ -378,7 +388,9 @@ def forecast(times_s: Sequence[float], steps: int, stored: Strength = NOTHING_LE
         )
         pauses_sd = PAUSE_SD / math.sqrt(found.pauses or 1)
         noise = math.hypot(
-            _pace_sd(found, drift, ahead_s) * ahead_s / total_s, pauses_sd * pauses_s / total_s
+            _pace_sd(found, drift, ahead_s) * ahead_s / total_s,
+            pauses_sd * pauses_s / total_s,
+            CONTENTION_SD * math.log(slowdown),
         )
         factor = math.exp(student_quantile(0.5 + CENTRAL / 2, drift.differences) * noise)
     return Forecast(

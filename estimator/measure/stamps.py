@@ -116,9 +116,11 @@ class Stamped:
             return self.counted
         return {name: value for name, value in self.counted.items() if name not in COUNTED}
 
-    def forecast(self, steps: int, stored: Strength = NOTHING_LEARNED) -> Forecast:
+    def forecast(
+        self, steps: int, stored: Strength = NOTHING_LEARNED, slowdown: float = 1.0
+    ) -> Forecast:
         """Time of some steps from the start of the second [s]; see `session.forecast`."""
-        return forecast(self.times_s, steps - 1, stored)
+        return forecast(self.times_s, steps - 1, stored, slowdown)
 
 
 @dataclass(kw_only=True)

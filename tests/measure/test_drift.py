@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from estimator.core.uncertainty import student_quantile
 from estimator.measure.drift import (
     BLOCK,
     MOST_LEARNED,
@@ -90,3 +91,13 @@ def test_a_machine_whose_stored_runs_differ_much_is_less_sure_and_one_that_keeps
     )
     near, far = (forecast([0.1] * 20, 600, one) for one in (calm, jumpy))
     assert near.high_s - near.low_s < 0.3 * (far.high_s - far.low_s)
+
+
+def test_a_machine_that_others_use_is_less_sure_of_its_pace():
+    """By a quarter of the logarithm of what they slow it, whatever else is unknown."""
+    alone, beside = (forecast([0.1] * 20, 600, slowdown=factor) for factor in (1.0, 4.0))
+    sds = [
+        math.log((one.high_s - one.seen_s) / (one.mid_s - one.seen_s)) for one in (alone, beside)
+    ]
+    student = student_quantile(0.9, STRENGTH_DOF)
+    assert sds[1] ** 2 - sds[0] ** 2 == pytest.approx((student * 0.25 * math.log(4.0)) ** 2)

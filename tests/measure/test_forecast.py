@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from estimator.core.messages import message, render
 from estimator.measure import forecast, recorder
 from estimator.measure.command import name_of_command
 from estimator.measure.forecast import StepWatch
+from estimator.measure.recorder import Recording
 from estimator.measure.session import Reported, Session
 from estimator.measure.stamps import Stamped, StampFile, Stamps
 from estimator.question.inputs import option_of
@@ -31,7 +33,15 @@ from estimator.question.scenario import Scenario
 from estimator.runs import read_runs
 from estimator.runs.observations import program_of
 from estimator.runs.process import born
-from estimator.runs.record import FORECAST, Energy, Host, MeasuredDevice, MeasuredRun, Timing
+from estimator.runs.record import (
+    FORECAST,
+    Condition,
+    Energy,
+    Host,
+    MeasuredDevice,
+    MeasuredRun,
+    Timing,
+)
 
 SCRIPT = """
 import sys, time
@@ -566,6 +576,30 @@ def test_the_row_of_the_device_that_was_watched_is_what_was_watched():
     assert here.energy_kwh == found.energy_kwh
     for unlike in (rows(replace(timing, devices=2)), rows(timing, replace(board, hardware=None))):
         assert unlike.elsewhere[0].time_s != unlike.wall_s
+
+
+def test_a_forecast_beside_other_programs_is_less_sure():
+    seen = Stamped(times_s=(1.0,) * 100, began_s=0.0, ended_s=100.0)
+    timing = Timing(what="training", component="cpu", time_s=1.0, repetitions=99)
+
+    def width(others):
+        condition = Condition(component="cpu", busy=1.0, others=others)
+        run = replace(measured(), timings=(timing,), conditions=(condition,))
+        question = RunQuestion(seen=seen, measured=run, scenario=Scenario(), total=5000)
+        found = forecast_run(question, Catalog.open()).wall_s
+        return math.log(found.high / found.low)
+
+    assert width(0.0) < 0.8 * width(0.5) < 0.8 * width(0.8)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/stat")
+def test_a_run_so_far_knows_how_busy_the_processor_is():
+    recording = Recording(origin="run")
+    recording.start()
+    time.sleep(0.05)
+    (found,) = recording.so_far(lambda run: ()).conditions
+    recording.drop()
+    assert 0 <= found.others <= found.busy <= 1
 
 
 def test_energy_is_power_by_time_by_the_overhead_of_the_site():

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -269,7 +269,10 @@ def _print_end(
         return
     finished = ended.state == "finished" and not ended.exit_code
     over = watch.goes_on and finished and watch.whole is not None
-    actual = _actual(seen, watch.whole) if over and watch.enough and watch.whole else {}
+    actual = {}
+    if over and watch.enough and watch.whole is not None:
+        forecast = replace(asked, total=watch.whole.steps, on=[]).answer(seen, measured)
+        actual = _actual(watch.whole, forecast)
     if not shown:
         answer = asked.answer(seen, measured, None if watch.enough else seen.steps * finished)
         if options.json:
@@ -303,16 +306,11 @@ def _too_few(watch: "StepWatch", ended: "Ended") -> int:
     return 1
 
 
-def _actual(seen: "Stamped", whole: "Stamped") -> dict[str, float]:
-    """Return the actual time of the whole run, and the forecast from its first steps [s]."""
-    found = seen.forecast(whole.steps)
-    return {
-        "steps": whole.steps,
-        "wall_s": float(sum(whole.times_s)),
-        "forecast_low_s": found.low_s,
-        "forecast_mid_s": found.mid_s,
-        "forecast_high_s": found.high_s,
-    }
+def _actual(whole: "Stamped", forecast: "RunForecast") -> dict[str, float]:
+    """Return the actual time of the whole run, and its forecast from the first steps [s]."""
+    found = {"steps": whole.steps, "wall_s": float(sum(whole.times_s))}
+    spans = asdict(forecast.wall_s) if forecast.wall_s is not None else {}
+    return found | {f"forecast_{name}_s": value for name, value in spans.items()}
 
 
 def _beside_forecast(actual: "Mapping[str, float]") -> str:
