@@ -21,6 +21,7 @@ from typing import Any
 STAMPS = "TWENTY_WATTS_STAMPS"
 COUNTER = "TWENTY_WATTS_COUNTER"
 OPTIMIZERS = "torch.optim.optimizer"
+HOME = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 FIRST_STEPS, EVERY = (1, 2, 4, 8), 16
 MEMORY_AT = (2, 8, 64)
 MOST_OPTIMIZERS = 8
@@ -207,7 +208,18 @@ class _OnImport(MetaPathFinder):
         return spec
 
 
+class _Home(MetaPathFinder):
+    """Finder of Twenty Watts for scripts whose Python does not have it installed."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find the package where this file is part of it."""
+        return PathFinder.find_spec(name, [HOME]) if name == "estimator" else None
+
+
 _path = os.environ.get(STAMPS)
 if _path and os.environ.get("RANK", "0") in ("", "0"):
     sys.meta_path.insert(0, _OnImport(_path))
+sys.meta_path.append(_Home())
 _the_other_sitecustomize()
