@@ -111,17 +111,17 @@ add_messages(
     forecast_without_meter="no power meter on this machine: energy, cost and CO2e are unknown",
     forecast_power_modelled="power is modelled from the load, not measured: a rough figure",
     forecast_modelled_left_out=(
-        "energy, cost and CO2e left out: {power} is modelled from the load, no meter measured it; "
-        "{set[modelled]} counts it all the same"
+        "energy, cost and CO2e omitted: {power} is modelled from the load, not metered; "
+        "{set[modelled]} includes it"
     ),
     forecast_several_optimizers=(
         "{steps:.0f} steps of {name} counted; in the same time: {others}; {set[total_steps]} "
         "must count the steps of {name}"
     ),
-    forecast_disturbed="assuming that this goes on: {reasons}",
+    forecast_disturbed="assuming that this continues: {reasons}",
     forecast_not_pytorch=(
-        "the work of a step is not counted: only operations of PyTorch are, not those of numpy, "
-        "JAX or others; {set[step_flop]} gives it"
+        "the work of a step is unknown: only PyTorch operations are counted; "
+        "set {set[step_flop]} to compare with other hardware"
     ),
     forecast_unmetered="energy without {devices}: no meter there",
     forecast_not_on="not on {name}: {why}",

@@ -130,8 +130,8 @@ def implausible(run: MeasuredRun) -> list[str]:
         device = devices.get(timing.component)
         if timing.precision is None:
             found.append(
-                f"{timing.component}: the number format of the work is not known, so it tells no "
-                "utilization: say --precision, or precision in measure()"
+                f"{timing.component}: the number format of the work is unknown, and so is the "
+                "utilization; set --precision, or precision in measure()"
             )
         elif device is not None and device.hardware is not None:
             found += _too_fast(timing, device.hardware)
@@ -156,6 +156,6 @@ def _too_fast(timing: Timing, hardware: str) -> list[str]:
         return []
     return [
         f"{timing.component}: {human(reached, 'FLOP/s')} would be {reached / peak.value:.3g} times "
-        f"the peak of {hardware} in {timing.precision}, so nothing is learnt from it: are the "
-        "work, the number format and the number of devices right?"
+        f"the peak of {hardware} in {timing.precision}, so the timing is ignored; check the work, "
+        "number format and number of devices"
     ]

@@ -243,7 +243,7 @@ def _in_foreground() -> bool:
 def _read_report(path: Path | None) -> tuple[tuple[Reported, ...], tuple[str, ...]]:
     """Parse the steps that the program reported, with notes on broken lines."""
     if path is None or not path.parent.exists():
-        return (), ("the folder for temporary files is full or was cleared: no steps are known",)
+        return (), ("the temporary folder is full or was cleared: no steps are known",)
     found: list[Reported] = []
     notes: list[str] = []
     try:
@@ -251,10 +251,10 @@ def _read_report(path: Path | None) -> tuple[tuple[Reported, ...], tuple[str, ..
     except FileNotFoundError:
         return (), ()
     except OSError as error:
-        return (), (f"a report of the program could not be read: {error.strerror}",)
+        return (), (f"the step report of the program could not be read: {error.strerror}",)
     for line in text.splitlines():
         try:
             found.append(read_part(Reported, json.loads(line), "steps"))
         except ValueError as error:
-            notes.append(f"a report of the program could not be read: {error}")
+            notes.append(f"the step report of the program could not be read: {error}")
     return tuple(found), tuple(notes)

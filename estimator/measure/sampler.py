@@ -125,9 +125,9 @@ class Sampler:
         if self._thread.ident is not None:
             self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
-            self._notes.append(f"{self._reading}: the meter does not answer and is left behind")
+            self._notes.append(f"{self._reading}: the meter does not respond and was abandoned")
         elif not self._finished and self._thread.ident is not None:
-            self._notes.append("the sampling broke off before the end: readings are missing")
+            self._notes.append("sampling stopped early: readings are missing")
         return self.so_far()
 
     def _run(self) -> None:

@@ -178,7 +178,7 @@ class Session:
             if value is not None and not _is_count(value, most):
                 got = reprlib.repr(value)
                 warnings.warn(
-                    f"{name} must be a number from 1 to {most:g}, got {got}: left out", stacklevel=3
+                    f"{name} must be a number from 1 to {most:g}, got {got}: ignored", stacklevel=3
                 )
                 value = None
             setattr(self, name, value)
@@ -186,9 +186,9 @@ class Session:
             word = getattr(self, name)
             if word is None or (isinstance(word, str) and (known is None or word in known)):
                 continue
-            needed = "a text" if known is None else f"one of {', '.join(known)}"
+            needed = "text" if known is None else f"one of {', '.join(known)}"
             warnings.warn(
-                f"{name} must be {needed}, got {reprlib.repr(word)}: left out", stacklevel=3
+                f"{name} must be {needed}, got {reprlib.repr(word)}: ignored", stacklevel=3
             )
             setattr(self, name, None)
         self.label = None if self.label is None else str(self.label)

@@ -180,7 +180,7 @@ def _integral(
         )
     time_s, power_w = time_s[sound & sane], power_w[sound & sane]
     if len(time_s) and not power_w.any():
-        found.append("power reads 0 W all the time: not believed")
+        found.append("power reads 0 W all the time: ignored")
         return None
     length_s = np.diff(time_s)
     forward = length_s > 0

@@ -403,11 +403,11 @@ def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, 
             throttled, others = condition.throttled or 0.0, condition.others or 0.0
             found[f"throttled {in_percent(throttled)} of the time"] = THROTTLED_WEIGHT * throttled
             if run.origin != "bench":
-                found[f"others used {in_percent(others)} of it"] = max(
+                found[f"other programs used {in_percent(others)} of the device"] = max(
                     apart, SHARED_WEIGHT * others
                 )
     if not timing.repetitions:
-        found["others used the machine in every repetition"] = max(ALWAYS_SHARED, apart)
+        found["other programs used the machine in every repetition"] = max(ALWAYS_SHARED, apart)
     for one in run.devices:
         limit, usual = one.power_limit_w, one.default_limit_w
         if one.key == timing.component and limit and usual and limit < usual:

@@ -1,9 +1,6 @@
 """Tables of the store, and the migration from any earlier version."""
 
 import sqlite3
-from contextlib import suppress
-
-from estimator.runs.documents import columns_of, read_document
 
 APPLICATION = 0x57617474
 """Application id in the header of our files: "Watt"."""
@@ -56,26 +53,11 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS run_by_state ON run (state)",
 )
 
-CARRY_OVER = """
-    INSERT INTO carried (key, id, state, document, process, meters, heard_s)
-    SELECT key, id, state, document, {process}, {meters}, heard_s FROM run
-"""
-
-OWNER = """
-    CASE WHEN machine IS NOT NULL THEN json_object(
-        'machine', machine, 'boot', boot, 'space', space, 'pid', pid, 'born', born
-    ) END
-"""
-
 AS_NOW = """
     CREATE TEMP VIEW run AS
     SELECT key, id, state, document, NULL AS figures, NULL AS timings FROM main.run
 """
 """View that presents an earlier version's file as a current one."""
-
-METERS = """
-    (SELECT json_group_object(component, json_array(name, trust)) FROM meter WHERE run = key)
-"""
 
 
 class ForeignFile(ValueError):
@@ -118,28 +100,17 @@ def bring_up(database: sqlite3.Connection) -> None:
 
 
 def _carry_over(database: sqlite3.Connection) -> None:
-    """Copy documents and unfinished runs, and derive the other columns."""
-    columns = {row[1] for row in database.execute("PRAGMA table_info(run)")}
+    """Keep the documents and samples of an earlier version; other columns are derived when read."""
     tables = _names(database, "table") - {"run", "sample"}
     database.execute(RUN.format(name="carried"))
     database.execute(
-        CARRY_OVER.format(
-            process="process" if "process" in columns else OWNER,
-            meters="meters" if "meters" in columns else METERS if "meter" in tables else "'{}'",
-        )
+        "INSERT INTO carried (key, id, state, document) SELECT key, id, state, document FROM run"
     )
     for trigger in _names(database, "trigger"):
         database.execute(f'DROP TRIGGER "{trigger}"')
     for table in (*tables, "run"):
         database.execute(f'DROP TABLE "{table}"')
     database.execute("ALTER TABLE carried RENAME TO run")
-    for key, run_id, document in database.execute("SELECT key, id, document FROM run").fetchall():
-        with suppress(ValueError):
-            derived = columns_of(read_document(document, run_id))
-            database.execute(
-                "UPDATE run SET figures = ?, timings = ? WHERE key = ?",
-                (derived["figures"], derived["timings"], key),
-            )
 
 
 def _names(database: sqlite3.Connection, kind: str) -> set[str]:

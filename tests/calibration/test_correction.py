@@ -258,7 +258,10 @@ def test_a_run_on_another_device_teaches_nothing():
             {"conditions": (Condition(component="gpu:0", busy=1.0, throttled=0.6),)},
             "throttled 60% of the time",
         ),
-        ({"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)}, "others used 30%"),
+        (
+            {"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)},
+            "programs used 30%",
+        ),
     ],
 )
 def test_a_disturbed_run_is_weighed_down_and_said(changed, specified):
@@ -277,7 +280,7 @@ def test_all_runs_that_count_less_are_said_in_one_line():
         whole = run(number, conditions=(Condition(component="gpu:0", busy=1.0, others=others),))
         store(dataclasses.replace(whole, timings=timing_of(whole, params=number * 1e9)))
     (line,) = (one for one in answer().warnings if "less weight" in one)
-    assert line == "3 runs have less weight: others used … of it (3)"
+    assert line == "3 runs have less weight: other programs used … of the device (3)"
 
 
 def test_a_lowered_power_limit_is_weighed_down_and_said():

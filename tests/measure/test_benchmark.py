@@ -352,7 +352,7 @@ def test_time_that_is_short_leaves_out_the_rest_and_says_so():
     short = bench(effort=dataclasses.replace(EFFORT, minutes=1e-9))
     assert [one.timing.what for one in short.measure()] == ["matrix"] * 2 + ["copy"]
     (line,) = short.notes
-    assert line.startswith("3 of 3 training steps were left out for want of time")
+    assert line.startswith("3 of 3 training steps did not fit in the time")
 
 
 def test_what_a_library_cannot_run_here_is_left_out_and_said():
@@ -502,7 +502,7 @@ def test_products_end_when_their_share_of_the_time_is_over():
 
 def test_without_a_product_there_is_no_peak_and_no_profile():
     run = measured_run(timing("copy", 1.0, moved_bytes=1e9))
-    with pytest.raises(ValueError, match="measured no product"):
+    with pytest.raises(ValueError, match="timed no matrix product"):
         profile_of(run, run.devices[0])
 
 

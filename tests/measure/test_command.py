@@ -394,10 +394,13 @@ def test_a_run_within_a_run_is_kept_too_and_says_whose_energy_it_is(data):
     ("mischief", "words"),
     [
         ("rm -r ${TWENTY_WATTS_REPORT%/*}", "was cleared: no steps are known"),
-        ("mkdir $TWENTY_WATTS_REPORT", "report of the program could not be read"),
+        ("mkdir $TWENTY_WATTS_REPORT", "step report of the program could not be read"),
         ("touch ${TWENTY_WATTS_REPORT%/*}/more", "too short to be reliable"),
         ("echo '{\"timing\": 3}' > $TWENTY_WATTS_REPORT", "steps.timing: must be a table, got 3"),
-        ("printf '\\377\\n' > $TWENTY_WATTS_REPORT", "report of the program could not be read"),
+        (
+            "printf '\\377\\n' > $TWENTY_WATTS_REPORT",
+            "step report of the program could not be read",
+        ),
     ],
 )
 def test_whatever_becomes_of_the_report_the_exit_code_and_the_run_are_kept(data, mischief, words):

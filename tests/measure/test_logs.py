@@ -241,7 +241,7 @@ def test_energy_that_cannot_be_is_left_out(imported):
     text = f"{EMISSIONS_HEAD}\n{emissions(kwh=24.0)}\n"
     (run,) = imported(text)
     assert {one.component for one in run.energy} == {"cpu", "dram"}
-    assert any("not believed" in note for note in run.notes)
+    assert any("implausible energy" in note for note in run.notes)
 
 
 def test_nvidia_smi_is_integrated_without_its_idle_ends(imported):

@@ -353,7 +353,7 @@ def test_labels_with_quotes_and_lines_go_to_the_server_and_back(address):
     [
         ({"hosts": ("n1", "n9")}, "no boards of n9 there; there are those of n1, n2, n3"),
         ({"selector": 'hpc_job="7"'}, 'boards with hpc_job="7"; without it there are 9 boards'),
-        ({"selector": 'hpc_job="7'}, r"refuses the question \(bad_data\)"),
+        ({"selector": 'hpc_job="7'}, r"rejects the query \(bad_data\)"),
         ({"start_s": START_S - 9e6, "end_s": START_S - 8e6}, "has such series, but none from 2025"),
         ({"start_s": START_S + 9e3}, "the window ends before it begins"),
         ({"end_s": START_S + 5}, "5 s is too short"),
@@ -461,8 +461,8 @@ def success(data, **more):
 @pytest.mark.parametrize(
     ("code", "headers", "body", "says"),
     [
-        (401, {}, b"", "lets nobody in without a login"),
-        (403, {}, b"<html>", "lets nobody in without a login"),
+        (401, {}, b"", "requires a login"),
+        (403, {}, b"<html>", "requires a login"),
         (302, {"Location": "https://sso.example/in?state=s3cret"}, b"", "https://sso.example/in:"),
         (200, {}, b"<html>welcome</html>", "does not answer as a Prometheus does"),
         (200, {}, b"[1]", "does not answer as a Prometheus does"),

@@ -177,7 +177,7 @@ def test_a_meter_that_hangs_does_not_hold_up_the_end(monkeypatch):
     meter = HangingMeter()
     sampler, samples = sampled([meter], meter.hangs)
     assert len(samples["gpu:1"]) == 1
-    assert sampler.notes == ("gpu:1: the meter does not answer and is left behind",)
+    assert sampler.notes == ("gpu:1: the meter does not respond and was abandoned",)
     meter.let_go.set()
 
 
@@ -188,7 +188,7 @@ def test_a_fault_of_a_meter_that_nobody_foresaw_is_said_at_the_end():
     sampler.start()
     sampler._thread.join(60)
     assert len(sampler.stop()["gpu:0"]) == 3
-    assert sampler.notes == ("the sampling broke off before the end: readings are missing",)
+    assert sampler.notes == ("sampling stopped early: readings are missing",)
 
 
 def test_what_is_read_is_handed_over_as_it_comes_and_nothing_is_missing():

@@ -128,7 +128,7 @@ def test_energy_among_the_resources_counts_where_the_column_is_missing(run):
 def test_energy_that_no_node_can_draw_is_not_believed(run):
     found = run(job(one_node("4000000000000")), exclusive=True)
     assert found.energy == ()
-    assert any("1.11e+09 W on average: not believed" in note for note in found.notes)
+    assert any("1.11e+09 W on average: ignored as implausible" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
@@ -288,8 +288,8 @@ def test_other_columns_and_orders_do_no_harm(run):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no output of sacct with its header: write it with sacct -P"),
-        ("hello\n", "no output of sacct"),
+        ("", "not sacct output with its header; create it with sacct -P"),
+        ("hello\n", "not sacct output"),
         ("JobID|State|Start|ElapsedRaw\n", "no column AllocTRES: write it with"),
         (HEADER + "\n99|COMPLETED\n", "line 2 has 2 columns, and the header 10"),
     ],
@@ -358,7 +358,7 @@ def test_a_failing_sacct_is_reported_in_one_line(sacct):
         ("6", "error: sacct failed: sacct: error: Problem talking to the database"),
         ("5", "error: sacct reports no job 5"),
         ("--help", "expected one argument"),
-        ("4711; rm", "error: '4711; rm' is no id of a job"),
+        ("4711; rm", "error: '4711; rm' is not a job id"),
     ):
         done = calibrate("import", "--slurm-job", job_id)
         assert done.returncode in (1, 2)
@@ -379,7 +379,7 @@ def test_a_text_comes_from_a_file_or_a_pipe(monkeypatch, tmp_path):
     first = json.loads(calibrate("import", "--slurm", str(reported), "--json").stdout)
     again = calibrate("import", "--slurm", "-", "--json", text_in=CONTAINED)
     assert (first["added"], json.loads(again.stdout)["duplicates"]) == (1, 1)
-    assert "0 runs added, 1 there already and unchanged" in again.stderr
+    assert "0 runs added, 1 already stored" in again.stderr
     for name, says in ((tmp_path, "Is a directory"), (tmp_path / "no", "No such file")):
         done = calibrate("import", "--slurm", str(name))
         assert done.returncode == 1
@@ -426,7 +426,7 @@ def test_a_pipe_that_nobody_writes_to_is_one_line_and_no_wait(monkeypatch, tmp_p
     os.mkfifo(tmp_path / "pipe")
     done = calibrate("import", "--slurm", str(tmp_path / "pipe"))
     assert done.returncode == 1
-    assert "this is no output of sacct" in done.stderr
+    assert "this is not sacct output" in done.stderr
 
 
 def test_what_no_job_can_have_had_is_refused_and_not_stored(monkeypatch, tmp_path):

@@ -98,7 +98,7 @@ def test_a_disturbance_is_common_to_the_timings_of_a_run():
         (one,) = seen([whole])
         assert one.noise_sd == pytest.approx(OWN_SLOWED_SD * math.log(1.25), rel=0.01)
         assert one.timing.time_s == pytest.approx(0.8)
-        assert one.reasons == ("others used 20% of it",)
+        assert one.reasons == ("other programs used 20% of the device",)
 
 
 def test_a_timing_that_others_slowed_throughout_is_held_to_be_faster_and_counts_little():
@@ -111,7 +111,7 @@ def test_a_timing_that_others_slowed_throughout_is_held_to_be_faster_and_counts_
     (one,) = seen([dataclasses.replace(quiet, timings=tuple(slow))])
     assert one.timing.time_s == pytest.approx(alone.timing.time_s / 2)
     assert one.noise_sd == pytest.approx(SLOWED_SD * math.log(2), rel=0.03)
-    assert one.reasons == ("others used the machine in every repetition",)
+    assert one.reasons == ("other programs used the machine in every repetition",)
 
 
 @pytest.mark.parametrize("others", [0.0, 0.5, 1.0])

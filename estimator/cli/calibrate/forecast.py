@@ -486,9 +486,9 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     from estimator.core.messages import render, rendered
 
     step, of = human(answer.step_s, "s"), f" of {answer.optimizer}" if answer.optimizer else ""
-    print_line(f"{answer.seen_steps} steps{of} seen, {step} each once steady")
+    print_line(f"{answer.seen_steps} steps{of} seen, {step} each in steady state")
     if answer.step_inputs:
-        print_line(f"a step as estimate takes it: {_options(answer.step_inputs)}")
+        print_line(f"options of estimate for such a step: {_options(answer.step_inputs)}")
     wall, left = answer.wall_s, answer.left_s
     if wall is None or left is None:
         print_line(render(TOTAL_UNKNOWN, option_of))
@@ -498,7 +498,7 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
         print_line(
             f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
             f"({format_range(human_duration(wall.low), human_duration(wall.high))}, 80% interval)"
-            + ("" if over else f", {human_duration(left.mid)} of it left after those")
+            + ("" if over else f", {human_duration(left.mid)} left")
         )
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),

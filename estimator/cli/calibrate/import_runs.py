@@ -207,7 +207,7 @@ def run(options: argparse.Namespace) -> int:
         _refuse_other_task(options)
         return _import_prometheus(options)
     if options.task == "serving":
-        raise ValueError("--task serving requires --prometheus; logs state their task themselves")
+        raise ValueError("--task serving requires --prometheus; a log shows its task itself")
     if source == "slurm":
         return _import_slurm(options)
     return _import_file(options) if source == "file" else _import_log(options)
@@ -264,7 +264,7 @@ def _import_file(options: argparse.Namespace) -> int:
         note(line, quiet=options.quiet)
     said = added_of(len(overlay.runs), added)
     said += f", profile of {', '.join(kept)} added" if kept else ""
-    said += f", profile of {', '.join(skipped)} known already" if skipped else ""
+    said += f", profile of {', '.join(skipped)} already known" if skipped else ""
     note(said, quiet=options.quiet)
     return 0
 
@@ -339,8 +339,8 @@ def _recognized(log: "LogFile") -> str:
         raise ValueError(f"{log.name}: this is output of sacct; pass it with --slurm")
     if name is None and log.first_line.count(";") > log.first_line.count(","):
         raise ValueError(
-            f"{log.name}: columns are separated by semicolons: write it with commas, and numbers "
-            "with a decimal point"
+            f"{log.name}: columns are separated by semicolons; use commas between columns and "
+            "decimal points in numbers"
         )
     if name is None:
         raise ValueError(
@@ -555,7 +555,7 @@ def added_of(count: int, added: int) -> str:
     Examples
     --------
     >>> added_of(1, 1), added_of(3, 1), added_of(2, 0)
-    ('1 run added', '1 run added, 2 there already', '0 runs added, 2 there already')
+    ('1 run added', '1 run added, 2 already stored', '0 runs added, 2 already stored')
     """
-    there = f", {count - added} there already" if added < count else ""
+    there = f", {count - added} already stored" if added < count else ""
     return f"{added} run{'' if added == 1 else 's'} added{there}"

@@ -247,9 +247,9 @@ def _work_missing(measured: "MeasuredRun", options: argparse.Namespace) -> tuple
     if known or options.task != "training" or measured.state != "finished":
         return ()
     return (
-        "the work is unknown, so this run corrects no utilization: give --flop, or --params with "
-        "--tokens, report steps by measure() in the script, or let calibrate forecast "
-        "--keep-going count a step of it",
+        "the work is unknown, so this run does not calibrate utilization; set --flop, or --params "
+        "and --tokens, report steps with measure() in the script, or use forecast --keep-going, "
+        "which counts a step",
     )
 
 

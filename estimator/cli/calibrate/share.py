@@ -28,8 +28,8 @@ LISTED = 20
 FORGET = """examples:
   twenty-watts calibrate forget 20261121T050924Z-7f3a9c01
   twenty-watts calibrate forget --hardware h100 --yes
-The runs, without their single samples, go to a file first: `calibrate import` of it brings them
-back.
+The runs are first saved to a file, without their individual samples; `calibrate import` restores
+them from it.
 """
 
 
@@ -182,8 +182,8 @@ def _overlay_text(runs: "Sequence[MeasuredRun]") -> str:
     text = overlay_text(runs, profiles, sources)
     if len(text.encode()) > LARGEST_BYTES:
         raise ValueError(
-            f"{len(runs):,} runs make a file of more than {LARGEST_BYTES / 1e6:.0f} MB, which no "
-            "import reads: name a device with --hardware"
+            f"{len(runs):,} runs exceed the import limit of {LARGEST_BYTES / 1e6:.0f} MB; "
+            "select a device with --hardware"
         )
     return text
 

@@ -215,8 +215,8 @@ class Bench:
                     yield self._so_far(timing)
         if self._skipped:
             self.notes.append(
-                f"{self._skipped} of {every} training steps were left out for want of time: "
-                f"--minutes {2 * self.effort.minutes:g} measures more of them"
+                f"{self._skipped} of {every} training steps did not fit in the time; "
+                f"--minutes {2 * self.effort.minutes:g} measures more"
             )
 
     def _so_far(self, timing: Timing) -> Progress:

@@ -50,7 +50,7 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
     timings = [one for one in run.timings if one.component == device.key]
     peaks = _peaks(timings)
     if not any(one.what == "matrix" for one in timings):
-        raise ValueError(f"run {run.id} measured no product of matrices on {device.key}")
+        raise ValueError(f"run {run.id} timed no matrix product on {device.key}")
     host = run.host
 
     def record(value: float, unit: str, where: str, slow: float = 1.0) -> Table:
@@ -78,9 +78,9 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
         "vendor": device.name.split("(")[0].split()[0],
         "kind": "cpu",
         "aliases": [],
-        "note": "Peaks are the fastest products or steps of training measured on the cores in use.",
+        "note": "Peaks are the fastest matrix products or training steps on the cores in use.",
         "peak_flop_per_s": {
-            precision: record(one.rate, "FLOP/s", "fastest product or step of training", one.slowed)
+            precision: record(one.rate, "FLOP/s", "fastest product or training step", one.slowed)
             for precision, one in peaks.items()
         },
     }
@@ -90,9 +90,9 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
             bandwidth.rate, "B/s", "sum of the longest vectors", bandwidth.slowed
         )
     if device.memory_bytes is not None:
-        table["memory_bytes"] = record(device.memory_bytes, "B", "main memory that it may use")
+        table["memory_bytes"] = record(device.memory_bytes, "B", "available main memory")
     for key, power_w, where in (
-        ("tdp_w", _power_w(timings, "matrix"), "highest mean power in products of matrices"),
+        ("tdp_w", _power_w(timings, "matrix"), "highest mean power in matrix products"),
         ("idle_w", _power_w(timings, "idle"), "power at rest"),
     ):
         if power_w is not None:

@@ -99,7 +99,7 @@ def benchmark(
                 recording.drop()
                 raise
             state = "interrupted"
-            recording.notes.append("stopped by Ctrl-C: what was measured until then is kept")
+            recording.notes.append("stopped by Ctrl-C: the timings so far are kept")
         with undisturbed():
             recording.notes += bench.notes + summary(timings)
             measured = recording.end(state=state, timings=lambda run: timings)
@@ -224,26 +224,26 @@ def summary(timings: Sequence[Timing]) -> list[str]:
     every = rejected + sum(one.repetitions for one in timings)
     if rejected:
         lines.append(
-            f"{in_percent(rejected / every)} of the repetitions rejected: others used the machine"
+            f"{in_percent(rejected / every)} of the repetitions rejected, as other programs ran"
         )
     throughout = [one.others for one in timings if one.others is not None]
     if throughout:
         lines.append(
-            f"others used {in_percent(median(throughout))} of the machine throughout "
-            f"{len(throughout)} of {len(timings)} timings: these count little, and peaks among "
-            "them are wide; measure again when the machine is quiet, which replaces them"
+            f"other programs used {in_percent(median(throughout))} of the machine throughout "
+            f"{len(throughout)} of {len(timings)} timings, which therefore count little: "
+            "repeat the benchmark on an idle machine"
         )
     single = [one for one in timings if one.repetitions == 1 and one.rejected]
     if single:
         lines.append(
-            f"{len(single)} of {len(timings)} timings have one undisturbed repetition only, so "
-            "their spread is unknown: measure again when the machine is quiet"
+            f"{len(single)} of {len(timings)} timings have a single undisturbed "
+            "repetition, so their spread is unknown: repeat the benchmark on an idle machine"
         )
     wide = [one for one in timings if (one.log_sd or 0.0) > SPREADS]
     if wide:
         lines.append(
             f"{len(wide)} of {len(timings)} timings spread by more than {in_percent(SPREADS)}: "
-            "close other programs and measure again, the better timing counts more"
+            "close other programs and repeat the benchmark; the better timing counts more"
         )
     return lines
 

@@ -143,7 +143,7 @@ class Prometheus:
             raise MeterError(f"{_short(self.address)} is no address: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_sound:
             raise MeterError(
-                f"{_short(self.address)} is no address of a server: write http://prometheus:9090"
+                f"{_short(self.address)} is not a server address such as http://prometheus:9090"
             )
         if parts.username is not None:
             raise MeterError(
@@ -239,7 +239,7 @@ class Prometheus:
         if success and "data" in answer:
             return answer["data"]
         raise MeterError(
-            f"{self.address} refuses the question ({answer.get('errorType', code)}): "
+            f"{self.address} rejects the query ({answer.get('errorType', code)}): "
             f"{_short(str(answer.get('error', 'no reason given')))}"
         )
 
@@ -255,7 +255,7 @@ class Prometheus:
         if code in (401, 403) or 300 <= code < 400:
             raise self._refused(code, elsewhere)
         if len(body) > LARGEST_BYTES:
-            raise MeterError(f"{self.address} sends too much at once: choose fewer hosts")
+            raise MeterError(f"{self.address} sends too much data at once: select fewer hosts")
         return body.decode(errors="replace"), code
 
     def _fetched(self, request: urllib.request.Request) -> tuple[int, str | None, bytes]:
@@ -293,19 +293,19 @@ class Prometheus:
         if code in (401, 403):
             remedy = "another token or user:password" if self.token else "a token or user:password"
             return MeterError(
-                f"{self.address} lets nobody in without a login ({code}): put {remedy} into the "
+                f"{self.address} requires a login ({code}): put {remedy} into the "
                 f"environment variable {TOKEN}"
             )
         if 300 <= code < 400:
             place = (elsewhere or "nowhere").partition("?")[0]
             return MeterError(
-                f"{self.address} sends us on to {_short(place)}: if that is no login page, give "
+                f"{self.address} redirects to {_short(place)}; unless that is a login page, use "
                 f"that address"
             )
-        return MeterError(f"{self.address} answers with status {code}: is that a Prometheus?")
+        return MeterError(f"{self.address} responds with status {code}: is it a Prometheus server?")
 
     def _strange(self) -> MeterError:
-        return MeterError(f"{self.address} does not answer as a Prometheus does: is it one?")
+        return MeterError(f"{self.address} does not respond like a Prometheus server")
 
 
 def labels_of(plain: Mapping[str, Any]) -> Labels:

@@ -108,9 +108,9 @@ def read_sacct(text: str) -> list[Row]:
     header = lines[0].rstrip("\r").split("|") if lines else []
     missing = [name for name in NEEDED if name not in header]
     if len(missing) == len(NEEDED):
-        raise MeterError(f"this is no output of sacct with its header: write it with {COMMAND}")
+        raise MeterError(f"this is not sacct output with its header; create it with {COMMAND}")
     if missing:
-        raise MeterError(f"no column {', '.join(missing)}: write it with {COMMAND}")
+        raise MeterError(f"column {', '.join(missing)} missing; create the file with {COMMAND}")
     return [_row(header, line, number) for number, line in enumerate(lines[1:], 2)]
 
 
@@ -129,7 +129,7 @@ def _row(header: Sequence[str], line: str, number: int) -> Row:
 def ask_sacct(job: str) -> str:
     """Query sacct on this machine for a job, with times in UTC."""
     if not JOB_ID.fullmatch(job):
-        raise MeterError(f"{job!r} is no id of a job: write 123, 123_4 or 123+1")
+        raise MeterError(f"{job!r} is not a job id such as 123, 123_4 or 123+1")
     command = [job if word == "JOB" else word for word in COMMAND.split()]
     try:
         done = subprocess.run(
@@ -144,8 +144,8 @@ def ask_sacct(job: str) -> str:
         )
     except FileNotFoundError:
         raise MeterError(
-            f"sacct is not on this machine: where it is, run {COMMAND.replace('JOB', job)} > "
-            f"job.txt, and import with --slurm job.txt"
+            f"sacct is not installed here; on the cluster, run {COMMAND.replace('JOB', job)} > "
+            f"job.txt, then import with --slurm job.txt"
         ) from None
     except subprocess.TimeoutExpired:
         raise MeterError(f"sacct did not answer within {ANSWERS_WITHIN_S:.0f} s") from None
@@ -193,7 +193,7 @@ def _only(known: Sequence[str], job: str | None) -> str:
     some = ", ".join(parts[:SHOWN_JOBS]) + (" and more" if len(parts) > SHOWN_JOBS else "")
     one = "an array" if any("_" in part for part in parts) else "several jobs"
     one = "a heterogeneous job" if any("+" in part for part in parts) else one
-    raise MeterError(f"this is {one}, each part by itself: choose one with --slurm-job: {some}")
+    raise MeterError(f"this is {one}; choose a part with --slurm-job: {some}")
 
 
 def _parts(known: Sequence[str], job: str) -> Iterator[str]:

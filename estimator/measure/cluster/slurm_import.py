@@ -154,9 +154,7 @@ class _Job:
             return None
         most_w = SANE_TIMES_LIMIT * self._limit_w()
         if energy_j > most_w * time_s:
-            self.notes.append(
-                f"the accounting tells {energy_j / time_s:.3g} W on average: not believed"
-            )
+            self.notes.append(f"implausible energy ignored: {energy_j / time_s:.3g} W on average")
             return None
         return Energy(
             component={"node": "host"}.get(self.asked.gathers, self.asked.gathers),

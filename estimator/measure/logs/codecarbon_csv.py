@@ -119,7 +119,7 @@ def _energies(
         energy_j = kwh * J_PER_KWH / pue
         most_w = PART_LIMIT_W[part] * (len(devices) if part == "gpu" else 1)
         if energy_j > most_w * wall_s:
-            notes.append(f"{component}: {energy_j / wall_s:.3g} W on average: not believed")
+            notes.append(f"{component}: implausible energy ignored: {energy_j / wall_s:.3g} W")
             continue
         single = part == "gpu" and len(devices) == 1
         found.append(
