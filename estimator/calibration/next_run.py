@@ -55,8 +55,7 @@ THIS_PROGRAM = "the program in question"
 """Placeholder for the program to be predicted."""
 
 BENCHED_STEPS_S = (0.002, 0.02, 0.2)
-STEPS_S = (0.01, 0.1, 1.0)
-"""Step times at the peak: two of the benchmark, and one of a user program [s]."""
+"""Step times of the benchmark at the peak [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +104,8 @@ class NextRun:
     Parameters
     ----------
     way : str
-        "bench", "run" (a wrapped command), "script" (steps reported by the program), or "own" (a
-        part of the run to be predicted).
+        "bench", "forecast" (a training program of the user), or "own" (a part of the run to be
+        predicted).
     """
 
     way: str
@@ -184,33 +183,16 @@ def _plans(known: Known, device: Device) -> Iterator[NextRun]:
     yield from _benchmarks(known, device)
     for (kind, arch), precision in product(WORKS, formats(device)):
         yield NextRun(
-            way="run",
+            way="forecast",
             text=say(
                 "a training run of your own, {kind} ({arch}), in {precision}",
                 kind=kind,
                 arch=arch,
                 precision=precision,
             ),
-            command=_wrapped(kind, arch, precision),
+            command=_watched(kind, arch, precision),
             runs=runs_of(known, device, [(kind, arch, precision, UNKNOWN_SIZE)]),
         )
-        for step_s in STEPS_S:
-            flop = f"{device.peaks[precision].value * step_s:.0e}".replace("e+", "e")
-            yield NextRun(
-                way="script",
-                text=say(
-                    "steps of your own training, {kind} ({arch}), in {precision}, each of about "
-                    "{flop} FLOP a device",
-                    kind=kind,
-                    arch=arch,
-                    precision=precision,
-                    flop=flop,
-                ),
-                command=_scripted(flop, kind, arch, precision),
-                runs=runs_of(
-                    known, device, [(kind, arch, precision, _size(device, precision, step_s))]
-                ),
-            )
 
 
 def _own(target: Target, wanted: CandidateRuns) -> NextRun:
@@ -220,25 +202,14 @@ def _own(target: Target, wanted: CandidateRuns) -> NextRun:
     return NextRun(
         way="own",
         text=say("a few minutes of the very run that is to be predicted, on one device or a few"),
-        command=_wrapped(kind, arch, precision)
-        if step_flop is None
-        else _scripted(f"{step_flop:.2e}".replace("e+", "e"), kind, arch, precision),
+        command=_watched(target.kind, target.arch, target.precision),
         runs=wanted,
     )
 
 
-def _wrapped(kind: str, arch: str, precision: str) -> str:
+def _watched(kind: str, arch: str, precision: str) -> str:
     options = f'--kind {kind} --arch "{arch}"' if arch else f"--kind {kind}"
-    return (
-        f"twenty-watts calibrate run --flop N {options} --precision {precision} -- python train.py"
-    )
-
-
-def _scripted(flop: str, kind: str, arch: str, precision: str) -> str:
-    return (
-        f'with measure(flop={flop}, kind="{kind}", arch="{arch}", precision="{precision}") as run: '
-        "... run.step()"
-    )
+    return f"twenty-watts forecast {options} --precision {precision} -- python train.py"
 
 
 def _benchmarks(known: Known, device: Device) -> Iterator[NextRun]:
