@@ -19,7 +19,6 @@ from estimator.measure.bench.benchmark import (
     Bench,
     BenchSteps,
     Effort,
-    formats_mixed,
 )
 from estimator.measure.bench.cpu_profile import (
     merged,
@@ -138,23 +137,6 @@ def test_uneven_work_has_a_spread():
     waits = iter([0.03] * 2 + [0.02, 0.06] * 50)
     found = timed(lambda: CLOCK.sleep(next(waits)), nothing, contention=Calm(), effort=BRIEF)
     assert found.log_sd > 0.1
-
-
-def test_formats_take_turns_between_steps_in_the_first():
-    formats = [*["bf16"] * 7, *["tf32"] * 2, *["fp8"] * 2]
-    styles = [(name, str(at)) for at, name in enumerate(formats)]
-    ordered = formats_mixed(styles)
-    assert sorted(ordered) == sorted(styles)
-    assert [name for name, _ in ordered] == [
-        *["bf16"] * 3,
-        "tf32",
-        *["bf16"] * 3,
-        "fp8",
-        "bf16",
-        "tf32",
-        "fp8",
-    ]
-    assert formats_mixed(styles[:2]) == styles[:2]
 
 
 @given(width=st.integers(1, 64), depth=st.integers(1, 5), batch=st.integers(1, 64))

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import zip_longest
 from typing import Protocol
 
 from estimator.measure.bench.timing import (
@@ -46,9 +45,6 @@ BESIDE = math.e
 """Factor between typical step time and the next measured sizes, a log standard deviation of user
 programs [1].
 """
-
-BETWEEN_FORMATS = 3
-"""Steps in the first number format between steps in another [1]."""
 
 MINUTES, FULL_MINUTES = 2.0, 5.0
 """Default time of a benchmark, and least time with long trials [min]."""
@@ -192,17 +188,14 @@ class Bench:
         return [job for jobs in groups.values() for job in spread_out(jobs, max(2, most))]
 
     def _training_steps(self) -> Iterator[Progress]:
-        """Measure training steps, the most informative first, until the time is up.
-
-        Alternates between styles, mostly in the first number format with some others in between.
-        """
+        """Measure training steps until the time is up, one of each network and format in turn."""
         styles = self._styles()
         every = sum(map(len, styles.values()))
         while styles := {key: jobs for key, jobs in styles.items() if jobs}:
-            for key in formats_mixed(list(styles)):
-                job = self._most_informative(key, styles[key])
-                styles[key].remove(job)
-                self._left = [self._step_s(one) for jobs in styles.values() for one in jobs]
+            for key, jobs in styles.items():
+                job = self._most_informative(key, jobs)
+                jobs.remove(job)
+                self._left = [self._step_s(one) for some in styles.values() for one in some]
                 if self._step_s(job) > LONGEST_STEP_S:
                     continue
                 if self.effort.job.expected_s(self._step_s(job)) > self._until_s - time.monotonic():
@@ -352,21 +345,3 @@ class Bench:
 def _style(job: Job) -> StyleKey:
     """Return the key shared by sizes of one network."""
     return job.precision, job.style or job.kind
-
-
-def formats_mixed(styles: Sequence[StyleKey]) -> list[StyleKey]:
-    """Styles of the first number format in order, interleaved with other formats.
-
-    The others alternate, so that a short benchmark covers each.
-    """
-    groups: dict[str, list[StyleKey]] = {}
-    for style in styles:
-        groups.setdefault(style[0], []).append(style)
-    first, *further = groups.values()
-    others = [style for turn in zip_longest(*further) for style in turn if style is not None]
-    found: list[StyleKey] = []
-    for at, style in enumerate(first, start=1):
-        found.append(style)
-        if at % BETWEEN_FORMATS == 0 and others:
-            found.append(others.pop(0))
-    return found + others
