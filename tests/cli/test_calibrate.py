@@ -779,7 +779,7 @@ def test_runs_that_no_import_would_read_are_neither_exported_nor_forgotten(
     for words in (("export", "-o", tmp_path / "more.toml"), ("forget", "--all", "--yes")):
         refused = calibrate(*words)
         assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
-        assert "9 runs make a file of more than" in refused.stderr
+        assert "9 runs exceed the import limit of" in refused.stderr
     assert not (tmp_path / "more.toml").exists()
     assert len(read_runs()[0]) == 9
     with pytest.raises(ProfileError, match="larger than"):

@@ -155,7 +155,7 @@ def test_what_a_device_cannot_have_done_is_said_and_teaches_nothing():
     assert "1.12 times the peak of h100-sxm in bf16" in line
     assert learnt(run(1.1 * MOST_OF_PEAK)) == []
     (line,) = implausible(run(0.5, precision=None))
-    assert "say --precision" in line
+    assert "set --precision" in line
     divided = dataclasses.replace(run(0.5), devices=(board(0, shares_board="vGPU"),))
     assert learnt(divided) == []
 

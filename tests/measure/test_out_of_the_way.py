@@ -57,7 +57,7 @@ def test_a_failure_of_measuring_is_said_and_the_training_goes_on(tmp_path, broke
 def test_what_is_reported_wrongly_fails_no_training(tmp_path):
     done = trained(tmp_path, reported="params='many', tokens=1.0")
     assert (done.stdout, done.returncode) == ("trained 5\n", 0)
-    assert "params must be a number from 1 to 1e+40, got 'many': left out" in done.stderr
+    assert "params must be a number from 1 to 1e+40, got 'many': ignored" in done.stderr
     (run,) = read_runs(tmp_path / "data" / "runs.sqlite")[0]
     assert run.state == "finished"
 
@@ -66,9 +66,9 @@ def test_words_that_nobody_knows_are_said_at_once_and_left_out(tmp_path):
     done = trained(tmp_path, reported="flop=1e9, kind='banana', precision=32, arch=['x']")
     assert (done.stdout, done.returncode) == ("trained 5\n", 0)
     said = "kind must be one of language, vision, diffusion, speech, multimodal, other"
-    assert f"{said}, got 'banana': left out" in done.stderr
-    assert "int8, equivalent, got 32: left out" in done.stderr
-    assert "arch must be a text, got ['x']: left out" in done.stderr
+    assert f"{said}, got 'banana': ignored" in done.stderr
+    assert "int8, equivalent, got 32: ignored" in done.stderr
+    assert "arch must be text, got ['x']: ignored" in done.stderr
     (run,) = read_runs(tmp_path / "data" / "runs.sqlite")[0]
     (timing,) = run.timings
     assert (timing.flop, timing.kind, timing.precision, timing.arch) == (1e9, None, None, None)

@@ -463,17 +463,22 @@ def success(data, **more):
     [
         (401, {}, b"", "requires a login"),
         (403, {}, b"<html>", "requires a login"),
-        (302, {"Location": "https://sso.example/in?state=s3cret"}, b"", "https://sso.example/in:"),
-        (200, {}, b"<html>welcome</html>", "does not answer as a Prometheus does"),
-        (200, {}, b"[1]", "does not answer as a Prometheus does"),
-        (200, {}, success({"resultType": "scalar"}), "does not answer as a Prometheus does"),
-        (200, {}, success({"result": ["noon"]}), "does not answer as a Prometheus does"),
-        (200, {}, success({"result": ["1e300"]}), "does not answer as a Prometheus does"),
-        (200, {}, success({"result": ["-1"]}), "does not answer as a Prometheus does"),
-        (200, {}, success({"result": ["nan"]}, warnings=5), "does not answer as a Prometheus"),
-        (200, {}, success({"result": [10**400]}), "does not answer as a Prometheus does"),
-        (404, {}, b"not found", "answers with status 404"),
-        (502, {}, b"", "answers with status 502"),
+        (
+            302,
+            {"Location": "https://sso.example/in?state=s3cret"},
+            b"",
+            "redirects to https://sso.example/in;",
+        ),
+        (200, {}, b"<html>welcome</html>", "does not respond like a Prometheus server"),
+        (200, {}, b"[1]", "does not respond like a Prometheus server"),
+        (200, {}, success({"resultType": "scalar"}), "does not respond like a Prometheus server"),
+        (200, {}, success({"result": ["noon"]}), "does not respond like a Prometheus server"),
+        (200, {}, success({"result": ["1e300"]}), "does not respond like a Prometheus server"),
+        (200, {}, success({"result": ["-1"]}), "does not respond like a Prometheus server"),
+        (200, {}, success({"result": ["nan"]}, warnings=5), "does not respond like a Prometheus"),
+        (200, {}, success({"result": [10**400]}), "does not respond like a Prometheus server"),
+        (404, {}, b"not found", "responds with status 404"),
+        (502, {}, b"", "responds with status 502"),
         (
             400,
             {},
@@ -612,7 +617,7 @@ def test_a_sample_longer_than_any_number_is_refused():
     body = success({"result": [{"metric": {}, "values": [[10**400, "1"]]}]})
     with odd_server(200, body=body) as (url, _):
         server = Prometheus(address=url)
-        with pytest.raises(MeterError, match="does not answer as a Prometheus does"):
+        with pytest.raises(MeterError, match="does not respond like a Prometheus server"):
             server.raw("up", "", Window(start_s=0, end_s=60))
 
 

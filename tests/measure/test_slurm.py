@@ -290,7 +290,7 @@ def test_other_columns_and_orders_do_no_harm(run):
     [
         ("", "not sacct output with its header; create it with sacct -P"),
         ("hello\n", "not sacct output"),
-        ("JobID|State|Start|ElapsedRaw\n", "no column AllocTRES: write it with"),
+        ("JobID|State|Start|ElapsedRaw\n", "column AllocTRES missing; create the file with"),
         (HEADER + "\n99|COMPLETED\n", "line 2 has 2 columns, and the header 10"),
     ],
 )
@@ -368,7 +368,7 @@ def test_a_failing_sacct_is_reported_in_one_line(sacct):
 
 def test_without_sacct_it_is_reported_what_to_run_where_it_is(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MeterError, match=r"not on this machine.*-j 4711 > job\.txt"):
+    with pytest.raises(MeterError, match=r"not installed here.*-j 4711 > job\.txt"):
         ask_sacct("4711")
 
 
