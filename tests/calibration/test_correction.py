@@ -260,7 +260,7 @@ def test_a_run_on_another_device_teaches_nothing():
         ),
         (
             {"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)},
-            "programs used 30%",
+            "other programs used 30%",
         ),
     ],
 )

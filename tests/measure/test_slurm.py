@@ -128,7 +128,7 @@ def test_energy_among_the_resources_counts_where_the_column_is_missing(run):
 def test_energy_that_no_node_can_draw_is_not_believed(run):
     found = run(job(one_node("4000000000000")), exclusive=True)
     assert found.energy == ()
-    assert any("1.11e+09 W on average: ignored as implausible" in note for note in found.notes)
+    assert any("implausible energy ignored: 1.11e+09 W on average" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
