@@ -197,8 +197,6 @@ def _plans(known: Known, device: Device) -> Iterator[NextRun]:
 
 def _own(target: Target, wanted: CandidateRuns) -> NextRun:
     """Suggest measuring part of the run to be predicted."""
-    kind, arch, precision = target.kind, target.arch, target.precision
-    step_flop = target.step_flop
     return NextRun(
         way="own",
         text=say("a few minutes of the very run that is to be predicted, on one device or a few"),

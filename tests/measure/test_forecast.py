@@ -490,7 +490,7 @@ def test_without_steps_it_says_so_in_a_line_with_an_example_that_works(script, c
     loop = "import estimator\nbatches, train = range(99), lambda batch: None\n"
     assert main(["forecast", "--", *script(loop)]) == 1
     error, *example = capsys.readouterr().err.splitlines()
-    assert error.startswith("error: no training step was seen") and len(example) == 2
+    assert error.startswith("error: no training step was detected") and len(example) == 2
     remedied = loop + "\n".join(line[2:] for line in example)
     assert main(["forecast", "--steps", "50", "--json", "--", *script(remedied)]) == 0
     assert json.loads(capsys.readouterr().out)["seen_steps"] >= 50
@@ -508,7 +508,7 @@ def test_a_script_elsewhere_can_report_its_steps_without_an_installation(script,
     ("end", "reported"),
     [
         ("sys.exit(3)", "ended with exit code 3 before its first training step"),
-        ("[run.step() for _ in range(3)]", "only 3 of the 4 steps needed"),
+        ("[run.step() for _ in range(3)]", "saw 3 steps but needs 4"),
     ],
 )
 def test_too_few_steps_are_one_line(script, end, reported, capsys):

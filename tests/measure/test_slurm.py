@@ -435,5 +435,5 @@ def test_what_no_job_can_have_had_is_refused_and_not_stored(monkeypatch, tmp_pat
     path.write_text(CONTAINED.replace("|3600|", "|9e17|", 1), encoding="utf-8")
     done = calibrate("import", "--slurm", str(path), "--exclusive")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "nothing is stored: wall_s must be at most 1e+10, got 9e+17" in done.stderr
+    assert "nothing was stored: wall_s must be at most 1e+10, got 9e+17" in done.stderr
     assert not (tmp_path / "data" / "runs.sqlite").exists()

@@ -209,7 +209,7 @@ class _OnImport(MetaPathFinder):
 
 
 class _Home(MetaPathFinder):
-    """Finder of Twenty Watts for scripts whose Python does not have it installed."""
+    """Importer of Twenty Watts for scripts whose Python does not have it installed."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
