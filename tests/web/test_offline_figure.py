@@ -1,10 +1,8 @@
 """Figures without a server: the core's formulas in Vega give the core's numbers."""
 
-import hashlib
 import json
 import re
 import xml.etree.ElementTree as ET
-from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -279,61 +277,7 @@ def marks_of(scene):
     return [one for item in scene.get("items", ()) for one in marks_of(item)]
 
 
-@pytest.fixture
-def empty_data(monkeypatch, tmp_path):
-    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
-
-
-def test_the_library_of_the_installed_bundler_is_the_one_on_record():
-    bundler = version("vl-convert-python")
-    known = html.DIGESTS.get(bundler)
-    if known is None:
-        pytest.skip(f"the script of vl-convert-python {bundler} is bundled for every figure")
-    assert hashlib.sha256(html.library().encode()).hexdigest() == known
-
-
-def test_a_library_is_bundled_once_and_kept(monkeypatch, empty_data):
-    script = "first <\\/script>\n"
-    digest = hashlib.sha256(script.encode()).hexdigest()
-    monkeypatch.setitem(html.DIGESTS, version("vl-convert-python"), digest)
-    monkeypatch.setattr(html, "BUNDLE", "print('first </script>')")
-    assert html.library.__wrapped__() == script
-    (kept,) = empty_data.iterdir()
-    monkeypatch.setattr(html, "BUNDLE", "raise SystemExit('not again')")
-    assert html.library.__wrapped__() == script == kept.read_text()
-
-
-@pytest.mark.parametrize("found", [b"", b"\xff\xfe", b"first <\\/script>\nalert(1)"])
-def test_a_kept_library_with_other_content_is_not_used(monkeypatch, empty_data, found):
-    """It was trusted by the version that its first line named."""
-    script = "first <\\/script>\n"
-    digest = hashlib.sha256(script.encode()).hexdigest()
-    monkeypatch.setitem(html.DIGESTS, version("vl-convert-python"), digest)
-    monkeypatch.setattr(html, "BUNDLE", "print('first </script>')")
-    empty_data.mkdir()
-    kept = empty_data / html.KEPT
-    kept.write_bytes(found)
-    assert html.library.__wrapped__() == script == kept.read_text()
-
-
-def test_the_library_of_a_bundler_that_is_not_on_record_is_not_kept(monkeypatch, empty_data):
-    monkeypatch.delitem(html.DIGESTS, version("vl-convert-python"), raising=False)
-    monkeypatch.setattr(html, "BUNDLE", "print('fresh')")
-    assert html.library.__wrapped__() == "fresh\n"
-    assert not empty_data.exists()
-
-
-def test_a_library_is_bundled_where_no_file_can_keep_it(monkeypatch, empty_data):
-    digest = hashlib.sha256(b"fresh\n").hexdigest()
-    monkeypatch.setitem(html.DIGESTS, version("vl-convert-python"), digest)
-    monkeypatch.setattr(html, "BUNDLE", "print('fresh')")
-    empty_data.write_text("no folder")
-    assert html.library.__wrapped__() == "fresh\n"
-    assert empty_data.read_text() == "no folder"
-
-
-def test_a_library_that_cannot_be_bundled_is_refused_in_one_line(monkeypatch, empty_data):
+def test_a_library_that_cannot_be_bundled_is_refused_in_one_line(monkeypatch):
     monkeypatch.setattr(html, "BUNDLE", "raise SystemExit('first line\\nno such bundle')")
     with pytest.raises(OSError, match=r"^Vega cannot be put into the figure: no such bundle$"):
         html.library.__wrapped__()

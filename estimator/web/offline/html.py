@@ -1,19 +1,14 @@
 """Single HTML file with a figure: no server or network, with state in the hash."""
 
-import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from html import escape
-from importlib.metadata import version
 from typing import Any
 
-from estimator.system.data_folder import data_directory
-from estimator.system.whole_files import read_bounded, write_whole
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared.charts import Look, unit_in_script
 from estimator.web.shared.language import _, current
@@ -182,42 +177,12 @@ sys.stdout.buffer.write(text.encode())
 """Program that bundles Vega, Vega-Lite and Vega-Embed to one script."""
 
 
-KEPT = "vega.js"
-"""File in the user's data folder that caches the script."""
-
-LARGEST_BYTES = 16 * 2**20
-"""Largest cached script [B]; it has 0.9 MB."""
-
-DIGESTS = {
-    "1.9.0.post1": "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7",
-}
-"""Version of the bundler -> SHA-256 of its script."""
-
-
 @cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script.
 
-    Bundling takes over a second, so the script is cached in a file. The file is used only if its
-    hash matches the installed bundler, as others may have written it and it runs in the figure.
+    Bundled in a separate process, as it takes over a second and would block all threads.
     """
-    digest = DIGESTS.get(version("vl-convert-python"))
-    if digest is None:
-        return _bundled()
-    kept = data_directory() / KEPT
-    with suppress(OSError):
-        content = read_bounded(kept, LARGEST_BYTES)
-        if hashlib.sha256(content).hexdigest() == digest:
-            return content.decode()
-    script = _bundled()
-    with suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, script.encode())
-    return script
-
-
-def _bundled() -> str:
-    """Bundle the script in a separate process, as it would block all threads."""
     done = subprocess.run([sys.executable, "-P", "-c", BUNDLE], capture_output=True, check=False)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]

@@ -1,6 +1,6 @@
 """Inputs shared by several pages; the menu carries them along."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from estimator.catalog import Preset
@@ -12,7 +12,7 @@ from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
-from estimator.web.shared.url_state import Choice, LineOfText, Number, Typed
+from estimator.web.shared.url_state import Choice, LineOfText, Names, Number, Typed
 
 
 @dataclass(frozen=True)
@@ -119,44 +119,20 @@ def tokens(usual: float) -> Typed:
     return _typed("tokens", usual)
 
 
-def hardware(
-    options: Collection[str], usual: str | None = None, *, rest: str = "", section: str = ""
-) -> Choice:
-    """Control of the device, among those that a page supports."""
-    label, tooltip = WORDS["hardware"]
-    return Choice(
-        "hardware",
-        options,
-        usual,
-        label=label,
-        help=tooltip,
-        called=hardware_names,
-        rest=rest,
-        section=section,
-    )
+def hardware(options: Collection[str], usual: str | None = None, **more: str) -> Choice:
+    """Control of the device, among those that a page supports; `rest` and `section` may follow."""
+    return _choice("hardware", options, usual, hardware_names, **more)
+
+
+def site(options: Collection[str], usual: str | None = None, **more: str) -> Choice:
+    """Control of the site, as `hardware`."""
+    return _choice("site", options, usual, place_names, **more)
 
 
 def devices(usual: float, most: float) -> Number:
     """Control of the device count."""
     label, tooltip = WORDS["devices"]
     return Number("devices", usual, low=1.0, high=most, whole=True, label=label, help=tooltip)
-
-
-def site(
-    options: Collection[str], usual: str | None = None, *, rest: str = "", section: str = ""
-) -> Choice:
-    """Control of the site."""
-    label, tooltip = WORDS["site"]
-    return Choice(
-        "site",
-        options,
-        usual,
-        label=label,
-        help=tooltip,
-        called=place_names,
-        rest=rest,
-        section=section,
-    )
 
 
 def carries(names: Collection[str], others: Mapping[str, str]) -> dict[str, str]:
@@ -187,3 +163,17 @@ def _typed(name: str, usual: float) -> Typed:
     label, tooltip = WORDS[name]
     low, high = INPUTS[name].limit.range
     return Typed(name, usual, low, high, required=True, label=label, help=tooltip)
+
+
+def _choice(
+    name: str,
+    options: Collection[str],
+    usual: str | None,
+    called: Callable[[], Names],
+    rest: str = "",
+    section: str = "",
+) -> Choice:
+    label, tooltip = WORDS[name]
+    return Choice(
+        name, options, usual, label=label, help=tooltip, called=called, rest=rest, section=section
+    )
