@@ -364,7 +364,7 @@ def test_a_run_given_as_hours_has_an_exact_time_and_no_comparison():
 def test_a_link_can_ask_for_one_chart_in_large_type():
     page = opened("show=doubts&fs=1.4")
     assert len(alts(page)) == 1
-    assert any("font-size: 22.4px" in block.proto.body for block in page.get("html"))
+    assert any("--root: 22.4px" in block.proto.body for block in page.get("html"))
     assert "data-quantity" not in body(page)
 
 

@@ -84,7 +84,7 @@ def controls(frame: Frame) -> AbstractContextManager[Any]:
     if frame.embedded:
         folded: AbstractContextManager[Any] = st.expander(_("Change the inputs"))
         return folded
-    sidebar: AbstractContextManager[Any] = st.sidebar
+    sidebar: AbstractContextManager[Any] = st.sidebar.container(gap="xsmall")
     return sidebar
 
 
