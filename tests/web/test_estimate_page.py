@@ -415,7 +415,7 @@ def test_an_uploaded_profile_of_the_grid_says_when_to_start():
     assert "at 0.4 kgCO2e/kWh" in reported
     page.number_input(key="carbon_start").set_value(8).run()
     reported = "\n".join(element.value for element in healthy(page).markdown)
-    assert "Starting at hour 8 is as good" in reported
+    assert "Starting at another hour than 8 would not reduce the CO2e" in reported
     assert "at 0.1 kgCO2e/kWh" in reported
     assert figure(page, "co2e_kg") == before
     assert "carbon" not in marker(page)
