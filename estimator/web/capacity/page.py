@@ -427,7 +427,7 @@ def _as_json(answers: Plans) -> Row:
 LABELS = labels(PARAMETERS) | {"devices": N_("Devices at most")}
 """Input of a question -> label of its control."""
 
-label_of = partial(label_of_control, LABELS, "plan")
+label_of = partial(label_of_control, LABELS)
 
 SLIDES = {"plans": N_("the cheapest, the fastest and the cleanest plan")}
 QUESTION = PageQuestion(

@@ -1,7 +1,7 @@
 """Page Explore: sensitivities, sweeps of one and two inputs, and time, cost and CO2e."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from html import escape
 
 import numpy as np
@@ -11,7 +11,6 @@ import streamlit as st
 from estimator.core.messages import reason
 from estimator.core.units import amount as with_unit
 from estimator.question.hardware import TRAINING_PRECISIONS
-from estimator.question.inputs import option_of
 from estimator.question.scenario import INPUTS, Scenario
 from estimator.runs.store_state import State, store_state
 from estimator.studies.search.exploration import (
@@ -32,8 +31,7 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.navigation import TRAIN
-from estimator.web.shared.notices import quoted
-from estimator.web.shared.notices import sentence_of as sentence_of
+from estimator.web.shared.notices import label_of_control, quoted, sentence_of
 from estimator.web.shared.profiles import (
     cached_per_server,
     hardware_names,
@@ -122,6 +120,8 @@ PARAMETERS = LinkParameters(
 )
 
 
+label_of = partial(label_of_control, {one.name: one.label for one in PARAMETERS.known})
+
 Swings = tuple[float, tuple[Swing, ...]]
 """Median of a quantity, and the effect of each input by itself."""
 
@@ -156,13 +156,8 @@ def _answered(values: Row) -> tuple[Exploration, Swings]:
         return found, found.swings(values["quantity"])
     except ValueError as error:
         text = _("{why}, or choose another {control}")
-        why, control = sentence_of(reason(error), _at_command), quoted(_("Quantity"))
+        why, control = sentence_of(reason(error), label_of), quoted(_("Quantity"))
         raise ValueError(text.format(why=why, control=control)) from None
-
-
-def _at_command(field: str) -> str:
-    """Command-line option of an input without a control."""
-    return f"twenty-watts estimate {option_of(field)}"
 
 
 def _places(values: Row) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ VIEWS = {"stated": N_("published figures"), "tasks": N_("other tasks")}
 CARRIES = {"model": "", "site": "site", "hardware": "", "pue": "", "times": ""}
 """Inputs shared with other pages: only the site, as trained models do not answer."""
 
-label_of = partial(label_of_control, LABELS, "prompt")
+label_of = partial(label_of_control, LABELS)
 
 
 def question_of(values: Values) -> PromptQuestion:

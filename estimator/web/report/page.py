@@ -151,7 +151,7 @@ PARAMETERS = LinkParameters(
     _served("concurrency"),
     _served("input"),
     _served("output"),
-    scenario.site((ANY, *place_names()), "ie", rest=N_("unspecified")),
+    scenario.site((ANY, *place_names()), "us", rest=N_("unspecified")),
     _typed(
         "device_hours",
         N_("Devices times hours of a finished run. Empty: predicted."),
@@ -197,12 +197,13 @@ PARAMETERS = LinkParameters(
 
 LABELS = {one.name: one.label for one in PARAMETERS.known if one.label}
 LABELS["precision"] = LABELS["weights"]
-label_of = partial(label_of_control, LABELS, "report")
+label_of = partial(label_of_control, LABELS)
 
 
 def in_document(field: str) -> str:
     """Return the label of an input in a document, which is English."""
-    return f"“{LABELS.get(field, field).partition(' [')[0]}”"
+    label = LABELS.get(field) or (REGISTRY[field].label if field in REGISTRY else field)
+    return f"“{label.partition(' [')[0]}”"
 
 
 def question_of(values: Values) -> tuple[Scenario, Disclosure]:

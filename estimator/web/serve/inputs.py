@@ -258,5 +258,5 @@ def labels(parameters: LinkParameters) -> dict[str, str]:
     return {name: one.label for name, one in INPUTS.items() if name in names}
 
 
-label_of = partial(label_of_control, labels(PARAMETERS), "serve-cost")
-"""Label of an input on this page, or its command-line option."""
+label_of = partial(label_of_control, labels(PARAMETERS))
+"""Label of an input on this page."""

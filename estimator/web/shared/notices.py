@@ -4,22 +4,22 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from estimator.core.messages import Names, render
 from estimator.core.notice import Notice
-from estimator.question.inputs import option_of
-from estimator.question.scenario import INPUTS, label_of
+from estimator.question.inputs import REGISTRY
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _
 
 
 def label_of_input(field: str) -> str:
-    """Label of a training input, without its unit."""
-    if field not in INPUTS:
-        return label_of(field)
-    return quoted(_(INPUTS[field].label).partition(" [")[0])
+    """Label of an input, without its unit."""
+    label = REGISTRY[field].label if field in REGISTRY else ""
+    return quoted(_(label or field).partition(" [")[0])
 
 
-def label_of_control(labels: Mapping[str, str], command: str, field: str) -> str:
-    """Label of an input on a page, or its command-line option if it has no control."""
-    return quoted(_(labels[field])) if field in labels else f"{command} {option_of(field)}"
+def label_of_control(labels: Mapping[str, str], field: str) -> str:
+    """Label of an input on a page, or its name on the command line if it has no control."""
+    if field in labels:
+        return quoted(_(labels[field]).partition(" [")[0])
+    return _("{input} on the command line").format(input=label_of_input(field))
 
 
 def quoted(label: str) -> str:
