@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
-from estimator.web.compare.page import USUAL, Pinned, cells, differences, facts
+from estimator.web.compare.page import PAGE, Pinned, cells, differences, facts
 from estimator.web.estimate.fit import badge
 from estimator.web.hardware import page as hardware_page
 from estimator.web.hardware.page import devices
@@ -93,13 +93,41 @@ def test_the_page_opens_with_what_is_pinned_and_the_menu_leads_there():
     del alone.session_state["_compare_memory"]
     keys = ("a", "b", "c", "fourth")
     healthy(alone.run())
-    assert [alone.text_input(key=f"compare_{one}").value for one in keys] == [B, USUAL["b"], "", ""]
+    assert [alone.text_input(key=f"compare_{one}").value for one in keys] == [B, "", "", ""]
 
 
-def test_a_single_scenario_is_refused_and_the_usual_ones_are_shown_dimmed():
-    page = visited("compare", a=A, b="")
+def test_a_single_scenario_is_compared_with_itself_on_another_device():
+    alone = "preset=gpt-3&hardware=v100&devices=1024&precision=fp16&price=2"
+    rows = rows_of(visited("compare", a=alone))
+    assert [cell for cell, _mark in rows["Work"]] == ["Training GPT-3 (175B)"] * 2
+    assert [cell for cell, _mark in rows["Devices"]] == ["1,024"] * 2
+    assert rows["Hardware"][1][0] == CATALOG.device("b200").name
+    first = rows_of(visited("compare"))["Hardware"]
+    assert [cell for cell, _mark in first] == [
+        CATALOG.device(name).name for name in ("h100-sxm", "b200")
+    ]
+
+
+def test_a_single_run_known_by_its_hours_is_refused_and_the_usual_pair_is_shown_dimmed():
+    page = visited("compare", a="device_hours=1000&hardware=v100")
     assert "two scenarios are compared" in notices(page)
     assert "default settings of this page" in text_of(page)
+
+
+def test_the_menu_takes_the_scenario_of_the_page_estimate_along():
+    page = visited("estimate", preset="gpt-3", hardware="v100", devices="1024")
+    shares = dict(parse_qsl(html.unescape(re.search(r'data-shares="([^"]*)"', body(page))[1])))
+    assert PAGE.carried == {"a": "scenario"}
+    opened = visited("compare", a=shares["scenario"])
+    assert rows_of(opened)["Hardware"][0][0] == CATALOG.device("v100").name
+    assert "Training GPT-3 (175B)" in rows_of(opened)["Work"][0][0]
+
+
+def test_a_slide_shows_the_controls_that_its_link_names():
+    slide = visited("compare", show="ratios", controls="a,b")
+    drawn = [one.key for one in slide.text_input]
+    assert drawn[:2] == ["compare_a", "compare_b"] and len(drawn) == len(set(drawn)) == 4
+    assert "controls" not in notices(slide)
 
 
 def test_ratios_are_those_of_the_answers_and_the_differences_are_listed():
@@ -188,12 +216,6 @@ def test_the_hardware_page_filters_and_its_picture_says_the_best():
     assert set(listed["kind"]) == {"TPU"}
     assert re.search(r"best is \S+", alts(page)[0])
     assert re.search(rf"\b{len(listed)} devices, each number", body(page))
-
-
-def test_the_first_pair_differs_in_the_device_alone():
-    first, second = (dict(parse_qsl(USUAL[letter])) for letter in "ab")
-    assert {name for name in first if first[name] != second[name]} == {"hardware"}
-    assert first.keys() == second.keys()
 
 
 def test_a_link_names_the_version_of_its_data_and_no_empty_place():

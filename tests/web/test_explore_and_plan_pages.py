@@ -60,7 +60,7 @@ def test_a_card_of_ones_own_is_explored_and_one_without_offers_by_its_energy():
     unpriced = {"hardware": "apple-m4-max", "devices": "1"}
     _body, text = opened("explore", **unpriced)
     assert "(40-core GPU) has no rental price on record" in text
-    assert "--price, or choose another “Quantity”. default settings of this page" in text
+    assert "set “Rent” on the command line, or choose another “Quantity”. default settings" in text
     _body, text = opened("explore", quantity="wall_hours", **unpriced)
     assert "Apple M4 Max (40-core GPU): the time is" in text
 

@@ -69,7 +69,12 @@ def test_every_other_page_opens_with_the_scenario_and_without_a_complaint(start,
         assert not differ, (page.path, query, shown)
 
 
-def test_a_choice_left_open_and_a_limit_of_the_plan_are_not_handed_on():
-    plan = query_under("shares", visited("plan"))
-    assert plan.keys() == {"params", "tokens"}
+def test_the_best_plan_is_handed_on_and_neither_its_limits_nor_a_choice_left_open():
+    page = visited("plan")
+    plan = query_under("shares", page)
+    (best, *_others) = re.findall(r'href="estimate\?([^"]*)"', body(page))
+    opened = dict(parse_qsl(html.unescape(best)))
+    design = ("hardware", "devices", "site")
+    assert {name: plan[name] for name in design} == {name: opened[name] for name in design}
+    assert plan.keys() == {"params", "tokens", *design}
     assert "site" not in query_under("shares", visited("capacity"))

@@ -80,7 +80,7 @@ def test_serving_is_reported_by_the_controls_of_inference():
 def test_measured_loads_of_a_server_change_its_report_as_on_the_command_line(tmp_path, monkeypatch):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
     words = "--task serving --preset llama-3.1-8b --hardware h100 --devices 1 --concurrency 32"
-    command = f"report --format paper {words} --input-tokens 500 --output-tokens 300 --site ie"
+    command = f"report --format paper {words} --input-tokens 500 --output-tokens 300 --site us"
 
     def sentence():
         said = run(*command.split()).stdout.splitlines()[2]

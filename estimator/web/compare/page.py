@@ -16,7 +16,7 @@ from estimator.answer.report import bounds
 from estimator.answer.scenario_estimate import Answer
 from estimator.answer.training_report import estimate_report
 from estimator.core.units import amount as with_unit
-from estimator.core.units import digits
+from estimator.core.units import digits, human_count
 from estimator.question.hardware import Offers
 from estimator.question.scenario import INPUTS
 from estimator.runs.store_state import State, store_state
@@ -37,13 +37,15 @@ from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _, current, ngettext
 from estimator.web.shared.navigation import TRAIN
 from estimator.web.shared.profiles import open_catalog, place_names
-from estimator.web.shared.tables import between, input_amount, input_name
+from estimator.web.shared.tables import OF_DEVICE, between, input_amount, input_name
 from estimator.web.shared.url_state import LineOfText, LinkParameters
 
-USUAL = {
-    "a": "params=7e9&tokens=2e12&hardware=h100-sxm&devices=64&site=us",
-    "b": "params=7e9&tokens=2e12&hardware=b200&devices=64&site=us",
-}
+USUAL = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=64&site=us"
+"""First scenario if none is given."""
+
+OTHER_DEVICES = ("b200", "h100-sxm")
+"""Devices that a single scenario is compared with."""
+
 QUANTITIES = {
     "wall_hours": (N_("Wall time"), N_("wall time")),
     "device_hours": (N_("Device time"), N_("device time")),
@@ -91,7 +93,7 @@ PARAMETERS = Places(
     *(
         LineOfText(
             place,
-            USUAL.get(place, ""),
+            USUAL if place == "a" else "",
             label=label,
             help=N_("Link of a scenario; the page Estimate can also pin scenarios to compare."),
             section=LINKS,
@@ -163,24 +165,38 @@ class InputRow:
 
 
 def _answered(values: Values) -> list[Pinned]:
-    """Answer the scenarios in the links, adjusted where needed.
+    """Answer the scenarios in the links, adjusted where needed; a single one on two devices.
 
     Raises
     ------
     ValueError
-        If there are fewer than two.
+        If there is a single one that is known only by its device time.
     """
+    links = {letter: values[place] for letter, place in zip("ABCD", PLACES, strict=True)}
+    asked = {letter: link for letter, link in links.items() if link} or {"A": USUAL}
+    if len(asked) == 1:
+        ((letter, link),) = asked.items()
+        asked["B" if letter == "A" else "A"] = on_another_device(link)
     runs = store_state(data_directory())
-    found = [
-        _pinned(letter, values[place], current(), runs)
-        for letter, place in zip("ABCD", PLACES, strict=True)
-        if values[place]
-    ]
-    if len(found) < 2:
+    return [_pinned(letter, asked[letter], current(), runs) for letter in sorted(asked)]
+
+
+def on_another_device(link: str) -> str:
+    """Link of a scenario on another device, at the precision and price usual there.
+
+    Raises
+    ------
+    ValueError
+        If the scenario is known only by its device time.
+    """
+    said = query_of(link)
+    if {"preset", "params", "flop", "config", "sample_flop"}.isdisjoint(said):
         raise ValueError(
             _("two scenarios are compared: pin another on the page Estimate, or paste its link")
         )
-    return found
+    other = next(name for name in OTHER_DEVICES if name != said.get("hardware"))
+    kept = {name: text for name, text in said.items() if name == "devices" or name not in OF_DEVICE}
+    return urlencode(kept | {"hardware": other})
 
 
 @lru_cache(maxsize=64)
@@ -277,7 +293,8 @@ def _input_cell(name: str, value: float | str | None) -> str:
         return "–"
     if isinstance(value, str):
         return place_names().get(value, value) if name == "site" else _(value)
-    return localised(with_unit(value, INPUTS[name].unit or "1"))
+    unit = INPUTS[name].unit
+    return localised(with_unit(value, unit) if unit else human_count(value))
 
 
 def differences(found: Sequence[Pinned]) -> list[InputRow]:
@@ -414,8 +431,7 @@ def _times_first(cell: ComparedResult) -> str:
 
 def _query(asked: Values) -> dict[str, str]:
     """Query of the link, without empty slots."""
-    query = PARAMETERS.query(asked)
-    return {name: text for name, text in query.items() if text or name in USUAL}
+    return {name: text for name, text in PARAMETERS.query(asked).items() if text}
 
 
 def _files(values: Values, found: list[Pinned]) -> tuple[share.File, ...]:
@@ -445,4 +461,4 @@ QUESTION = PageQuestion(
     files=_files,
     query=_query,
 )
-PAGE = replace(QUESTION.page(N_("Compare"), TRAIN), opens=pinned_query)
+PAGE = replace(QUESTION.page(N_("Compare"), TRAIN, carries={"a": "scenario"}), opens=pinned_query)

@@ -13,7 +13,7 @@ from estimator.answer.published_run import published_run, words_of_run
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.answer.training_report import equivalents, training_report
 from estimator.catalog import Catalog
-from estimator.question.scenario import INPUTS
+from estimator.question.scenario import INPUTS, link
 from estimator.show.phrases import as_much, measured_line
 from estimator.show.values import as_json
 from estimator.web.estimate import calibrated as measured
@@ -151,10 +151,11 @@ def _controls(
 
 
 def _implied(drawn: Drawn) -> dict[str, str]:
-    """Size and tokens of the work for other pages, whatever it is given by."""
+    """Scenario for Compare, and size and tokens of the work, whatever it is given by."""
     known = drawn.answer.inputs
     names = [name for name in ("params", "tokens") if name in known]
-    return {name: short_number(known[name].value) for name in names}
+    sizes = {name: short_number(known[name].value) for name in names}
+    return {"scenario": link(drawn.answer.scenario)[1:], **sizes}
 
 
 def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
@@ -274,9 +275,9 @@ def _figure(answer: Answer, spoken: str) -> bytes:
 
 def _examples(values: Values) -> None:
     """Draw ten example scenarios."""
-    for number, (text, link) in enumerate(EXAMPLES):
+    for number, (text, example) in enumerate(EXAMPLES):
         tooltip = _("Opens this scenario instead of yours; the back button undoes this.")
-        widgets.button(_(text), f"example_{number}", _open_link, link, values, tooltip=tooltip)
+        widgets.button(_(text), f"example_{number}", _open_link, example, values, tooltip=tooltip)
 
 
 def _open_link(link: str, values: Values) -> None:

@@ -154,14 +154,10 @@ def _finetuning() -> Card:
 def _report() -> Card:
     """Report documents for the default run of the page Report."""
     facts = answered_report(REPORT.from_link({})[0]).facts.facts
-    here, bought = facts["co2e_kg"], facts["scope2_market_kg"]
+    here = facts["co2e_kg"]
     notes = (
-        _("location based: {span}").format(
-            span=between("co2e_kg", float(here.low or 0.0), float(here.high or 0.0))
-        ),
-        _("electricity market based: {mass}").format(
-            mass=amount(float(str(bought.value)), "kgCO2e")
-        ),
+        between("co2e_kg", float(here.low or 0.0), float(here.high or 0.0)),
+        _("location based, and market based where you know your contract"),
         _("as a paragraph, a model card, AI Act Annex XI"),
     )
     return Card(

@@ -49,7 +49,7 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
-from estimator.web.shared.url_state import Choice, LinkParameters, Typed
+from estimator.web.shared.url_state import Choice, LinkParameters, Typed, short_number
 
 AIMS = {
     "cost": N_("cheapest"),
@@ -281,6 +281,15 @@ def _as_json(answer: PlanAnswer[TrainingPlan]) -> Row:
     return as_json(answer, _inputs, "designs", "too_large", "refused")
 
 
+def _implied(answer: PlanAnswer[TrainingPlan]) -> dict[str, str]:
+    """Design of the best plan, for the other pages."""
+    if not answer.plans:
+        return {}
+    best = answer.plans[0].scenario
+    devices = short_number(best.devices or 1.0)
+    return {"hardware": str(best.hardware), "devices": devices, "site": str(best.site)}
+
+
 SLIDES = {"plans": N_("the best plans under their limits")}
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
@@ -289,5 +298,6 @@ QUESTION = PageQuestion(
     title=_question,
     slides=SLIDES,
     files=lambda values, found: (share.json("plan", lambda: _as_json(found)),),
+    implied=_implied,
 )
 PAGE = QUESTION.page(N_("Plan"), TRAIN, carries={"devices": ""})

@@ -97,6 +97,7 @@ class PageQuestion(Generic[Found]):
             group=group,
             draw=self.draw,
             slides=self.slides,
+            controls=[one.name for one in self.inputs.known if one.label],
             inputs=self.inputs,
             carries=carries or {},
         )
@@ -112,6 +113,8 @@ class PageQuestion(Generic[Found]):
             headed = self.title(values) if self.heading is None else self.heading(values, frame)
             if headed:
                 style.slide_title(headed)
+            if frame.controls and self.controls is None:
+                widgets.draw_abreast(self.inputs, frame.controls)
         if found is None:
             style.notices(said)
         else:
@@ -120,7 +123,8 @@ class PageQuestion(Generic[Found]):
                 self.view(values, found, frame)
         with controls(frame):
             if self.controls is None:
-                widgets.draw_all(self.inputs, problems)
+                on_slide = frame.controls if frame.slide else ()
+                widgets.draw_all(self.inputs, problems, dict.fromkeys(on_slide))
             else:
                 self.controls(asked, problems, found)
         query = (self.query or self.inputs.query)(asked)

@@ -21,7 +21,7 @@
     url.search = link.dataset.opens || (before?.query ?? "");
     const differs = ([, name]) => shared.get(name) && shared.get(name) !== was.get(name);
     const works = ([, name]) => WORK.includes(name);
-    const carried = pairs(link).filter(([, name]) => shared.get(name));
+    const carried = link.dataset.opens ? [] : pairs(link).filter(([, name]) => shared.get(name));
     const work = carried.some((pair) => differs(pair) && works(pair));
     if (work) {
       for (const name of WORK) { url.searchParams.delete(name); }

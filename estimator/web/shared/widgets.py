@@ -53,6 +53,13 @@ def draw_all(
                         style.problem(problems[one.name])
 
 
+def draw_abreast(parameters: LinkParameters, names: Sequence[str]) -> None:
+    """Draw some inputs side by side, as on a slide."""
+    for name, column in zip(names, st.columns(len(names)), strict=True):
+        with column:
+            draw_one(parameters, name)
+
+
 def draw_one(parameters: LinkParameters, name: str) -> None:
     """Draw the declared control of an input."""
     declared = parameters.declared(name)
