@@ -127,7 +127,7 @@ def _argument(one: "Claim") -> Iterator["Block"]:
 
 def _range(interval: "Interval", unit: str) -> str:
     low, high = (human_quantity(bound, unit) for bound in (interval.low, interval.high))
-    return "exact" if low == high else format_range(low, high)
+    return "given" if low == high else format_range(low, high)
 
 
 def _verdict(one: "Claim") -> str:

@@ -79,10 +79,10 @@ def human(value: float, unit: str) -> str:
 
 
 def _human_money(dollars: float) -> str:
-    """Format an amount of money, with cents between one and a hundred dollars.
+    """Format an amount of money with three digits, or with cents between 1 and 100 dollars.
 
     >>> [_human_money(dollars) for dollars in (0, 3, 0.5, 0.0547, 22.456, 231_600, 3e9, -1.5)]
-    ['$0', '$3', '$0.50', '$0.0547', '$22.46', '$232k', '$3B', '-$1.50']
+    ['$0', '$3.00', '$0.50', '$0.0547', '$22.46', '$232k', '$3.00B', '-$1.50']
     """
     if dollars < 0:
         return f"-{_human_money(-dollars)}"
@@ -91,9 +91,10 @@ def _human_money(dollars: float) -> str:
         return f"below ${_LEAST:g}"
     for factor, prefix in _MONEY_PREFIXES:
         if factor <= rounded < 1e15:
-            return f"${digits(dollars / factor)}{prefix}"
+            shown = significant(dollars / factor)
+            return f"${shown:.{2 - math.floor(math.log10(shown))}f}{prefix}"
     if 1 <= rounded < 100:
-        return f"${dollars:.2f}".removesuffix(".00")
+        return f"${dollars:.2f}"
     text = digits(dollars)
     return f"${text}0" if re.fullmatch(r"0\.\d", text) else f"${text}"
 

@@ -81,7 +81,8 @@ def results_table(report: Report) -> TextTable:
         (label(name), amount(name, float(quantity.mid)), interval(name, quantity, report.level))
         for name, quantity in _listed(report).items()
     ]
-    shown = [(text, mid, span or "exact") for text, mid, span in rows]
+    certain = "exact" if report.question == "memory" else "given"
+    shown = [(text, mid, span or certain) for text, mid, span in rows]
     return TextTable(header=("", "median", f"{report.level * 100:g}% interval"), rows=shown)
 
 

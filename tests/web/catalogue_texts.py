@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import estimator
+from estimator.answer.published_run import REPORTED
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
 from estimator.core.bounds import LIMITS
@@ -85,8 +86,12 @@ def meter_texts() -> set[str]:
 
 
 def preset_texts(catalog: Catalog) -> set[str]:
-    """What is to be known of the known runs."""
-    return {preset.note for preset in catalog.presets() if preset.note}
+    """What is to be known of the known runs, and of the time that each took."""
+    notes = [preset.note for preset in catalog.presets()]
+    for preset in catalog.presets():
+        run = {name: one for name, one in preset.as_run.items() if one.basis != "assumed"}
+        notes += [run[name].note for name in REPORTED if name in run][:1]
+    return set(filter(None, notes))
 
 
 def module_texts() -> set[str]:

@@ -101,7 +101,7 @@ def test_german_writes_a_comma_and_its_own_units(german):
     assert amount(1.29e6, "kWh") == "1,29 GWh"
     assert localised("1,234.5 days") == "1.234,5 Tage"
     assert amount(4.67e9, "1") == "4,67 Milliarden"
-    assert amount(3e9, "USD") == "3 Mrd. $"
+    assert amount(3e9, "USD") == "3,00 Mrd. $"
     assert amount(3.84e-7, "1") == "3,84·10⁻⁷"
     assert localised("14.8 days, arXiv:2104.10350") == "14,8 Tage, arXiv:2104.10350"
 

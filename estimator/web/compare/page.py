@@ -418,10 +418,9 @@ def _times(cell: ComparedResult) -> str:
     if not cell.times:
         return ""
     low, high = (localised(digits(cell.times[end])) for end in ("low", "high"))
-    span = _("exact") if low == high else f"{low} – {high}"
     sure = cell.times["high"] < 1 or cell.times["low"] > 1
-    text, within = _times_first(cell), unbroken(f"({span})")
-    return f"<b>{text}</b> {within}" if sure else f"{text} {within}"
+    text = f"<b>{_times_first(cell)}</b>" if sure else _times_first(cell)
+    return text if low == high else f"{text} {unbroken(f'({low} – {high})')}"
 
 
 def _times_first(cell: ComparedResult) -> str:

@@ -320,6 +320,8 @@ def _reported(answer: Answer) -> Iterator[str]:
     found = published_run(answer, catalog)
     if not found:
         return
+    if "note" in found:
+        found["note"] = _(str(found["note"]))
     line = escape(sentence(measured_line(found, words_of_run(found, catalog))))
     source = catalog.source(str(found["source"]))
     yield (
@@ -365,7 +367,7 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
     quantity = answer.estimate[name]
     low, high = (float(bound) for bound in quantity.interval(answer.level))
     value = result(name, float(quantity.mid))
-    span = _("exactly, as given") if low == high else between(name, low, high)
+    span = _("given") if low == high else between(name, low, high)
     return style.figure(name, _(LABELS[name]), value, span, notes)
 
 

@@ -62,7 +62,7 @@ def device_count(devices: float, name: str) -> str:
 
 def span(low: float, high: float, unit: str) -> str:
     """Format an interval."""
-    return _("exact") if low == high else format_range(amount(low, unit), amount(high, unit))
+    return _("given") if low == high else format_range(amount(low, unit), amount(high, unit))
 
 
 def format_range(low: str, high: str) -> str:
