@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.answer.report import Report, bounds
 from estimator.catalog import Catalog, Preset, Record
@@ -23,7 +24,7 @@ from estimator.inference.model_names import find_preset, stated_size
 from estimator.inference.quantities import MODEL, answer_questions
 from estimator.inference.question import Item, ServingQuestion
 from estimator.question.table import Table, check_question
-from estimator.studies.prompts.designs import DESIGNS, Designs, Unknown, sample
+from estimator.studies.prompts.designs import DESIGNS, Unknown, sample
 from estimator.studies.prompts.question import (
     CLASS_OF_TASK,
     CLASSES,
@@ -33,6 +34,9 @@ from estimator.studies.prompts.question import (
     class_of,
     classes_of,
 )
+
+Values = Mapping[str, Any]
+"""Input -> one value per design, or one for all."""
 
 DAYS_PER_YEAR = 365.0
 TIMES_PER_DAY = 20.0
@@ -55,7 +59,6 @@ FACTOR_OF_MODEL = "prediction"
 class Subject:
     """Model of a question: a class of closed models, or an open model by name."""
 
-    name: str
     label: str
     closed: str = ""
     preset: str = ""
@@ -71,10 +74,8 @@ class PromptAnswer:
     asked : PromptQuestion
     subject : Subject
     site : Site
-    device_wh, energy_wh : Uncertain
-        Energy of the devices alone, and of the whole site [Wh].
-    co2e_g, water_ml, electricity_usd : Uncertain or None
-        None where the site lacks what is needed [g, mL, USD].
+    device_wh, it_wh : Uncertain
+        Energy of the devices alone, and of all computers [Wh].
     assumptions : mapping of str to Record
         Assumed number -> its record.
     notices : tuple of Notice
@@ -84,10 +85,7 @@ class PromptAnswer:
     subject: Subject
     site: Site
     device_wh: Uncertain
-    energy_wh: Uncertain
-    co2e_g: Uncertain | None
-    water_ml: Uncertain | None
-    electricity_usd: Uncertain | None
+    it_wh: Uncertain
     assumptions: Mapping[str, Record]
     notices: tuple[Notice, ...]
 
@@ -107,15 +105,23 @@ class PromptAnswer:
         per_day = {"day": 1.0, "year": DAYS_PER_YEAR}.get(self.asked.per)
         return 1.0 if per_day is None else per_day * self.times
 
+    @property
+    def energy_wh(self) -> Uncertain:
+        """Energy of one use, of the whole site [Wh]."""
+        return self.it_wh * self.site.pue
+
     def amounts(self, uses: float) -> dict[str, Uncertain]:
         """Estimate the known energy, CO2e, water and electricity of some uses."""
-        found = {
-            "energy_wh": self.energy_wh,
-            "co2e_g": self.co2e_g,
-            "water_ml": self.water_ml,
-            "electricity_usd": self.electricity_usd,
-        }
-        return {name: uses * one for name, one in found.items() if one is not None}
+        energy_wh, water = self.energy_wh, self.site.water_l_per_it_kwh()
+        found = {"energy_wh": uses * energy_wh}
+        if self.site.co2e_kg_per_kwh is not None:
+            found["co2e_g"] = uses * energy_wh * self.site.co2e_kg_per_kwh
+        if water:
+            found["water_ml"] = uses * self.it_wh * total(water.values())
+        if self.site.electricity_usd_per_kwh is not None:
+            price_per_wh = self.site.electricity_usd_per_kwh / WH_PER_KWH
+            found["electricity_usd"] = uses * energy_wh * price_per_wh
+        return found
 
 
 def answer_prompt(asked: PromptQuestion, catalog: Catalog) -> PromptAnswer:
@@ -132,22 +138,19 @@ def answer_prompt(asked: PromptQuestion, catalog: Catalog) -> PromptAnswer:
     known = _gather(asked, task, subject, catalog)
     items = task in ITEM_TASKS
     designs = sample(known.found, ITEM_DESIGNS if items else DESIGNS)
-    work = _items if items else _text_energy
-    device_wh, it_wh, site, notes = work(asked, subject, designs, known.fixed, catalog)
-    energy_wh = it_wh * site.pue
-    water = total(site.water_l_per_it_kwh().values()) if site.water_l_per_it_kwh() else None
-    price, carbon = site.electricity_usd_per_kwh, site.co2e_kg_per_kwh
+    values = {**designs.values, **known.fixed}
+    found = (_items if items else _text_energy)(asked, subject, values, designs.count, catalog)
+    device_wh, it_wh = (
+        designs.pooled(_renamed(one), found.kept) for one in (found.device_wh, found.it_wh)
+    )
     return PromptAnswer(
         asked=asked,
         subject=subject,
-        site=site,
+        site=found.site,
         device_wh=device_wh,
-        energy_wh=energy_wh,
-        co2e_g=None if carbon is None else energy_wh * carbon,
-        water_ml=None if water is None else it_wh * water,
-        electricity_usd=None if price is None else energy_wh * price / WH_PER_KWH,
+        it_wh=it_wh,
         assumptions={one.name: one.record for one in known.found if one.record is not None},
-        notices=_notices(subject, site, notes),
+        notices=_notices(subject, found.site, found.notes),
     )
 
 
@@ -164,15 +167,15 @@ def find_subject(name: str, task: str, catalog: Catalog) -> Subject:
     preset = None if name.casefold() in CLASSES else find_preset(catalog, name)
     if preset is not None and does(preset, task):
         params = preset.records["params"].value if "params" in preset.records else None
-        return Subject(name=name, label=preset.name, preset=preset.id, params=params)
+        return Subject(label=preset.name, preset=preset.id, params=params)
     closed = class_of(name)
     if preset is not None or (closed and closed not in classes_of(task)):
         raise refuse("prompt_other_task", "task", name=name)
     if closed:
-        return Subject(name=name, label=CLASSES[closed], closed=closed)
+        return Subject(label=CLASSES[closed], closed=closed)
     if stated_size(name) is None or only:
         raise refuse("prompt_model_unknown", "model", name=name)
-    return Subject(name=name, label=name, preset=name)
+    return Subject(label=name, preset=name)
 
 
 def does(preset: Preset, task: str) -> bool:
@@ -261,24 +264,29 @@ def _gather_calls(known: _Gathered, task: str, *, hosted: bool) -> None:
     known.number("cached_share", "length", f"task.{task}.cached_share", 1.0)
 
 
+class _Energies(NamedTuple):
+    """Energy of the devices and of all computers, of the designs that can be answered [Wh]."""
+
+    device_wh: Uncertain
+    it_wh: Uncertain
+    kept: npt.NDArray[np.bool_]
+    site: Site
+    notes: tuple[Notice, ...]
+
+
 def _text_energy(
-    asked: PromptQuestion,
-    subject: Subject,
-    designs: Designs,
-    fixed: Mapping[str, Any],
-    catalog: Catalog,
-) -> tuple[Uncertain, Uncertain, Site, tuple[Notice, ...]]:
-    """Return the energy of the devices and of all computers for a token-based task [Wh]."""
-    values = {**designs.values, **fixed}
+    asked: PromptQuestion, subject: Subject, values: Values, count: int, catalog: Catalog
+) -> _Energies:
+    """Return the energy of a token-based task."""
     table = Table.of_columns(ServingQuestion, **_columns(values, subject, asked))
     if "concurrency_per_device" in values:
-        alone = answer_questions(table.changed(concurrency=np.ones(table.count)), catalog)
-        devices = np.ones(table.count)
+        alone = answer_questions(table.changed(concurrency=np.ones(count)), catalog)
+        devices = np.ones(count)
         devices[alone.places] = np.asarray(alone.table.layout.devices)
         flying = devices * values["concurrency_per_device"]
         table = table.changed(concurrency=np.maximum(1.0, np.round(flying)))
     answer = answer_questions(table, catalog)
-    kept = np.zeros(designs.count, dtype=np.bool_)
+    kept = np.zeros(count, dtype=np.bool_)
     kept[answer.places] = True
     if kept.mean() < LEAST_KEPT:
         raise refusal(next(iter(answer.errors.values())))
@@ -289,16 +297,20 @@ def _text_energy(
         raise refusal(next(one for one in said if one.code == "serving_power_unknown"))
     kept[answer.places[~known]] = False
     rows = np.flatnonzero(known)
-    calls = np.broadcast_to(np.asarray(values["calls"]), (table.count,))[kept]
-    first = answer.table.sites[0][0]
-    it_wh = designs.pooled(rows_of(_renamed(energy / first.pue), rows) * calls, kept)
-    joule = answer.ranges["device_energy_per_output_token_j"]
+    calls = np.broadcast_to(np.asarray(values["calls"]), (count,))[kept]
+    site = answer.table.sites[0][0]
     written = np.asarray(answer.table.output_tokens)[rows] / J_PER_WH
-    device_wh = designs.pooled(rows_of(_renamed(joule), rows) * (written * calls), kept)
-    return device_wh, it_wh, first, answer.notices.of(0)
+    joule = rows_of(answer.ranges["device_energy_per_output_token_j"], rows)
+    return _Energies(
+        device_wh=joule * (written * calls),
+        it_wh=rows_of(energy / site.pue, rows) * calls,
+        kept=kept,
+        site=site,
+        notes=answer.notices.of(0),
+    )
 
 
-def _columns(values: Mapping[str, Any], subject: Subject, asked: PromptQuestion) -> dict[str, Any]:
+def _columns(values: Values, subject: Subject, asked: PromptQuestion) -> dict[str, Any]:
     """Return inputs of the inference model, one value per design or one for all."""
     columns = {name: values[name] for name in ServingQuestion.inputs if name in values}
     columns |= {name: np.maximum(1.0, np.round(values[name])) for name in TOKENS}
@@ -322,35 +334,26 @@ def _listed(words: Any) -> Any:
 
 
 def _items(
-    asked: PromptQuestion,
-    subject: Subject,
-    designs: Designs,
-    fixed: Mapping[str, Any],
-    catalog: Catalog,
-) -> tuple[Uncertain, Uncertain, Site, tuple[Notice, ...]]:
-    """Return the energy of the devices and of all computers for an image or video [Wh]."""
-    constant = {name: [value] * designs.count for name, value in fixed.items()}
-    columns = {name: one.tolist() for name, one in designs.values.items()} | constant
-    found, kept, error = [], np.zeros(designs.count, dtype=np.bool_), None
-    for place in range(designs.count):
+    asked: PromptQuestion, subject: Subject, values: Values, count: int, catalog: Catalog
+) -> _Energies:
+    """Return the energy of an image or video."""
+    columns = {name: np.broadcast_to(one, (count,)).tolist() for name, one in values.items()}
+    found, kept, error = [], np.zeros(count, dtype=np.bool_), None
+    for place in range(count):
         row = {name: column[place] for name, column in columns.items()}
-        precision = str(row["precision"]) if row.get("precision", USUAL) != USUAL else ""
-        named = {"preset": subject.preset} if subject.preset else {"params": row["params"]}
         question = ServingQuestion(
-            **named,
-            hardware=str(row["hardware"]),
-            precision=precision,
+            preset=subject.preset,
+            params=None if subject.preset else row["params"],
+            hardware=row["hardware"],
+            precision=row.get("precision", USUAL).replace(USUAL, ""),
             concurrency=max(1.0, round(row["concurrency"])),
             site=asked.site,
             pue=asked.pue,
         )
-        positions = float(row["positions"])
-        sized = (
-            {"image_size": round(16.0 * positions**0.5 / 64.0) * 64.0}
-            if subject.preset
-            else {"positions": positions}
-        )
-        item = Item(steps=max(1.0, round(row["steps"])), guidance=row["guidance"], **sized)
+        size = {"positions": row["positions"]}
+        if subject.preset:
+            size = {"image_size": round(16.0 * row["positions"] ** 0.5 / 64.0) * 64.0}
+        item = Item(steps=max(1.0, round(row["steps"])), guidance=row["guidance"], **size)
         try:
             found.append(answer_item(question, item, catalog))
             kept[place] = True
@@ -358,25 +361,23 @@ def _items(
             error = why
     if error is not None and kept.mean() < LEAST_KEPT:
         raise error
-    first = found[0].row.site
-    device = [one.ranges["device_energy_per_item_j"] for one in found]
-    whole = [one.ranges["energy_per_item_j"] / first.pue for one in found]
-    device_wh, it_wh = (
-        designs.pooled(_renamed(_stacked(each)), kept) / J_PER_WH for each in (device, whole)
+    site = found[0].row.site
+    return _Energies(
+        device_wh=_stacked([one.ranges["device_energy_per_item_j"] / J_PER_WH for one in found]),
+        it_wh=_stacked([one.ranges["energy_per_item_j"] / site.pue / J_PER_WH for one in found]),
+        kept=kept,
+        site=site,
+        notes=found[0].notes,
     )
-    return device_wh, it_wh, first, found[0].notes
 
 
 def _stacked(quantities: Sequence[Uncertain]) -> Uncertain:
-    """Stack quantities with equal loadings into rows."""
-    names = quantities[0].loadings
-    return Uncertain(
-        np.array([float(np.ravel(one.mid)[0]) for one in quantities]),
-        {
-            name: np.array([float(np.ravel(one.loadings.get(name, 0.0))[0]) for one in quantities])
-            for name in names
-        },
-    )
+    """Stack quantities of one row with equal loadings."""
+    loadings = {
+        name: np.concatenate([np.ravel(one.loadings[name]) for one in quantities])
+        for name in quantities[0].loadings
+    }
+    return Uncertain(np.concatenate([np.ravel(one.mid) for one in quantities]), loadings)
 
 
 def _renamed(quantity: Uncertain) -> Uncertain:

@@ -81,7 +81,7 @@ def test_a_larger_answer_takes_more_and_a_cleaner_grid_emits_less(catalog):
     short = answer_prompt(PromptQuestion(output_tokens=100.0, site="fr"), catalog)
     long = answer_prompt(PromptQuestion(output_tokens=1000.0, site="us"), catalog)
     assert 5 < long.energy_wh.mid / short.energy_wh.mid < 11
-    per_wh = [one.co2e_g.mid / one.energy_wh.mid for one in (short, long)]
+    per_wh = [one.amounts(1.0)["co2e_g"].mid / one.energy_wh.mid for one in (short, long)]
     assert per_wh[1] > 5 * per_wh[0]
 
 
