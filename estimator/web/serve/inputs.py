@@ -1,20 +1,18 @@
 """Parameters, controls and question of the page Inference."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from estimator.catalog.api_prices import ApiPrice
-from estimator.core.notice import Notice
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.question import INPUTS, ServingQuestion
-from estimator.networks.config_file import config_name, is_inline
+from estimator.networks.config_file import config_name
 from estimator.question.inputs import Input
 from estimator.web.shared import scenario, style, widgets
 from estimator.web.shared.kit import Values
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import label_of_control, sentence_of
+from estimator.web.shared.notices import label_of_control
 from estimator.web.shared.profiles import (
     cached_per_server,
     devices_with,
@@ -23,10 +21,9 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
-from estimator.web.shared.scenario import ModelName, with_hub_name
+from estimator.web.shared.scenario import ConfigText, ModelName, with_hub_name
 from estimator.web.shared.url_state import (
     Choice,
-    LineOfText,
     LinkParameters,
     Number,
     Typed,
@@ -68,19 +65,6 @@ CALIBRATION = {"use": N_("correct the prediction"), "ignore": N_("are ignored")}
 
 LONGEST_CONFIG = 6_000
 """Longest config.json in a link [character]."""
-
-
-@dataclass(frozen=True)
-class ConfigLink(LineOfText):
-    """config.json as text; a link cannot name a server file."""
-
-    def parse(self, text: str | None) -> tuple[str, str]:
-        """Config of a link, with an error message if invalid."""
-        config, notice = super().parse(text)
-        if not config or is_inline(config):
-            return config, notice
-        return self.usual, sentence_of(Notice("config_not_json", self.name))
-
 
 INPUT = {
     "input": "input_tokens",
@@ -195,7 +179,7 @@ PARAMETERS = LinkParameters(
     control_of(Typed, "price", None, section=FURTHER),
     control_of(Number, "training", 0.0, step=1e5, section=FURTHER),
     control_of(Number, "daily", 1e9, step=1e8, section=FURTHER),
-    ConfigLink("config", longest=LONGEST_CONFIG),
+    ConfigText("config"),
     Choice("view", tuple(VIEWS), help=N_("Question that is answered.")),
 )
 CARRIES = {"model": "model", "devices": "", "price": "", "precision": ""}
@@ -204,12 +188,9 @@ CARRIES = {"model": "model", "devices": "", "price": "", "precision": ""}
 
 def model_name(values: Values) -> str:
     """Name of the model: a known one, or the family in a config.json."""
-    if not values["config"]:
-        return open_catalog().preset(values["model"]).name
-    try:
+    if values["config"]:
         return config_name(values["config"])
-    except ValueError:
-        return "config.json"
+    return open_catalog().preset(values["model"]).name
 
 
 def question_of(values: Values) -> ServingQuestion:
