@@ -264,7 +264,7 @@ def _gather_calls(known: _Gathered, task: str, *, hosted: bool) -> None:
     known.number("cached_share", "length", f"task.{task}.cached_share", 1.0)
 
 
-class _Energies(NamedTuple):
+class _DesignEnergy(NamedTuple):
     """Energy of the devices and of all computers, of the designs that can be answered [Wh]."""
 
     device_wh: Uncertain
@@ -276,7 +276,7 @@ class _Energies(NamedTuple):
 
 def _text_energy(
     asked: PromptQuestion, subject: Subject, values: Values, count: int, catalog: Catalog
-) -> _Energies:
+) -> _DesignEnergy:
     """Return the energy of a token-based task."""
     table = Table.of_columns(ServingQuestion, **_columns(values, subject, asked))
     if "concurrency_per_device" in values:
@@ -301,7 +301,7 @@ def _text_energy(
     site = answer.table.sites[0][0]
     written = np.asarray(answer.table.output_tokens)[rows] / J_PER_WH
     joule = rows_of(answer.ranges["device_energy_per_output_token_j"], rows)
-    return _Energies(
+    return _DesignEnergy(
         device_wh=joule * (written * calls),
         it_wh=rows_of(energy / site.pue, rows) * calls,
         kept=kept,
@@ -335,7 +335,7 @@ def _listed(words: Any) -> Any:
 
 def _items(
     asked: PromptQuestion, subject: Subject, values: Values, count: int, catalog: Catalog
-) -> _Energies:
+) -> _DesignEnergy:
     """Return the energy of an image or video."""
     columns = {name: np.broadcast_to(one, (count,)).tolist() for name, one in values.items()}
     found, kept, error = [], np.zeros(count, dtype=np.bool_), None
@@ -362,7 +362,7 @@ def _items(
     if error is not None and kept.mean() < LEAST_KEPT:
         raise error
     site = found[0].row.site
-    return _Energies(
+    return _DesignEnergy(
         device_wh=_stacked([one.ranges["device_energy_per_item_j"] / J_PER_WH for one in found]),
         it_wh=_stacked([one.ranges["energy_per_item_j"] / site.pue / J_PER_WH for one in found]),
         kept=kept,
