@@ -7,6 +7,8 @@ import numpy as np
 
 from estimator.catalog import Catalog, Device, Preset
 from estimator.core.uncertainty import Number
+from estimator.core.units import BITS_PER_BYTE
+from estimator.inference.formats import FORMATS as FORMATS_SERVED
 from estimator.networks.huggingface import model_ledger
 from estimator.studies.levers.inference import Load, Roof, Step, StoredDecoder, step
 
@@ -18,6 +20,8 @@ AMPERE = "2020-05"
 """First release date of NVIDIA tensor cores with 2:4 sparsity (A100, May 2020)."""
 
 BYTES_16_BIT = 2.0
+SCALE_BITS = FORMATS_SERVED["int4"].bits - 4.0
+"""Scales per weight of fewer than 8 bits, as in inference [bit]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +79,9 @@ class Case:
         return step(self.network, self.load, self.roof())
 
     def needed_bytes(self) -> Number:
-        """Return the memory of weights and caches [B]."""
-        return self.network.memory_bytes(self.load)
+        """Return the memory of weights with their scales, and of caches [B]."""
+        scales = np.where(np.asarray(self.network.weight_bits) < 8.0, SCALE_BITS, 0.0)
+        return self.network.memory_bytes(self.load) + self.network.params * scales / BITS_PER_BYTE
 
     def on(self, network: StoredDecoder) -> "Case":
         """Return the case with another network."""

@@ -1,8 +1,9 @@
 """Comparison of memory, speed, energy, cost and CO2e with and without levers.
 
-The inference engine (`estimator.inference`) answers for weights of 16, 8 and 4 bits. Other widths
-and levers are scaled by the roofline. Cases that do not fit on the device are refused by the engine
-and use only the roofline, with the device's hourly cost.
+The inference engine (`estimator.inference`) answers for weights of 16, 8 and 4 bits; other widths
+run at the speed of the next wider one. The roofline scales this for other levers. Cases that do not
+fit on the device are refused by the engine and use only the roofline, with the device's hourly
+cost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -156,7 +157,7 @@ def compared(
     bits = [_served_bits(one) for one in (case, changed)]
     served = _served(case, bits, scenario, catalog)
     before, after = (
-        _state(one, hour) if served is None else _served_state(case, one, width, served[width])
+        _state(one, hour) if served is None else _served_state(case, one, served[width])
         for one, width in zip((case, changed), bits, strict=True)
     )
     return LeverComparison(
@@ -314,9 +315,9 @@ def _served(
     return found if np.isfinite(speeds).all() else None
 
 
-def _served_state(before: Case, case: Case, bits: float, served: Mapping[str, Uncertain]) -> State:
-    """Return the engine's state at a width, scaled to the case by the roofline."""
-    plain = before.on(replace(before.network, weight_bits=bits))
+def _served_state(before: Case, case: Case, served: Mapping[str, Uncertain]) -> State:
+    """Return the engine's state at a width, scaled by the roofline for the other levers."""
+    plain = before.on(replace(before.network, weight_bits=case.network.weight_bits))
     faster = float(case.step().tokens_per_s) / float(plain.step().tokens_per_s)
     needed = float(case.needed_bytes())
     return State(

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
+from estimator.inference.formats import FORMATS
 from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
 from estimator.question.scenario import Scenario
@@ -123,6 +124,20 @@ def test_narrow_weights_save_what_the_page_inference_answers():
     ).ranges["energy_per_output_token_j"]
     assert found.after.served and 0.4 < saved < 0.7
     assert saved == pytest.approx(float(served.mid[1] / served.mid[0]))
+
+
+def test_fewer_bits_never_slow_a_single_sequence_down():
+    speeds = [
+        compared(ALONE, {"weights": bits}, Scenario(hardware="h100"), CATALOG).after.tokens_per_s
+        for bits in (2.0, 4.0, 5.0, 6.0, 8.0, 12.0)
+    ]
+    assert speeds == sorted(speeds, reverse=True)
+
+
+def test_weights_in_4_bits_take_the_memory_that_inference_reports():
+    found = compared(ALONE, {"weights": 4.0}, Scenario(hardware="h100"), CATALOG)
+    saved = ALONE.network.params * (16.0 - FORMATS["int4"].bits) / 8.0
+    assert found.before.memory_bytes - found.after.memory_bytes == pytest.approx(saved)
 
 
 def test_what_saves_nothing_is_never_repaid():
