@@ -16,7 +16,7 @@ from estimator.validation.held_out import (
     HeldOut,
     generations_of,
 )
-from estimator.web.calibrate.tables import GROUP_NAMES
+from estimator.web.calibrate.before_after import GROUP_NAMES
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import N_, _, ngettext

@@ -1,19 +1,25 @@
-"""Live power of the machine, for authorised visitors."""
+"""Live power of the machine on the page Calibrate, for authorised visitors."""
 
 import ipaddress
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import streamlit as st
 
+from estimator.core.units import human, human_duration
 from estimator.measure.live import Course, LiveMeters, courses
 from estimator.measure.meters.open import open_meters
-from estimator.runs import open_store
-from estimator.runs.record import MeasuredRun
-from estimator.web.shared import visitors
+from estimator.runs import look_up, open_store
+from estimator.runs.record import HOW_METERED, MeasuredRun
+from estimator.web.calibrate.before_after import COLUMNS, percent
+from estimator.web.shared import charts, figures, language, style, visitors
+from estimator.web.shared.amounts import localised
+from estimator.web.shared.charts import Look, Row, Spec, distinguished
+from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import cached_per_server
 
 TOKEN = "TWENTY_WATTS_LIVE"
@@ -24,6 +30,14 @@ EVERY_S = 2.0
 
 LONG_RUN_S, SELDOM_S = 1800.0, 20.0
 """Run time above which samples are read less often, and that interval [s]."""
+
+HEIGHT_PX = 190
+POINTS = 150
+"""Points of a line, enough for its width."""
+
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4])
+RUNNING = {"bench": N_("A benchmark"), "run": N_("A command")}
+A_SCRIPT = N_("A script")
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers of a proxied request."""
@@ -107,3 +121,133 @@ def _read_samples(run: MeasuredRun, turn: int) -> tuple[Course, ...]:
     """Read the samples of a run, once per turn for all visitors."""
     with open_store() as store:
         return courses(run, store.samples(run.id), store.meters(run.id))
+
+
+def draw_now(look: Look) -> None:
+    """Draw live readings repeatedly, or a line if not authorised."""
+    if not allowed():
+        style.caption(
+            _(
+                "Live readings are off. Start the app with twenty-watts app --live on the machine "
+                "itself, and open the link that it prints."
+            )
+        )
+        return
+    st.fragment(_now, run_every=EVERY_S)(look, language.current())
+
+
+def _now(look: Look, spoken: str) -> None:
+    """Draw the runs in progress, or the meters if there are none."""
+    language.use(spoken)
+    runs = running(look_up()[0])
+    for run in runs:
+        elapsed_s = _elapsed_s(run)
+        name = run.label or _(RUNNING.get(run.origin, A_SCRIPT))
+        style.caption(
+            _("{name} has been running for {time}, run {run}.").format(
+                name=name, time=localised(human_duration(max(elapsed_s, 1.0))), run=run.id
+            )
+        )
+        _courses(so_far(run, elapsed_s), run.id, look)
+    if runs:
+        return
+    meters = watch()
+    found = meters.look()
+    if found:
+        style.caption(_("No run is in progress; these are the readings of the machine's meters."))
+        _courses(found, "meters", look)
+        return
+    style.caption(_("No run is in progress, and no meter of this machine can be read:"))
+    style.assumptions(_note(line) for line in meters.notes)
+
+
+def _note(line: str) -> str:
+    """Translated reason why a meter cannot be read."""
+    component, _colon, reason = line.partition(": ")
+    return f"{component}: {_(reason)}"
+
+
+def _courses(found: tuple[Course, ...], key: str, look: Look) -> None:
+    """Draw figures and lines of some components."""
+    if not found:
+        style.caption(_("No sample has been received yet."))
+        return
+    style.figures(map(_card, found))
+    rows = course_rows(found)
+    if len(rows) > 1:
+        now = [f"{one.component} {_watts(one.power_w[-1])}" for one in found if one.power_w]
+        alt = _("Power of the last minutes, now {parts}").format(parts="; ".join(now))
+        names = tuple(dict.fromkeys(row["component"] for row in rows))
+        figures.draw(
+            chart, rows, look, key=f"chart_live_{key}", alt=alt, height=HEIGHT_PX, of=(names,)
+        )
+
+
+def _card(one: Course) -> str:
+    """Live figure of a component."""
+    value = _watts(one.power_w[-1]) if one.power_w else "– W"
+    energy = _("energy not known yet")
+    if one.energy_kwh is not None:
+        energy = _("{energy} in {time}").format(
+            energy=localised(human(one.energy_kwh * 1e3, "Wh")),
+            time=localised(human_duration(one.span_s)),
+        )
+    state = [] if one.busy is None else [_("{share} busy").format(share=percent(one.busy))]
+    state += [] if one.temperature_c is None else [f"{one.temperature_c:.0f} °C"]
+    notes = [", ".join(state)] if state else []
+    if one.throttled_by:
+        notes.append(_("throttled by {causes}").format(causes=", ".join(one.throttled_by)))
+    notes += [_(HOW_METERED[one.trust])] if one.trust else []
+    notes += [_("simulated: no real device")] if one.simulated else []
+    label = f"{one.component}, {one.name}" if one.name else one.component
+    return style.figure(one.component, label, value, energy, notes)
+
+
+def course_rows(courses: Iterable[Course]) -> list[Row]:
+    """Power of each component over the last minutes: component, ago_min (<= 0), power_w."""
+    rows: list[Row] = []
+    for one in courses:
+        points = list(zip(one.ago_s, one.power_w, strict=True))
+        stride = max(1, len(points) // POINTS)
+        rows += [
+            {"component": one.component, "ago_min": -ago_s / 60.0, "power_w": power_w}
+            for ago_s, power_w in points[::-1][::stride]
+        ]
+    return rows
+
+
+def _elapsed_s(run: MeasuredRun) -> float:
+    started = datetime.fromisoformat(run.started)
+    started = started if started.tzinfo else started.replace(tzinfo=UTC)
+    return (datetime.now(UTC) - started).total_seconds()
+
+
+def _watts(power_w: float) -> str:
+    return localised(human(power_w, "W"))
+
+
+def chart(look: Look, names: tuple[str, ...]) -> Spec:
+    """Specification of the power lines."""
+    series = look.colours["series"]
+    dashes = [DASHES[place // len(series) % len(DASHES)] for place in range(len(names))]
+    columns = COLUMNS if len(names) > 1 else 0
+    encoding: Spec = {
+        "x": {
+            "field": "ago_min",
+            "type": "quantitative",
+            "title": _("minutes before now"),
+            "scale": {"nice": False, "zero": True},
+            "axis": {"labelExpr": "format(-datum.value, '~f')", "tickCount": 5, "grid": False},
+        },
+        "y": {
+            "field": "power_w",
+            "type": "quantitative",
+            "title": _("power [W]"),
+            "scale": {"zero": True},
+            "axis": {"tickCount": 4, "grid": True},
+        },
+        "color": distinguished("component", names, series, columns),
+        "strokeDash": distinguished("component", names, dashes, columns),
+    }
+    line = charts.layer("line", encoding, strokeWidth=2.5 * look.scale)
+    return charts.layered(look, HEIGHT_PX, line)

@@ -1,43 +1,125 @@
-"""Page Calibrate: measurements, their effect, and what to measure next."""
+"""Page Calibrate: what measuring changed, forecast of a program, and the next step."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
+from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.devices import device_figures
-from estimator.calibration.measured_utilization import run_counts
-from estimator.calibration.next_run import formats
+from estimator.calibration.measured_utilization import Target, run_counts
+from estimator.calibration.next_run import (
+    Worth,
+    best_of_each_way,
+    factor_text,
+    formats,
+    next_runs,
+)
 from estimator.calibration.posterior import (
     Cell,
     cells,
+    has_precisions,
     main_cell,
     measured_precisions,
-    power_cells,
-    residuals,
 )
 from estimator.catalog import Device
 from estimator.runs import look_up
 from estimator.runs.figures import DeviceFigures
 from estimator.runs.record import MeasuredRun
-from estimator.web.calibrate import charts, live, tables
-from estimator.web.calibrate import text as words
-from estimator.web.calibrate.address import PARAMETERS, measured_devices
-from estimator.web.calibrate.live_readings import draw_now
-from estimator.web.calibrate.next_run import draw_next
+from estimator.web.calibrate import before_after, live, runs_table
 from estimator.web.calibrate.whole_run import draw_whole
-from estimator.web.shared import style, widgets
-from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import draw_table
+from estimator.web.estimate.inputs import DEFAULT
+from estimator.web.shared import style
+from estimator.web.shared.amounts import localised, sentence
+from estimator.web.shared.frame import Frame, shortened
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.navigation import MODELS
 from estimator.web.shared.profiles import cached_per_server, hardware_names, open_catalog
+from estimator.web.shared.url_state import LineOfText, LinkParameters, Query, State, widget_key
 
 HIDDEN = N_("some measured runs could not be read; see the server's log")
+
+FEW = 4
+"""Suggested measurements of each kind."""
+
+LEAST_NARROWER = 0.005
+"""Share of the interval that a suggested measurement must save [1]."""
+
+COMMANDS = (
+    (N_("Measure this machine, about two minutes:"), "twenty-watts calibrate bench"),
+    (
+        N_("Forecast a training run from its first minute:"),
+        "twenty-watts forecast --keep-going -- python train.py",
+    ),
+    (N_("Then reload this page, or run:"), "twenty-watts calibrate show"),
+)
+"""Commands that measure, with their purpose."""
+
+
+def measured_devices(known: Known) -> list[str]:
+    """Ids of measured devices with a profile, local ones first, shipped ones last."""
+    shipped = {one.run.id for one in known.catalog.calibrations()}
+    runs = sorted(known.measured.runs, key=lambda run: run.started, reverse=True)
+    own = sorted(runs, key=lambda run: (run.id in shipped, run.host.id != known.measured.host))
+    names = [one.hardware for run in own if not run.simulated for one in run.devices]
+    every = known.catalog.device_names()
+    return [name for name in dict.fromkeys(names) if name is not None and name in every]
+
+
+def usual_device(known: Known) -> str:
+    """Device last measured here, or that of the Estimate page."""
+    state = st.session_state
+    open_one = state["_scenario"].hardware if "_scenario" in state else DEFAULT.hardware
+    found = known.catalog.find_device(open_one or "")
+    return next(iter(measured_devices(known)), found or "h100-sxm")
+
+
+class DeviceParameters(LinkParameters):
+    """Device, and a number format that it was measured in or trains in."""
+
+    def from_link(self, query: Query) -> tuple[dict[str, Any], list[str]]:
+        """Selection in a URL, with notices on unusable parts."""
+        known, notices = known_runs(open_catalog()), []
+        device = usual_device(known)
+        if "device" in query:
+            found = known.catalog.find_device(query["device"])
+            if found is None or not has_precisions(known, known.catalog.device(found)):
+                text = _(
+                    "“device” is {given}, which is not a known training device: {usual} is shown"
+                )
+                notices.append(text.format(given=shortened(query["device"]), usual=device))
+            else:
+                device = found
+        formats = measured_precisions(known, known.catalog.device(device))
+        precision = query.get("precision", formats[0])
+        if precision not in formats:
+            text = _("“precision” is {given}, and {device} has {known}: {usual} is shown")
+            given, known_formats = shortened(precision), ", ".join(formats)
+            precision = formats[0]
+            notices.append(
+                text.format(given=given, device=device, known=known_formats, usual=precision)
+            )
+        return {"device": device, "precision": precision}, notices
+
+    def gather(self, state: State, last: dict[str, Any]) -> dict[str, Any]:
+        """Return the selection; an unsupported format is replaced by the usual one."""
+        found, known = super().gather(state, last), known_runs(open_catalog())
+        formats = measured_precisions(known, known.catalog.device(found["device"]))
+        if found["precision"] not in formats:
+            found["precision"] = formats[0]
+            if (key := widget_key(self.page, "precision")) in state:
+                state[key] = formats[0]
+        return found
+
+
+PARAMETERS = DeviceParameters(
+    "calibrate",
+    LineOfText("device", help=N_("Device whose measured runs are shown. Type to search.")),
+    LineOfText("precision", help=N_("Number format of the measured arithmetic.")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +138,8 @@ class Seen:
         Problems of the store.
     device : Device
     precision : str
-    frame : Frame
+    cells : list of Cell
+        Kinds of network in the selected format, before and after measuring.
     """
 
     known: Known
@@ -65,93 +148,111 @@ class Seen:
     notes: list[str]
     device: Device
     precision: str
-    frame: Frame = field(default_factory=Frame)
-
-    @cached_property
-    def cells(self) -> list[Cell]:
-        """Kinds of network in the selected format, before and after measuring."""
-        return cells(self.known, self.device, self.precision)
+    cells: list[Cell]
 
 
 def _answer(values: Values) -> Seen:
     """Return the measured runs, and those of the selected device."""
     own, notes = look_up()
-    shipped = [one.run for one in open_catalog().calibrations()]
-    kept = {run.id: run for run in (*shipped, *own)}
+    catalog = open_catalog()
+    known, device = known_runs(catalog), catalog.device(values["device"])
+    shipped = [one.run for one in catalog.calibrations()]
     return Seen(
-        known=known_runs(open_catalog()),
-        runs=list(kept.values()),
+        known=known,
+        runs=list({run.id: run for run in (*shipped, *own)}.values()),
         own=own,
         notes=notes,
-        device=open_catalog().device(values["device"]),
+        device=device,
         precision=values["precision"],
+        cells=cells(known, device, values["precision"]),
     )
 
 
-def _draw(values: Values, found: Seen, frame: Frame) -> None:
-    """Draw the measured runs of a device, and runs in progress."""
-    seen = replace(found, frame=frame)
+def _draw(values: Values, seen: Seen, frame: Frame) -> None:
+    """Draw what measuring changed, the forecast and the next step; the rest is folded."""
     _notices(seen.notes)
-    _head(seen)
-    for name in [frame.show] if frame.slide else _order(seen.own):
-        SECTIONS[name](seen)
-    if not frame.slide:
-        st.markdown(_("The runs themselves, as a file for colleagues:"))
-        st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
-
-
-def _order(own: list[MeasuredRun]) -> list[str]:
-    """Section order: effect, forecast, next steps, then the rest.
-
-    Live readings come first during a run.
-    """
-    going = any(run.state == "running" for run in own)
-    return sorted(SECTIONS, key=lambda name: name != "live") if going else list(SECTIONS)
+    if frame.slide:
+        SLIDES_DRAWN[frame.show](seen, frame)
+        return
+    going = any(run.state == "running" for run in seen.own)
+    if going:
+        _live(seen, frame)
+    if not seen.own:
+        _teach()
+    _before_after(seen, frame)
+    _whole(seen, frame)
+    _next(seen, frame)
+    for name, title, section in (
+        ("live", N_("Live power"), _live),
+        ("runs", N_("Measured runs"), _runs),
+    ):
+        if not (going and name == "live"):
+            with style.folded(_(title), f"calibrate_{name}_fold") as fold:
+                if fold.open:
+                    section(seen, frame)
 
 
 def _notices(notes: list[str]) -> None:
-    """Draw notices on unusable parts of the link, and on the store."""
+    """Draw notices on the store."""
     kept = st.session_state.setdefault("_calibrate_store", [])
     kept += [note for note in notes if note not in kept]
     hidden = kept and not live.at_the_machine()
     style.notices([HIDDEN] if hidden else kept)
 
 
-def _head(seen: Seen) -> None:
-    """Draw the sentence and figures, or how to measure if nothing was."""
-    if seen.frame.show in ("live", "whole", "runs"):
-        return
-    if not seen.own and not seen.frame.slide:
-        _teach()
+def _teach() -> None:
+    """Draw the commands that measure."""
+    st.subheader(_("Nothing measured here yet"), anchor=False)
+    lines = [f"# {_(line)}\n{command}" for line, command in COMMANDS]
+    st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def _before_after(seen: Seen, frame: Frame) -> None:
+    """Draw utilization before and after measuring: sentence, figures, and chart."""
     observations = seen.known.of(seen.device)[0]
     cell = main_cell(seen.known, seen.device)
     if cell is None or cell.precision != seen.precision:
-        found = sorted(seen.cells, key=lambda one: -len(one.observations))
-        cell = found[0] if found else None
-    runs = {one.run: one for one in observations}
-    measured = power_cells(seen.known, seen.device, seen.precision)
-    if seen.frame.show == "power" and measured:
-        most = max(measured, key=lambda one: len(one.observations))
-        style.sentence(words.power_sentence(seen.device, most))
+        most = sorted(seen.cells, key=lambda one: -len(one.observations))
+        cell = most[0] if most else None
+    style.sentence(before_after.sentence(seen.device, cell, *run_counts(observations)))
+    if cell is None:
         return
-    style.sentence(words.sentence(seen.device, cell, *run_counts(observations)))
-    if cell is None or not observations or seen.frame.slide:
+    measured = [one for one in seen.cells if one.observations]
+    if frame.slide:
+        before_after.draw_chart(measured or seen.cells, frame.look)
         return
-    style.figures(style.figure(*card) for card in words.cards(cell, _figures(seen)))
-    example = ""
-    if not any(run.id in runs for run in seen.own):
-        example = _(" They were shipped with the program.")
-        if all(run.host != seen.known.measured.host for run in runs.values()):
-            example = _(
-                " They were shipped with the program and measured on another machine, so they "
-                "are less informative for yours."
-            )
-    newest = max(run.started[:10] for run in runs.values())
-    text = _(
-        "Utilizations are shares of the dense peak in the profile, of a whole run whose steps are "
-        "like the middle ones measured; intervals cover 80%. Newest run: {newest}.{example}"
+    if observations:
+        style.figures(before_after.cards(cell, _figures(seen)))
+    st.segmented_control(
+        _("Number format"),
+        measured_precisions(seen.known, seen.device),
+        required=True,
+        label_visibility="collapsed",
+        help=_(PARAMETERS.declared("precision").help),
+        **PARAMETERS.beginning("precision", "default"),
     )
-    style.caption(text.format(newest=newest, example=example))
+    before_after.draw_chart(measured or seen.cells, frame.look)
+    text = _(
+        "Utilization is the share of {device}’s dense peak that a run reaches whose steps are like "
+        "the median one measured; intervals cover 80%.{newest}"
+    )
+    style.caption(text.format(device=seen.device.name, newest=_newest(seen)))
+
+
+def _newest(seen: Seen) -> str:
+    """Date of the newest run, and whether it was measured elsewhere."""
+    runs = {one.run: one for one in seen.known.of(seen.device)[0]}
+    if not runs:
+        return ""
+    newest = max(run.started[:10] for run in runs.values())
+    text = _(" Newest run: {newest}.").format(newest=newest)
+    if any(run.id in runs for run in seen.own):
+        return text
+    if all(run.host != seen.known.measured.host for run in runs.values()):
+        return text + _(
+            " The runs came with the program, from another machine: they say less about yours."
+        )
+    return text + _(" The runs came with the program.")
 
 
 def _figures(seen: Seen) -> DeviceFigures | None:
@@ -177,168 +278,122 @@ def _figures_of(runs: list[MeasuredRun], device: str) -> DeviceFigures | None:
     return next((one for one in found if one.hardware == device), None)
 
 
-def _teach() -> None:
-    """Draw three lines on how to measure."""
-    st.subheader(_("Nothing measured here yet"), anchor=False)
-    lines = [f"# {_(line)}\n{command}" for line, command in words.COMMANDS]
-    st.code("\n".join(lines), language=None, wrap_lines=True)
-    if open_catalog().calibrations():
-        style.caption(
-            _(
-                "Below are shipped examples, measured on other machines and marked as such in "
-                "the list of runs."
-            )
-        )
-
-
-def _live(seen: Seen) -> None:
-    """Draw live readings."""
-    st.subheader(_("Just now"), anchor=False)
-    draw_now(seen.frame.look)
-
-
-def _picture(seen: Seen) -> None:
-    """Draw expected utilization before and after calibration."""
-    st.subheader(_("Before and after measuring"), anchor=False)
-    found = seen.cells
-    if not found:
-        style.caption(_("The utilization of this device is exact, so there is nothing to measure."))
-        return
-    if seen.frame.slide:
-        found = [one for one in found if one.observations] or found
+def _whole(seen: Seen, frame: Frame) -> None:
+    """Draw the forecast of a program, named only for local visitors."""
+    st.subheader(_("Forecast of your program"), anchor=False)
+    if live.at_the_machine():
+        draw_whole(seen.device, seen.own, slide=frame.slide)
     else:
-        st.segmented_control(
-            _("Number format"),
-            measured_precisions(seen.known, seen.device),
-            required=True,
-            label_visibility="collapsed",
-            help=_(PARAMETERS.declared("precision").help),
-            **QUESTION.inputs.beginning("precision", "default"),
-        )
-    charts.draw_cells(tables.cells_table(found), seen.frame.look, words.alt_of_cells(found))
-    text = _(
-        "{device} in {precision}. A measured row applies to steps like the median of those "
-        "measured; measurements in another format or kind of work count less."
-    )
-    style.caption(text.format(device=seen.device.name, precision=seen.precision))
+        style.caption(_("Programs are shown only on the machine that runs the server."))
 
 
-def _power(seen: Seen) -> None:
-    """Draw expected power before and after calibration."""
-    st.subheader(_("Power before and after measuring"), anchor=False)
-    found = power_cells(seen.known, seen.device, seen.precision)
+def _next(seen: Seen, frame: Frame) -> None:
+    """Draw the most useful next measurement with its command, and the others folded."""
+    st.subheader(_("Next step"), anchor=False)
+    answer = _open_answer(seen.device, seen.known)
+    target = seen.precision if answer is None else answer.target
+    found = best_of_each_way(_worths(seen.known, seen.device, target), FEW)
+    found = [one for one in found if one.narrower >= LEAST_NARROWER]
     if not found:
-        text = _(
-            "No meter has measured the power of {device} under load in {precision}: what is "
-            "modelled from the load does not count."
+        style.caption(_("No further run would narrow the interval by much."))
+        return
+    aim = _("all training in {precision} on this device").format(precision=seen.precision)
+    if answer is not None:
+        aim = _("the run on the page Estimate")
+    first = max(found, key=lambda one: one.narrower)
+    _draw_worth(first)
+    text = _("Would narrow the interval of the utilization most, for {aim}.")
+    style.caption(text.format(aim=aim))
+    rest = [one for one in found if one is not first]
+    if rest and not frame.slide:
+        with style.folded(_("Other measurements"), "calibrate_next") as fold:
+            if fold.open:
+                for one in rest:
+                    _draw_worth(one)
+
+
+def _draw_worth(one: Worth) -> None:
+    """Draw a measurement, the interval it would leave, and its command."""
+    plan = sentence(one.plan.text)
+    text = _("{plan}: the interval goes from {now} to {left}, {share}% narrower.")
+    st.markdown(
+        text.format(
+            plan=f"{plan[:1].upper()}{plan[1:]}",
+            now=localised(factor_text(one.factor_now)),
+            left=localised(factor_text(one.factor_left)),
+            share=f"{one.narrower * 100:.0f}",
         )
-        style.caption(text.format(device=seen.device.name, precision=seen.precision))
-        return
-    table = tables.cells_table(found, "power")
-    charts.draw_cells(table, seen.frame.look, words.alt_of_power(found), of="power")
-    text = _(
-        "{device} alone, without its host, at the utilization of the middle timing in "
-        "{precision}; bars cover 80%. Before: by its profile and published runs."
     )
-    style.caption(text.format(device=seen.device.name, precision=seen.precision))
+    st.code(one.plan.command, language=None, wrap_lines=True)
 
 
-def _residuals(seen: Seen) -> None:
-    """Draw each timing against its leave-one-out prediction."""
-    st.subheader(_("Each timing, predicted by the others"), anchor=False)
-    found = residuals(seen.known, seen.device)
-    if not found:
-        style.caption(_("This takes at least two timings of training on one device."))
-        return
-    table = tables.residuals_table(found)
-    charts.draw_residuals(table, seen.frame.look, words.alt_of_residuals(table))
-    style.caption(words.misses(found))
-    if seen.frame.slide:
-        return
-    with style.folded(_("By program"), "calibrate_programs") as fold:
-        if fold.open:
-            head = (
-                _("program"),
-                _("measured"),
-                _("median error of the others’ prediction"),
-                _("from published runs only"),
-                _("in the 80% interval"),
-            )
-            draw_table([widgets.heading(one) for one in head], tables.program_rows(found))
+@st.cache_resource(
+    show_spinner="Working out what to measure next …",
+    max_entries=64,
+    hash_funcs={
+        Known: lambda known: (
+            known.measured.host,
+            [(run.id, len(run.timings)) for run in known.measured.runs],
+        ),
+        Device: lambda device: device.id,
+    },
+)
+def _worths(known: Known, device: Device, target: Target | str) -> list[Worth]:
+    """Return suggested measurements, cached until a run is added."""
+    return next_runs(known, device, target)
 
 
-def _next(seen: Seen) -> None:
-    """Draw suggested measurements with commands, folded on the page."""
-    title, slide = _("Suggested next measurements"), bool(seen.frame.slide)
-    if slide:
-        st.subheader(title, anchor=False)
-        draw_next(seen.known, seen.device, seen.precision, slide=slide)
-        return
-    with style.folded(title, "calibrate_next") as fold:
-        if fold.open:
-            draw_next(seen.known, seen.device, seen.precision, slide=slide)
+def _open_answer(device: Device, known: Known) -> Answer | None:
+    """Answer of the Estimate page, if it is for this device."""
+    scenario = st.session_state.get("_scenario")
+    if scenario is None or scenario.utilization is not None or scenario.device_hours is not None:
+        return None
+    answer = answer_scenario(scenario, known.catalog)
+    return answer if answer.device.id == device.id else None
 
 
-def _whole(seen: Seen) -> None:
-    """Draw the whole run of a program, named only for local visitors."""
-    st.subheader(_("The whole run of your program"), anchor=False)
-    if not live.at_the_machine():
-        style.caption(_("Programs are shown only at the machine that the server runs on."))
-        return
-    draw_whole(seen.device, seen.own, slide=bool(seen.frame.slide))
+def _live(seen: Seen, frame: Frame) -> None:
+    """Draw live readings."""
+    live.draw_now(frame.look)
 
 
-def _runs(seen: Seen) -> None:
+def _runs(seen: Seen, frame: Frame) -> None:
     """Draw the table of runs."""
-    st.subheader(_("The runs"), anchor=False)
     if not seen.runs:
         style.caption(_("None yet."))
         return
     own = [run.id for run in seen.own]
-    table = tables.runs_table(seen.runs, own, seen.known.measured.host)
+    table = runs_table.runs_table(seen.runs, own, seen.known.measured.host)
     if not live.at_the_machine():
         table = table.drop(columns="label")
+    settings = runs_table.columns()
     st.dataframe(
-        table, column_config=_columns(), hide_index=True, key="calibrate_runs", placeholder=""
+        table, column_config=settings, hide_index=True, key="calibrate_runs", placeholder=""
     )
-    caption = _("A click on a column sorts it. ")
+    caption = _("Click a column to sort. ")
     if any(run.simulated for run in seen.runs):
         caption += _("Simulated runs used a stub instead of a device and have no effect. ")
     style.caption(
         caption
         + _("Energy covers the components with a meter, without power modeled from the load.")
     )
+    st.markdown(_("To share the runs as a file:"))
+    st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
 
 
-def _columns() -> dict[str, Any]:
-    """Return the column settings of the table of runs."""
-    return {
-        "started": st.column_config.DatetimeColumn(
-            widgets.heading(_("started")), format="YYYY-MM-DD HH:mm"
-        ),
-        "state": st.column_config.TextColumn(widgets.heading(_("state"))),
-        "device": st.column_config.TextColumn(widgets.heading(_("device"))),
-        "work": st.column_config.TextColumn(widgets.heading(_("workload type"))),
-        "wall_min": widgets.number_column(_("time [min]")),
-        "energy_wh": st.column_config.NumberColumn(
-            widgets.heading(_("energy [Wh]")), format="%.3g"
-        ),
-        "meters": st.column_config.TextColumn(widgets.heading(_("meters and their reliability"))),
-        "disturbed": st.column_config.TextColumn(widgets.heading(_("disturbed by"))),
-        "where": st.column_config.TextColumn(widgets.heading(_("where"))),
-        "label": st.column_config.TextColumn(widgets.heading(_("label"))),
-        "run": st.column_config.TextColumn(widgets.heading(_("run"))),
-    }
-
-
-SECTIONS: Mapping[str, Callable[[Seen], None]] = {
-    "picture": _picture,
+SLIDES_DRAWN = {
+    "picture": _before_after,
     "whole": _whole,
     "next": _next,
     "live": _live,
-    "power": _power,
-    "residuals": _residuals,
     "runs": _runs,
+}
+SLIDES = {
+    "picture": N_("utilization before and after measuring"),
+    "whole": N_("forecast of your program"),
+    "next": N_("next step"),
+    "live": N_("live power"),
+    "runs": N_("measured runs"),
 }
 
 
@@ -351,7 +406,7 @@ def _controls(asked: Values, problems: Mapping[str, str], found: Seen | None) ->
         offered,
         format_func=names.__getitem__,
         help=_(PARAMETERS.declared("device").help),
-        **QUESTION.inputs.beginning("device", "index", offered.index),
+        **PARAMETERS.beginning("device", "index", offered.index),
     )
     st.caption(_("Measured devices come first."))
 
@@ -369,22 +424,12 @@ def _trained() -> tuple[str, ...]:
     return tuple(name for name in hardware_names() if formats(open_catalog().device(name)))
 
 
-SLIDES = {
-    "live": N_("current power of the devices"),
-    "picture": N_("utilization before and after measuring"),
-    "whole": N_("the whole run of your program"),
-    "power": N_("power before and after measuring"),
-    "residuals": N_("each timing, predicted by the others"),
-    "next": N_("suggested next measurements"),
-    "runs": N_("the runs"),
-}
-
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_answer,
     view=_draw,
     title=lambda values: open_catalog().device(values["device"]).name,
-    heading=lambda values, frame: "",
+    heading=lambda values, frame: _(SLIDES[frame.show]) if frame.show == "live" else "",
     slides=SLIDES,
     controls=_controls,
 )
