@@ -1,4 +1,4 @@
-"""Expected utilization and power of a device before and after calibration."""
+"""Expected utilization of a device before and after calibration."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ import numpy as np
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions
 from estimator.calibration.correction import Known, below_peak, bounded, steady_prior
-from estimator.calibration.measured_power import PowerObservation
 from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,
     CalibrationObservation,
@@ -20,8 +19,7 @@ from estimator.calibration.measured_utilization import (
 )
 from estimator.calibration.next_run import formats, nominal
 from estimator.catalog import Device
-from estimator.core.uncertainty import Uncertain, z_score
-from estimator.core.units import CENTRAL
+from estimator.core.uncertainty import Uncertain
 from estimator.networks.kinds import GROUPS
 
 USUAL_WORKS = {
@@ -56,44 +54,6 @@ class Cell:
     step_s: float
     before: Uncertain
     now: Uncertain
-
-
-@dataclass(frozen=True, kw_only=True)
-class PowerCell:
-    """Device power on one kind of network in one number format.
-
-    Parameters
-    ----------
-    before, now : Uncertain
-        Mean power of the device alone that its profile lets expect at the utilization of the middle
-        one, and after the measured runs [W].
-    """
-
-    group: str
-    observations: tuple[PowerObservation, ...]
-    before: Uncertain
-    now: Uncertain
-
-
-@dataclass(frozen=True, kw_only=True)
-class Residual:
-    """Measured timing against its leave-one-out prediction.
-
-    Parameters
-    ----------
-    low, mid, high : float
-        Utilization by the others [1]; the middle one is not held below the peak.
-    """
-
-    observation: CalibrationObservation
-    low: float
-    mid: float
-    high: float
-
-    @property
-    def inside(self) -> bool:
-        """Return whether the interval covers the measurement."""
-        return self.low <= self.observation.reached <= self.high
 
 
 def measured_precisions(known: Known, device: Device) -> list[str]:
@@ -178,32 +138,6 @@ def cell(
     )
 
 
-def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]:
-    """Return all kinds of networks with metered power in one number format."""
-    groups: dict[str, list[PowerObservation]] = {}
-    for one in known.power_of(device)[0]:
-        if one.timing.precision == precision:
-            groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
-    return [_power_cell(known, device, name, groups[name]) for name in GROUPS if name in groups]
-
-
-def _power_cell(
-    known: Known, device: Device, group: str, observations: Sequence[PowerObservation]
-) -> PowerCell:
-    ordered = sorted(observations, key=lambda one: float(one.expected_w.mid))
-    middle = ordered[(len(ordered) - 1) // 2]
-    where = Conditions(
-        device=text_array([device.id]),
-        host=text_array([known.measured.host]),
-        precision=text_array([middle.timing.precision or ""]),
-        kind=text_array([group]),
-        size=np.array([UNKNOWN_SIZE]),
-    )
-    before = middle.expected_w
-    after = after_runs(before, known.power_of(device)[1], where)
-    return PowerCell(group=group, observations=tuple(observations), before=before, now=after)
-
-
 def main_cell(known: Known, device: Device) -> Cell | None:
     """Return the cell with the most timings, or None without measurements."""
     names = dict.fromkeys(one.timing.precision or "" for one in known.of(device)[0])
@@ -213,21 +147,6 @@ def main_cell(known: Known, device: Device) -> Cell | None:
         for group, found in _by_group(known, device, name).items()
     }
     return measured_cell(known, device, *max(counts, key=counts.__getitem__)) if counts else None
-
-
-def residuals(known: Known, device: Device) -> list[Residual]:
-    """Return each timing's leave-one-out residual, newest first; none for a single timing."""
-    found, evidence = known.of(device)
-    if len(found) < 2:
-        return []
-    others, z = evidence.left_out(), z_score(CENTRAL)
-    reached = np.array([one.reached for one in found])
-    mids = reached * np.exp(others.log_shift - evidence.log_ratio)
-    spans = np.exp(z * others.log_sd)
-    return [
-        Residual(observation=one, low=float(mid / span), mid=float(mid), high=float(mid * span))
-        for one, mid, span in zip(found, mids, spans, strict=True)
-    ]
 
 
 def _middle(observations: Sequence[CalibrationObservation]) -> CalibrationObservation | None:

@@ -39,10 +39,11 @@ def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kep
     assert "token" not in page.url
     live = page.locator('[data-quantity="gpu:0"]')
     expect(live).to_contain_text("98% busy, 64 °C")
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
     for chart in page.locator(CHARTS).all():
         chart.locator("svg .role-mark path").first.wait_for(state="attached")
         assert chart.locator("svg").first.bounding_box()["height"] > 150
+    page.get_by_text("Measured runs").click()
     expect(page.get_by_test_id("stDataFrame")).to_have_count(1)
     page.get_by_role("radio", name="tf32").click()
     shown(page, "precision=tf32")
@@ -59,12 +60,12 @@ def test_in_the_dark_the_charts_have_light_ink(linked):
 
 def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(linked):
     page = linked("?live=token", width=390, height=844)
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert texts_outside(page) == []
 
 
-@pytest.mark.parametrize("section", ["live&live=token", "picture", "power", "residuals"])
+@pytest.mark.parametrize("section", ["live&live=token", "picture"])
 def test_on_a_slide_one_chart_stands_alone(slides, section):
     page = slides(f"calibrate?show={section}&embed=true&fs=1.4")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(1)

@@ -25,14 +25,13 @@ from estimator.calibration.posterior import (
     has_precisions,
     main_cell,
     measured_precisions,
-    residuals,
 )
 from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog
 from estimator.cli import build_parser
 from estimator.core.uncertainty import Uncertain
 from estimator.measure.host_id import host_id
-from tests.measured_runs import CNN, H100_PEAK, measured, several, steps
+from tests.measured_runs import H100_PEAK, measured, several, steps
 
 CATALOG = Catalog.open()
 H100 = CATALOG.device("h100-sxm")
@@ -240,26 +239,6 @@ def test_the_measured_formats_come_first_and_the_most_measured_cell_is_the_main_
         assert has_precisions(here, device) is bool(measured_precisions(here, device)), device.id
     assert (main_cell(here, H100).group, main_cell(here, H100).precision) == ("decoder", "bf16")
     assert main_cell(known(), H100) is None
-
-
-def test_one_timing_has_no_others_to_be_predicted_by():
-    assert residuals(known(measured("a", steps(0.5))), H100) == []
-    two = residuals(known(measured("a", steps(0.5), steps(0.2, **CNN))), H100)
-    assert [round(one.observation.reached, 6) for one in two] == [0.5, 0.2]
-    assert all(one.low < one.mid < one.high for one in two)
-
-
-def test_the_shipped_timings_predict_each_other_better_than_published_runs_do(
-    monkeypatch, tmp_path
-):
-    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "none"))
-    found = residuals(known_runs(CATALOG), CATALOG.device("amd-epyc-2-cores"))
-    reached = np.array([one.observation.reached for one in found])
-    others = np.array([one.mid for one in found])
-    alone = np.array([float(one.observation.expected.mid) for one in found])
-    now, before = (np.median(np.abs(np.log(mid / reached))) for mid in (others, alone))
-    assert now < before / 2
-    assert sum(one.inside for one in found) >= 0.6 * len(found)
 
 
 def test_what_came_with_the_program_is_heard_where_no_store_is(monkeypatch, tmp_path):

@@ -8,19 +8,21 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from estimator.answer.run_forecast import OTHERS
 from estimator.calibration.correction import known_runs
-from estimator.calibration.posterior import cells, power_cells, residuals
+from estimator.calibration.posterior import cells
 from estimator.catalog import Catalog
 from estimator.measure.host_id import host_id
 from estimator.question.scenario import Scenario
 from estimator.runs import store_path
+from estimator.web.calibrate import before_after
 from estimator.web.calibrate import live as calibrate_live
-from estimator.web.calibrate import tables as calibrate_tables
-from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
+from estimator.web.calibrate.before_after import MEASURED, NOW, percent
+from estimator.web.calibrate.runs_table import runs_table
 from estimator.web.calibrate.whole_run import (
     Program,
     at_its_pace,
@@ -54,11 +56,15 @@ def calibrate():
     site.draw(calibrate_page.PAGE)
 
 
+FOLDS = {"calibrate_live_fold": True, "calibrate_runs_fold": True, "calibrate_next": True}
+"""What is one click away, open."""
+
+
 def opened(query="", **state):
     page = AppTest.from_function(calibrate, default_timeout=120)
     for name, value in parse_qsl(query):
         page.query_params[name] = value
-    for name, value in {"live": "token", **state}.items():
+    for name, value in {"live": "token", **FOLDS, **state}.items():
         page.session_state[name] = value
     return healthy(page.run())
 
@@ -86,9 +92,9 @@ def test_where_nothing_was_measured_the_page_teaches_how_and_shows_the_shipped_e
     assert "Nothing measured here yet" in [title.value for title in page.subheader]
     assert "twenty-watts calibrate bench" in commands(page)
     assert any(line.startswith("twenty-watts forecast ") for line in commands(page))
-    assert "They were shipped with the program and measured on another machine" in text(page)
+    assert "The runs came with the program, from another machine" in text(page)
     assert set(listed(page)["where"]) == {"shipped example"}
-    assert len(alts(page)) == 2
+    assert len(alts(page)) == 1
     assert not data.exists(), "to look is not to make a store"
 
 
@@ -97,7 +103,6 @@ def test_a_device_that_nobody_measured_is_told_by_published_runs_alone():
     assert "Nothing measured on NVIDIA B200" in text(page)
     assert len(alts(page)) == 1
     assert "unmeasured" in alts(page)[0]
-    assert "at least two timings" in text(page)
 
 
 def test_several_runs_are_reported_as_the_fit_gives_them():
@@ -109,12 +114,9 @@ def test_several_runs_are_reported_as_the_fit_gives_them():
     share = percent(float(found["decoder"].now.mid))
     sentence = text(page).replace("\N{NO-BREAK SPACE}", " ")
     assert f"11 timings from 2 measured runs put utilization at {share}" in sentence
-    picture, power, scatter = alts(page)
-    for one in power_cells(known, device, "bf16"):
-        assert calibrate_tables.cell_label(one, "power") in power
+    (chart,) = alts(page)
     for one in found.values():
-        assert calibrate_tables.cell_label(one) in picture
-    assert scatter.startswith("11 timings")
+        assert (before_after.cell_label(one) in chart) is bool(one.observations)
     assert "Power under load 640 W" in text(page)
     assert "idle 72 W" in text(page)
 
@@ -137,10 +139,10 @@ def test_the_list_tells_states_trust_and_what_disturbed():
 def test_energy_that_was_only_modelled_is_reported_as_such():
     (whole, *_) = several()
     only = dataclasses.replace(whole, energy=whole.energy[1:])
-    row = calibrate_tables.runs_table([only], [], host_id()).iloc[0]
+    row = runs_table([only], [], host_id()).iloc[0]
     assert row["energy_wh"] is None or row["energy_wh"] != row["energy_wh"]
     assert "modelled from the load, not measured" in row["meters"]
-    none = calibrate_tables.runs_table([dataclasses.replace(whole, energy=())], [], "")
+    none = runs_table([dataclasses.replace(whole, energy=())], [], "")
     assert none["energy_wh"].isna().all()
 
 
@@ -160,13 +162,21 @@ def test_a_run_that_goes_on_is_shown_with_its_power_energy_and_state():
         assert listed(page).loc["r-now", "state"] == "running"
 
 
-def test_what_measuring_changed_comes_first_until_a_run_goes_on():
+def test_change_forecast_and_next_step_come_first_and_all_else_is_folded():
     store(*several())
-    compared, live = "Before and after measuring", "Just now"
-    whole = "The whole run of your program"
-    assert [one.value for one in opened().subheader][:3] == [compared, whole, live]
+    page = opened("device=h100-sxm", calibrate_live_fold=False, calibrate_runs_fold=False)
+    drawn = [one.value for one in page.subheader]
+    assert drawn[:2] == ["Forecast of your program", "Next step"]
+    assert [one.label for one in page.expander][-3:-1] == ["Live power", "Measured runs"]
+    assert len(alts(page)) == 1 and len(page.dataframe) == 0
+    assert any(line.startswith("twenty-watts calibrate bench") for line in commands(page))
+
+
+def test_a_run_in_progress_comes_before_everything():
+    store(*several())
     with begin():
-        assert [one.value for one in opened().subheader][:3] == [live, compared, whole]
+        shown = text(opened(calibrate_live_fold=False)).replace("\N{NO-BREAK SPACE}", " ")
+        assert shown.index("has been running for") < shown.index("put utilization at")
 
 
 def test_where_no_run_goes_on_and_no_meter_is_there_the_page_says_what_to_do(monkeypatch, tmp_path):
@@ -198,7 +208,7 @@ def test_in_a_public_deployment_nothing_live_is_read_and_no_label_told(monkeypat
         assert not any("Power of the last minutes" in specified for specified in alts(page))
         assert "label" not in listed(page)
         assert "gpt" not in text(page).lower()
-        assert "Programs are shown only at the machine" in text(opened("show=whole"))
+        assert "Programs are shown only on the machine" in text(opened("show=whole"))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +289,8 @@ def test_the_whole_page_speaks_german():
         said, lines = text(page), alts(page)
     finally:
         language.use("en")
-    assert "Median des Fehlers bei Vorhersage aus den anderen" in said
+    assert "Nächster Schritt" in [one.value for one in page.subheader]
+    assert "Die Auslastung ist der Anteil an der dichten Spitzenleistung" in said
     assert any("Das Intervall geht von" in one.value for one in page.markdown)
     assert any(
         line.startswith("Jetzt erwarteter Anteil an der Spitzenleistung: ") for line in lines
@@ -292,17 +303,8 @@ def test_the_whole_page_speaks_german():
 def test_the_next_run_is_reported_with_its_command():
     store(*several())
     page = opened("show=next&device=h100-sxm&precision=fp16")
-    assert "all types of training in fp16" in text(page)
+    assert "all training in fp16" in text(page)
     assert "twenty-watts calibrate bench --precision bf16" in commands(page)
-
-
-def test_the_next_run_is_worked_out_once_it_is_asked_for():
-    store(*several())
-    closed = opened("device=h100-sxm&precision=fp16")
-    assert "all types of training in fp16" not in text(closed)
-    assert "all types of training in fp16" in text(
-        opened("device=h100-sxm&precision=fp16", calibrate_next=True)
-    )
 
 
 def test_the_next_run_is_for_the_scenario_that_is_open_on_the_first_page():
@@ -311,9 +313,9 @@ def test_the_next_run_is_for_the_scenario_that_is_open_on_the_first_page():
         params=7e9, tokens=1e12, hardware="h100-sxm", devices=8.0, precision="bf16", site="fr"
     )
     page = opened("show=next&device=h100-sxm", _scenario=scenario)
-    assert "for the run on the page Estimate" in text(page)
+    assert "the run on the page Estimate" in text(page)
     other = opened("show=next&device=b200", _scenario=scenario)
-    assert "all types of training in" in text(other)
+    assert "all training in" in text(other)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32"])
@@ -321,58 +323,12 @@ def test_every_row_of_the_picture_has_its_marks(precision):
     store(*several())
     known, device = h100()
     found = cells(known, device, precision)
-    table = calibrate_tables.cells_table(found)
+    table = pd.DataFrame(before_after.chart_rows(found))
     assert len(table) == 2 * len(found) + sum(len(one.observations) for one in found)
     assert (table["low"] <= table["mid"]).all() and (table["mid"] <= table["high"]).all()
     assert (table["high"] <= 1.0 + 1e-9).all()
     assert (table.loc[table["what"] == MEASURED, "slot"] == NOW).all()
     assert table["label"].astype(bool).sum() == len(found)
-
-
-def test_the_scatter_holds_every_timing():
-    store(*several())
-    found = residuals(*h100())
-    table = calibrate_tables.residuals_table(found)
-    assert len(table) == 11
-    assert set(table["group"]) == {GROUP_NAMES["decoder"], GROUP_NAMES["convolution"]}
-    disturbed = table[table["disturbed"] != "nothing"]
-    assert list(disturbed["timing"]) == ["GPT of 124 million parameters"]
-
-
-def test_each_program_is_listed_once_with_how_far_the_others_miss_it():
-    store(*several())
-    found = residuals(*h100())
-    rows = calibrate_tables.program_rows(found)
-    assert len({row[0] for row in rows}) == len(rows)
-    assert sum(int(row[-1].partition(" / ")[2]) for row in rows) == len(found)
-    errors = [float(row[2].removesuffix("%")) for row in rows]
-    assert errors == sorted(errors, reverse=True)
-    (gpt,) = (one for one in found if one.observation.run == "r-train")
-    (row,) = (row for row in rows if row[0] == "GPT of 124 million parameters, bf16")
-    off = abs(gpt.mid / gpt.observation.reached - 1.0)
-    assert row[1:3] == [percent(gpt.observation.reached), percent(off)]
-    assert row[-1] == f"{int(gpt.inside)} / 1"
-    assert row[0] in text(opened(calibrate_programs=True))
-
-
-def test_power_is_reported_before_and_after_by_what_meters_measured():
-    store(*several())
-    known, device = h100()
-    found = {one.group: one for one in power_cells(known, device, "bf16")}
-    assert set(found) == {"decoder", "convolution"}, "what a run of unknown work did nobody knows"
-    decoder = found["decoder"]
-    before, now = (abs(float(one.mid) - 640.0) for one in (decoder.before, decoder.now))
-    assert now < before / 5
-    assert float(decoder.now.log_sd) < float(decoder.before.log_sd)
-    table = calibrate_tables.cells_table(list(found.values()), "power")
-    assert table[table["what"] == MEASURED]["mid"].to_numpy() == pytest.approx(640.0)
-
-
-def test_a_modelled_power_does_not_count():
-    store(measured("r-1", steps(0.4, trust="modelled"), energy=()))
-    known, device = h100()
-    assert power_cells(known, device, "bf16") == []
-    assert "No meter has measured the power of NVIDIA H100" in text(opened("show=power"))
 
 
 def test_many_samples_become_few_points():
@@ -381,7 +337,7 @@ def test_many_samples_become_few_points():
 
         run = kept.run("r-now")
         found = courses(run, kept.samples(run.id), kept.meters(run.id))
-    table = calibrate_tables.courses_table(found)
+    table = pd.DataFrame(calibrate_live.course_rows(found))
     assert 100 < len(table) <= 300
     assert table["ago_min"].max() == 0.0
     assert table["ago_min"].min() == pytest.approx(-10.0, abs=0.2)

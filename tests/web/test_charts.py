@@ -12,8 +12,7 @@ from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
 from estimator.web.accuracy import charts as accuracy
-from estimator.web.calibrate import charts as calibrate
-from estimator.web.calibrate.tables import GROUP_NAMES
+from estimator.web.calibrate import before_after, live
 from estimator.web.explore import charts as explore
 from estimator.web.hardware import page as hardware
 from estimator.web.models import page as models
@@ -45,10 +44,8 @@ BUILDERS = {
     "ladder": (plots.ladder, TWO, "kWh"),
     "curves": (plots.curves, TWO, (True, False), TWO),
     "fit": (plots.fitted, TWO, TWO),
-    "shares": (calibrate._cells, "share"),
-    "power": (calibrate._cells, "power"),
-    "residuals": (calibrate._residuals, tuple(GROUP_NAMES.values())),
-    "courses": (calibrate._courses, TWO),
+    "shares": (before_after.chart,),
+    "courses": (live.chart, TWO),
     "runs": (accuracy._runs, (1.0, 10.0)),
     "errors": (accuracy._errors,),
     "terms": (models.shares_by_term, "title", TWO),
@@ -69,7 +66,7 @@ def test_a_specification_is_valid_in_the_theme_and_has_no_data(name, look):
     assert '"data"' not in text and '"datasets"' not in text
 
 
-@pytest.mark.parametrize("name", ["residuals", "runs"])
+@pytest.mark.parametrize("name", ["runs"])
 def test_colour_is_never_the_only_cue(name):
     build, *of = BUILDERS[name]
     points = build(Look(), *of)["layer"][-1]["encoding"]
@@ -138,8 +135,8 @@ def labelled_by(name):
     """Kind of chart with labels above its rows -> its specification, and rows of it."""
     values = {"low": 0.1, "mid": 0.2, "high": 0.4, "text": "t"}
     if name == "calibrate":
-        spec = calibrate._cells(Look(), "share")
-        said = {"what": "expected now", "slot": "now"}
+        spec = before_after.chart(Look())
+        said = {"what": "now", "slot": "now"}
         rows = [values | said | {"row": one, "label": one} for one in ROWS]
     else:
         spec = plots.ranges(Look(), "title", True, ("k",))
