@@ -166,7 +166,7 @@ def test_change_forecast_and_next_step_come_first_and_all_else_is_folded():
     store(*several())
     page = opened("device=h100-sxm", calibrate_live_fold=False, calibrate_runs_fold=False)
     drawn = [one.value for one in page.subheader]
-    assert drawn[:2] == ["Forecast of your program", "Next step"]
+    assert drawn[:3] == ["Forecast of your program", "Next step", "Before and after measuring"]
     assert [one.label for one in page.expander][-3:-1] == ["Live power", "Measured runs"]
     assert len(alts(page)) == 1 and len(page.dataframe) == 0
     assert any(line.startswith("twenty-watts calibrate bench") for line in commands(page))

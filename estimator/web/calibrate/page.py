@@ -179,9 +179,11 @@ def _draw(values: Values, seen: Seen, frame: Frame) -> None:
         _live(seen, frame)
     if not seen.own:
         _teach()
+    _change(seen)
+    if seen.own:
+        _whole(seen, frame)
+        _next(seen, frame)
     _before_after(seen, frame)
-    _whole(seen, frame)
-    _next(seen, frame)
     for name, title, section in (
         ("live", N_("Live power"), _live),
         ("runs", N_("Measured runs"), _runs),
@@ -207,36 +209,46 @@ def _teach() -> None:
     st.code("\n".join(lines), language=None, wrap_lines=True)
 
 
-def _before_after(seen: Seen, frame: Frame) -> None:
-    """Draw utilization before and after measuring: sentence, figures, and chart."""
+def _change(seen: Seen, *, slide: bool = False) -> None:
+    """Draw what measuring changed, in a sentence and figures."""
     observations = seen.known.of(seen.device)[0]
     cell = main_cell(seen.known, seen.device)
     if cell is None or cell.precision != seen.precision:
         most = sorted(seen.cells, key=lambda one: -len(one.observations))
         cell = most[0] if most else None
     style.sentence(before_after.sentence(seen.device, cell, *run_counts(observations)))
-    if cell is None:
-        return
-    measured = [one for one in seen.cells if one.observations]
-    if frame.slide:
-        before_after.draw_chart(measured or seen.cells, frame.look)
-        return
-    if observations:
+    if cell is not None and observations and not slide:
         style.figures(before_after.cards(cell, _figures(seen)))
-    st.segmented_control(
-        _("Number format"),
-        measured_precisions(seen.known, seen.device),
-        required=True,
-        label_visibility="collapsed",
-        help=_(PARAMETERS.declared("precision").help),
-        **PARAMETERS.beginning("precision", "default"),
-    )
+
+
+def _before_after(seen: Seen, frame: Frame) -> None:
+    """Draw utilization before and after measuring, by kind of network."""
+    measured = [one for one in seen.cells if one.observations]
+    if not seen.cells:
+        return
+    st.subheader(_("Before and after measuring"), anchor=False)
+    if not frame.slide:
+        st.segmented_control(
+            _("Number format"),
+            measured_precisions(seen.known, seen.device),
+            required=True,
+            label_visibility="collapsed",
+            help=_(PARAMETERS.declared("precision").help),
+            **PARAMETERS.beginning("precision", "default"),
+        )
     before_after.draw_chart(measured or seen.cells, frame.look)
-    text = _(
-        "Utilization is the share of {device}’s dense peak that a run reaches whose steps are like "
-        "the median one measured; intervals cover 80%.{newest}"
-    )
-    style.caption(text.format(device=seen.device.name, newest=_newest(seen)))
+    if not frame.slide:
+        text = _(
+            "Utilization is the share of the device’s dense peak, for a run with steps like the "
+            "median one measured; intervals cover 80%.{newest}"
+        )
+        style.caption(text.format(newest=_newest(seen)))
+
+
+def _picture(seen: Seen, frame: Frame) -> None:
+    """Draw the sentence and chart of a slide."""
+    _change(seen, slide=True)
+    _before_after(seen, frame)
 
 
 def _newest(seen: Seen) -> str:
@@ -382,7 +394,7 @@ def _runs(seen: Seen, frame: Frame) -> None:
 
 
 SLIDES_DRAWN = {
-    "picture": _before_after,
+    "picture": _picture,
     "whole": _whole,
     "next": _next,
     "live": _live,
