@@ -43,7 +43,7 @@ def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kep
     for chart in page.locator(CHARTS).all():
         chart.locator("svg .role-mark path").first.wait_for(state="attached")
         assert chart.locator("svg").first.bounding_box()["height"] > 150
-    page.get_by_text("Measured runs").click()
+    page.get_by_text("Measured runs", exact=True).click()
     expect(page.get_by_test_id("stDataFrame")).to_have_count(1)
     page.get_by_role("radio", name="tf32").click()
     shown(page, "precision=tf32")
