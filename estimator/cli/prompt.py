@@ -65,10 +65,12 @@ def run(options: argparse.Namespace) -> int:
     else:
         from pathlib import Path
 
-        from estimator.studies.prompts.usage import read_usage
+        from estimator.studies.prompts.usage import LARGEST_BYTES, usage_of
         from estimator.studies.prompts.used import usage_report
+        from estimator.system.whole_files import read_bounded
 
         refuse_given(options, OF_ONE_USE, "is read from the file: omit it or --usage")
-        report = usage_report(read_usage(Path(options.usage)), asked, catalog, level)
+        used = usage_of(read_bounded(Path(options.usage), LARGEST_BYTES))
+        report = usage_report(used, asked, catalog, level)
     print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)
     return 0

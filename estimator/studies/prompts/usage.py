@@ -10,11 +10,9 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from estimator.core.messages import refuse
-from estimator.system.whole_files import read_bounded
 
 LARGEST_BYTES = 256 * 2**20
 """Largest usage file [B]: a year of an agent's logs."""
@@ -143,19 +141,6 @@ class ModelUsage(NamedTuple):
     input_tokens: float
     cached_tokens: float
     output_tokens: float
-
-
-def read_usage(path: Path) -> list[ModelUsage]:
-    """Read the usage in a file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, or is larger than `LARGEST_BYTES`.
-    ValueError
-        If it is no text, or has no usage in a known format.
-    """
-    return usage_of(read_bounded(path, LARGEST_BYTES))
 
 
 def usage_of(content: bytes) -> list[ModelUsage]:

@@ -208,7 +208,7 @@ def request_of(values: Row) -> ServingRequest:
     return ServingRequest(
         question=question_of({**values, "hardware": "", "devices": 0}),
         choices={
-            "hardware": known_devices()[1:] if chosen == ANY else (chosen,),
+            "hardware": served_devices(open_catalog()) if chosen == ANY else (chosen,),
             "devices": tuple(count for count in COUNTS if count <= values["devices"]),
         },
         limits=limits_of(values, limited(values)),
