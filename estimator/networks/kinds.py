@@ -383,12 +383,14 @@ def _by_layers(arch: str) -> str:
     return arch.replace("masked autoencoder", "mae encoder").replace("autoencoder", "").strip()
 
 
+@lru_cache(maxsize=4096)
 def _family(arch: str) -> str:
     family = next((family for family, pattern in FAMILIES if pattern.search(arch)), "")
     way = next((way for word, way in WAYS if word in arch), "")
     return f"{family} {way}".strip()
 
 
+@lru_cache(maxsize=4096)
 def _kind(work: str, arch: str) -> NetworkKind:
     """Classify a network that is not depthwise by the words of its architecture."""
     if UNETS.search(arch) or (work == "diffusion" and not arch):
