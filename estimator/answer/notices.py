@@ -1,6 +1,6 @@
 """Notices about rows: unknown, measured, ineffective or implausible inputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,8 @@ from estimator.core.bounds import FEW
 from estimator.core.estimate import Estimate
 from estimator.core.notice import Notice
 from estimator.core.rows import (
-    Floats,
     Mask,
     Places,
-    distinct_rows,
     few,
     in_order,
     nowhere,
@@ -189,7 +187,7 @@ def say_of_heavy_counts(asked: Questions, rows: Places, named: Rows, corrected: 
         )
         times = np.asarray(dispatch + moved, dtype=np.float64)
         heavy = times > PLAUSIBLE_BESIDE
-        _say_rounded(asked, rows[here[heavy]], np.rint(times[heavy]), heavy_counts)
+        asked.notices.of_rows(rows[here[heavy]], heavy_counts, np.rint(times[heavy]))
 
 
 def heavy_counts(times: float) -> Notice:
@@ -207,25 +205,14 @@ def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask
     sds = of_each(found.own.log_sd, rows.shape)
     narrower = np.round(1.0 - found.ahead.log_sd / np.where(sds > 0, sds, 1.0), 1)
     chosen = asks & (sds > 0) & (narrower > 0)
-    _say_rounded(asked, rows[chosen], narrower[chosen], step_size_unspecified)
+    asked.notices.of_rows(rows[chosen], step_size_unspecified, narrower[chosen])
 
 
 def say_of_waiting(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:
     """Add notices on steps limited by kernel launches."""
     slower = np.asarray(of_each(found.ahead.mid / found.own.mid, rows.shape), dtype=np.float64)
     chosen = asks & ~np.isnan(asked.step_flop[rows]) & (slower > LONGER_THAN_WORK)
-    _say_rounded(asked, rows[chosen], np.round(slower[chosen], 1), waiting_for_launches)
-
-
-def _say_rounded(
-    asked: Questions, rows: Places, values: Floats, notice: Callable[[float], Notice]
-) -> None:
-    """Add a notice with a rounded value to each row."""
-    if rows.size:
-        distinct, at = few(values)
-        codes = nowhere(asked.table.count)
-        codes[rows] = at
-        asked.notices.coded([(notice(one),) for one in distinct.tolist()], codes)
+    asked.notices.of_rows(rows[chosen], waiting_for_launches, np.round(slower[chosen], 1))
 
 
 def waiting_for_launches(times: float) -> Notice:
@@ -319,9 +306,7 @@ def say_what_is_too_few(asked: Questions) -> None:
     for name in ("params", "tokens"):
         if name in asked.table.numbers:
             given = asked.table.number(name)
-            rows = rows_where(given < FEW)
-            bundles = [(Notice("too_few", name, {"value": one}),) for one in given[rows].tolist()]
-            asked.notices.each(rows, bundles)
+            asked.notices.of_values(given < FEW, "too_few", name, value=given)
 
 
 def say_what_does_not_fit(asked: Questions) -> None:
@@ -338,27 +323,18 @@ def say_what_does_not_fit(asked: Questions) -> None:
         frozen_bytes=frozen_bytes,
         catalog=asked.catalog,
     )
-    over = rows_where(exceeding)
-    if not over.size:
-        return
-    counts, sizes = few(asked.devices[rows[over]])[1], few(params[over])[1]
-    keys = (asked.named_at[rows[over]], counts, sizes, few(frozen_bytes[over])[1])
-    _, first, at = distinct_rows(*keys)
-    bundles = [
-        (
-            does_not_fit(
-                asked.device(int(rows[place])).device,
-                devices=float(asked.devices[rows[place]]),
-                params=float(params[place]),
-                needed_bytes=float(needed[place]),
-                frozen=not np.isnan(frozen_bytes[place]),
-            ),
+
+    def notice(named: int, devices: float, params: float, needed: float, frozen: bool) -> Notice:
+        return does_not_fit(
+            asked.named[named].device,
+            devices=devices,
+            params=params,
+            needed_bytes=needed,
+            frozen=frozen,
         )
-        for place in over[first].tolist()
-    ]
-    codes = nowhere(asked.table.count)
-    codes[rows[over]] = at
-    asked.notices.coded(bundles, codes)
+
+    columns = (asked.named_at[rows], asked.devices[rows], params, needed, ~np.isnan(frozen_bytes))
+    asked.notices.of_rows(rows[exceeding], notice, *(one[exceeding] for one in columns))
 
 
 def _say_about(

@@ -25,7 +25,6 @@ from estimator.core.rows import (
     distinct,
     few,
     first_known,
-    in_order,
     nowhere,
     rows_where,
 )
@@ -391,11 +390,9 @@ def count_devices(
     chips = np.array(sizes)[devices.named_at]
     said.notices.where(~known & (chips == 1.0), Notice("devices_assumed", "devices"))
     slices = chips > 1.0
-    for size in in_order(chips[slices]).tolist() if slices.any() else ():
-        part = known & (chips == size) & (count % size != 0)
-        values = {"count": size}
-        said.notices.where(~known & (chips == size), Notice("slice_assumed", "devices", values))
-        said.notices.where(part, Notice("slice_in_part", "devices", values))
+    said.notices.of_values(~known & slices, "slice_assumed", "devices", count=chips)
+    part = known & slices & (count % chips != 0)
+    said.notices.of_values(part, "slice_in_part", "devices", count=chips)
     counts = CountsOfRows(
         devices=np.where(known, count, chips),
         devices_known=known,

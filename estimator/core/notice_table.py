@@ -1,12 +1,16 @@
 """Notices of a table's rows, stored without a list per row."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Mask, Places, few, nowhere
+from estimator.core.rows import Mask, Places, distinct_rows, few, nowhere, rows_where
+from estimator.core.uncertainty import Number
 
 
 class NoticeTable:
@@ -41,13 +45,32 @@ class NoticeTable:
             codes[rows] = np.arange(len(rows))
             self._layers.insert(0 if first else len(self._layers), (notices, codes))
 
-    def of_values(self, rows: Mask, values: Floats, notice: Callable[[float], Notice]) -> None:
-        """Add a notice with each masked row's value, built once per distinct value."""
-        if rows.any():
-            distinct, at = few(values[rows])
+    def of_values(self, rows: Mask, code: str, field: str, **columns: Number) -> None:
+        """Add a notice with the values of each row of a mask, from columns of the whole table."""
+        cut = {name: np.broadcast_to(one, rows.shape)[rows] for name, one in columns.items()}
+        self.of_rows(
+            rows_where(rows), partial(_with_values, code, field, tuple(cut)), *cut.values()
+        )
+
+    def of_rows(
+        self, rows: Places, notice: Callable[..., Notice], *columns: npt.NDArray[Any]
+    ) -> None:
+        """Add a notice of each row's values, built once per distinct combination.
+
+        Parameters
+        ----------
+        rows : array of int
+        notice : function
+            Values of one row -> its notice.
+        *columns : array
+            One value for each of `rows`.
+        """
+        if rows.size:
+            _, first, at = distinct_rows(*(few(column)[1] for column in columns))
+            values = zip(*(column[first].tolist() for column in columns), strict=True)
             codes = nowhere(self.count)
             codes[rows] = at
-            self._layers.append(([(notice(value),) for value in distinct.tolist()], codes))
+            self._layers.append(([(notice(*some),) for some in values], codes))
 
     def extend(self, other: "NoticeTable") -> None:
         """Add the notices of another table of the same rows."""
@@ -92,6 +115,10 @@ class NoticeTable:
             for place in range(len(first))
         ]
         return sets, at
+
+
+def _with_values(code: str, field: str, names: tuple[str, ...], *values: float) -> Notice:
+    return Notice(code, field, dict(zip(names, values, strict=True)))
 
 
 class Remarks:

@@ -641,12 +641,8 @@ def _notices(
     flying = given["concurrency"]
     unloaded = np.isnan(flying)
     said.where(unloaded & table.local, Notice("serving_alone", "concurrency"))
-    full = np.broadcast_to(np.round(table.traffic.sequences), table.count)
-    said.of_values(
-        unloaded & ~table.local,
-        full,
-        lambda count: Notice("serving_saturated", "concurrency", {"count": count}),
-    )
+    full = np.round(table.traffic.sequences)
+    said.of_values(unloaded & ~table.local, "serving_saturated", "concurrency", count=full)
     held = table.most_sequences(table.tokens_in_flight)
     said.where(held < flying, Notice("serving_some_wait", "concurrency"))
     for name in ("input_tokens", "output_tokens"):

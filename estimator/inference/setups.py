@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +15,6 @@ from estimator.core.notice_table import NoticeTable
 from estimator.core.rows import (
     Floats,
     Places,
-    distinct_rows,
-    few,
     nowhere,
     rows_of,
     rows_where,
@@ -257,39 +255,17 @@ class ServingTable:
         said.coded([one.notes for one in self.named], self.named_at)
         chips, assumed = self.chips, np.isnan(self.asked_numbers["devices"]) & ~self.split
         whole = (devices > 1.0) & (devices == chips)
-        said.of_values(assumed & whole, devices, partial(_devices_notice, "slice_assumed"))
-        said.of_values(
-            assumed & ~whole, devices, partial(_devices_notice, "serving_devices_assumed")
-        )
-        said.of_values(devices % chips > 0, chips, partial(_devices_notice, "slice_in_part"))
-        chosen = rows_where(self.layout_chosen)
-        if chosen.size:
-            sizes = [
-                np.asarray(size)[chosen]
-                for size in (
-                    self.layout.devices,
-                    self.layout.data_parallel,
-                    self.layout.expert_shard,
-                    np.where(
-                        np.asarray(self.model.routed_params) > 0,
-                        self.machine.linked_devices,
-                        np.inf,
-                    ),
-                )
-            ]
-            _, first, at = distinct_rows(*(few(size)[1] for size in sizes))
-            pairs = zip(*(size[first].tolist() for size in sizes), strict=True)
-            codes = nowhere(self.count)
-            codes[chosen] = at
-            said.coded([(_layout_note(*pair),) for pair in pairs], codes)
+        said.of_values(assumed & whole, "slice_assumed", "devices", count=devices)
+        said.of_values(assumed & ~whole, "serving_devices_assumed", "devices", count=devices)
+        said.of_values(devices % chips > 0, "slice_in_part", "devices", count=chips)
+        layout, chosen = self.layout, rows_where(self.layout_chosen)
+        sparse = np.asarray(self.model.routed_params) > 0
+        linked = np.where(sparse, self.machine.linked_devices, np.inf)
+        sizes = (layout.devices, layout.data_parallel, layout.expert_shard, linked)
+        said.of_rows(chosen, _layout_note, *(np.asarray(size)[chosen] for size in sizes))
         said.coded([one.site.notices for one in self.named], self.named_at)
-        if (split := rows_where(self.split)).size:
-            counts = np.asarray(self.prefill.devices)[split], devices[split]
-            _, first, at = distinct_rows(*(few(count)[1] for count in counts))
-            pairs = zip(*(count[first].tolist() for count in counts), strict=True)
-            codes = nowhere(self.count)
-            codes[split] = at
-            said.coded([(_pools_note(*pair),) for pair in pairs], codes)
+        pools = {"prefill": self.prefill.devices, "decode": layout.devices}
+        said.of_values(self.split, "serving_pools", "prefill_devices", **pools)
         read = self.asked.notices
         said.each(np.array(list(read), dtype=np.intp), list(read.values()))
         return said
@@ -458,16 +434,6 @@ def table_of(
         nested=columns["nested"] > 0.0,
         longest_context=columns["longest_context"],
     )
-
-
-def _devices_notice(code: str, count: float) -> Notice:
-    return Notice(code, "devices", {"count": count})
-
-
-def _pools_note(prefill: float, devices: float) -> Notice:
-    """Return the notice on the division of devices into pools."""
-    values = {"prefill": float(prefill), "decode": float(devices - prefill)}
-    return Notice("serving_pools", "prefill_devices", values)
 
 
 def _layout_note(devices: float, replicas: float, shard: float, linked: float) -> Notice:

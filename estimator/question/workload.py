@@ -17,7 +17,6 @@ from estimator.core.rows import (
     Mask,
     Places,
     first_known,
-    in_order,
     nowhere,
     rows_where,
 )
@@ -474,10 +473,7 @@ def _say(
 ) -> None:
     """Add notices on assumptions and consequences of the architecture."""
     attempts = table.number("attempts")
-    if "attempts" in table.numbers:
-        for times in in_order(attempts[attempts > 1]).tolist():
-            notice = Notice("attempts_counted", "attempts", {"times": times})
-            said.notices.where(attempts == times, notice)
+    said.notices.of_values(attempts > 1, "attempts_counted", "attempts", times=attempts)
     said.notices.coded(
         [
             (
@@ -497,12 +493,13 @@ def _say(
     rows = rows_where(added & of_each_kind(kinds, lambda kind: kind.transformer))
     size = first_known(numbers["active_params"], numbers["params"])[rows]
     shares = attention_share(length[rows], numbers["width"][rows], size)
-    said.notices.each(
+    said.notices.of_rows(
         rows,
-        [
-            (Notice("attention_added", "seq_len", {"tokens": tokens, "share": share}),)
-            for tokens, share in zip(length[rows].tolist(), shares.tolist(), strict=True)
-        ],
+        lambda tokens, share: Notice(
+            "attention_added", "seq_len", {"tokens": tokens, "share": share}
+        ),
+        length[rows],
+        shares,
     )
 
 

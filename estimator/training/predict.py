@@ -9,7 +9,7 @@ import numpy as np
 from estimator.catalog import Catalog, Device
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.rows import Floats, Mask, Places, few, nowhere, of_each, rows_of
+from estimator.core.rows import Floats, Mask, Places, of_each, rows_of
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.networks.kind_columns import of_each_kind
 from estimator.networks.kinds import EXPERTS, SPEECH, NetworkKind
@@ -209,28 +209,21 @@ def say_thin_evidence(
         mark(groups == group, "few_runs_of_kind", "kind", group=group)
     skipped = of_each((1.0 - features.scores) * attention_part(features), rows.shape)
     assumed = np.isnan(runs.numbers["causal"]) & asked & (skipped >= SAID_OF_SCORES)
-    shares, at = few(np.round(skipped[assumed], 2))
-    codes = nowhere(notices.count)
-    codes[rows[assumed]] = at
-    notices.coded(
-        [
-            (Notice("causal_assumed", "attention_mask", {"share": share}),)
-            for share in shares.tolist()
-        ],
-        codes,
+    notices.of_rows(
+        rows[assumed],
+        lambda share: Notice("causal_assumed", "attention_mask", {"share": share}),
+        np.round(skipped[assumed], 2),
     )
     batch = of_each(features.layout.batch_tokens, rows.shape)
     small = np.isnan(runs.numbers["batch_tokens"]) & (batch < FEW_TOKENS * devices) & asked
     small &= of_each(np.asarray(runs.steady) == 0, rows.shape)
     if small.any():
         small &= of_each_kind(runs.kinds, lambda kind: kind.transformer)
-        sizes, at = few(batch[small])
-        codes = nowhere(notices.count)
-        codes[rows[small]] = at
-        said = [
-            Notice("small_batch_assumed", "batch_tokens", {"tokens": n}) for n in sizes.tolist()
-        ]
-        notices.coded([(one,) for one in said], codes)
+        notices.of_rows(
+            rows[small],
+            lambda tokens: Notice("small_batch_assumed", "batch_tokens", {"tokens": tokens}),
+            batch[small],
+        )
 
 
 def device_notices(device: Device) -> tuple[Notice, ...]:
