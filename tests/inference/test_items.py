@@ -50,6 +50,36 @@ def test_only_active_parameters_of_a_mixture_are_multiplied(catalog):
     assert part == pytest.approx(whole / 4.0, rel=0.05)
 
 
+def test_a_large_batch_costs_each_item_its_arithmetic_on_a_busy_device(catalog):
+    """Twice as many items take twice as long and draw as much; a lone one waits for weights."""
+    lone, large, larger = (
+        answer_item(
+            ServingQuestion(params=2e9, hardware="h100", precision="bf16", concurrency=batch),
+            Item(positions=64),
+            catalog,
+        ).ranges
+        for batch in (1.0, 4096.0, 8192.0)
+    )
+    assert larger["item_s"].mid[0] == pytest.approx(2.0 * large["item_s"].mid[0], rel=0.01)
+    powers = [one["device_power_w"].mid[0] for one in (lone, large, larger)]
+    assert 1.1 * powers[0] < powers[1] == pytest.approx(powers[2], rel=0.01)
+
+
+def test_a_thousand_items_emit_what_their_kilowatt_hours_do(catalog):
+    asked = ServingQuestion(params=2e9, hardware="h100", site="fr")
+    found = answer_item(asked, Item(positions=64), catalog)
+    per_kwh_kg = catalog.place("fr").records["co2e_kg_per_kwh"].value
+    kwh = 1000.0 * found.ranges["energy_per_item_j"].mid[0] / 3.6e6
+    assert found.ranges["co2e_per_1000_items_kg"].mid[0] == pytest.approx(kwh * per_kwh_kg)
+
+
+@pytest.mark.parametrize(("batch", "said"), [(None, True), (1.0, False)])
+def test_one_item_at_a_time_is_an_assumption_only_if_nothing_is_stated(catalog, batch, said):
+    asked = ServingQuestion(params=2e9, hardware="h100", concurrency=batch)
+    notes = answer_item(asked, Item(positions=64), catalog).notes
+    assert ("concurrency" in {note.field for note in notes}) == said
+
+
 def test_an_item_of_unknown_size_is_refused(catalog):
     with pytest.raises(ValueError, match="an item needs"):
         answer_item(ServingQuestion(params=1e9, hardware="h100"), Item(), catalog)

@@ -270,6 +270,20 @@ def test_unspecified_concurrency_widens_the_interval(catalog):
     assert open_[2] / open_[0] > 1.1 * given[2] / given[0]
 
 
+def test_a_cache_of_unstated_format_may_have_16_bits(catalog):
+    """On a server that computes in 8 bits; many long prompts, so that the cache is most read."""
+    asked = {"preset": "llama-2-7b", "hardware": "h100", "devices": 1, "precision": "fp8"}
+    asked |= {"software": "vllm", "concurrency": 32, "input_tokens": 3000, "output_tokens": 500}
+    open_ = interval(catalog, "inter_token_s", **asked, cached_share=0.0)
+    eight, sixteen = (
+        interval(catalog, "inter_token_s", **asked, cached_share=0.0, kv_precision=word)
+        for word in ("fp8", "bf16")
+    )
+    assert open_[1] == pytest.approx(eight[1])
+    assert sixteen[1] > 1.4 * eight[1]
+    assert open_[2] / open_[0] > 1.1 * eight[2] / eight[0]
+
+
 def test_a_table_answers_its_rows_and_gives_the_others_their_reason(catalog):
     table = (
         "name,model,params_total,hardware,devices,concurrency,note\n"

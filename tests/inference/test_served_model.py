@@ -3,6 +3,7 @@
 import pytest
 
 from estimator.catalog import Catalog
+from estimator.inference.formats import weight_format
 from estimator.inference.served_model import from_config
 
 PUBLISHED = {
@@ -59,3 +60,16 @@ def test_pairs_cost_though_mixers_work_in_chunks():
     """Chunks of a linear layer are whole at any length: they must not eat up what pairs cost."""
     numbers = from_config(Catalog.open().preset("qwen3-next-80b-a3b").config).numbers
     assert numbers.pair_flop == pytest.approx(12 * 4 * 16 * 256)
+
+
+FILE_GB = {
+    **{"Q8_0": 74.98, "Q6_K": 57.89, "Q5_K_M": 49.95, "Q5_K_S": 48.66, "Q4_K_M": 42.52},
+    **{"Q4_K_S": 40.35, "Q4_0": 40.12, "IQ4_XS": 37.90, "Q3_K_L": 37.14, "Q3_K_M": 34.27},
+    **{"IQ3_M": 31.94, "Q3_K_S": 30.91},
+}
+"""Files of Llama 3.1 70B (70.55e9 weights) by format, as published by bartowski on hf.co [GB]."""
+
+
+def test_formats_of_llama_cpp_take_the_bits_of_published_files():
+    for name, size in FILE_GB.items():
+        assert weight_format(name).bits == pytest.approx(8.0 * size / 70.55, rel=0.05), name
