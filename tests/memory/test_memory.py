@@ -128,6 +128,15 @@ def test_the_cache_is_as_known(config, context, batch, printed_bytes):
     assert found.memory.kv_cache_bytes == printed_bytes
 
 
+@pytest.mark.parametrize(
+    ("word", "size"), [("fp8", 1), ("int8", 1), ("bf16", 2), ("fp16", 2), ("fp32", 4)]
+)
+def test_a_cached_value_takes_the_bits_of_its_format(word, size):
+    model = str(GOLDEN / "configs" / "llama-2-7b.json")
+    found = ask(model=model, inference=True, context=4096, micro_batch=1, kv_precision=word)
+    assert found.memory.kv_cache_bytes == size * 2**30
+
+
 def printed_layer_bytes(*, tokens, hidden, heads, seq_len, tensor_parallel=1):
     """Activations of a GPT layer in 16 bit with dropout and unfused attention [byte].
 
@@ -449,6 +458,18 @@ def test_one_stage_holds_all_and_the_last_of_several_a_copy_of_a_tied_table():
     assert total_gb(last) == pytest.approx(12 + 1e4 * 1e5 * 14 / 1e9)
 
 
+WEIGHTS = ParameterGroup(layers=1e9, weights_bytes=2)
+
+
+@pytest.mark.parametrize("stages", [2, 4, 8])
+def test_a_first_stage_keeps_a_micro_batch_for_each_stage_of_a_fraction_of_the_layers(stages):
+    """Narayanan et al. 2021, arXiv:2104.04473, sec. 2.2: 1F1B; in all as much as one device."""
+    model = Model(parameters=(WEIGHTS,), layers=8, kept=Kept(whole_bytes=1e5))
+    whole = training_memory(model, Plan(batch=4.0, seq_len=1000.0)).activations_bytes
+    plan = Plan(devices=stages, pipeline_parallel=stages, batch=4.0, seq_len=1000.0)
+    assert whole == training_memory(model, plan).activations_bytes == 4 * 1000 * 1e5
+
+
 SEPARATE = Model(
     parameters=(ParameterGroup(layers=8e9, embedding=1e9, head=3e9, **ADAM),), layers=8
 )
@@ -688,6 +709,11 @@ def test_what_fits_no_other_way_recomputes_then_offloads_states_then_weights():
     assert assumed(**small, finetune="lora") == ["recompute_assumed"]
     assert assumed(**small, finetune="full") == ["states_offloaded"]
     assert assumed(**large, finetune="full") == ["weights_offloaded"]
+    roomy = {**small, "finetune": "lora", "micro_batch": 2.0, "seq_len": 512.0}
+    totals = [
+        ask(**roomy, **said).memory.total_bytes.mid for said in ({}, {"recomputation": "full"})
+    ]
+    assert totals[0] == pytest.approx(totals[1])
     given = ask(**small, finetune="full", recomputation="none")
     assert not given.fits
     assert not {notice.code for notice in given.notices} & set(codes)
