@@ -97,7 +97,7 @@ def survives(copy, arguments):
 
 def main(room, number="20", seed="0", *arguments):
     """Print what survives of a number of changes drawn from a room, and the score."""
-    arguments = arguments or (f"tests/{room}", "--hypothesis-seed=0")
+    arguments = arguments or (f"tests/{room}", f"estimator/{room}", "--hypothesis-seed=0")
     drawn = [
         (path.relative_to(ROOT), which)
         for path in sorted((ROOT / "estimator" / room).rglob("*.py"))

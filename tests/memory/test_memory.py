@@ -535,6 +535,16 @@ def test_serving_shares_the_cache_by_heads_and_holds_the_logits_of_each_sequence
     assert grown.working_bytes - held.working_bytes == pytest.approx(0.5 * 2e9)
 
 
+def test_a_longer_prefill_holds_no_more_logits_than_usual_ones():
+    """What works grows with the prompt taken at a time, but steeply only up to usual lengths."""
+    asked = {"model": "llama-2-7b", "inference": True, "context": 65_536.0}
+    work = [
+        float(ask(**asked, prefill_tokens=tokens).memory.working_bytes.mid)
+        for tokens in (1024.0, 2048.0, 16_384.0, 32_768.0)
+    ]
+    assert 0 < (work[3] - work[2]) / 16_384 < (work[1] - work[0]) / 1024
+
+
 def test_adapters_by_hand():
     """LoRA on all matrices of Llama 2 7B with rank 64: 160 million (Dettmers et al. 2023)."""
     decoder = architecture(json.loads((GOLDEN / "configs" / "llama-2-7b.json").read_text()))
@@ -586,6 +596,12 @@ def test_of_a_network_that_is_no_decoder_the_states_are_known_and_the_rest_said_
     assert found.without_activations and fitting.without_activations
     assert said(fitting).startswith("fits without activations, which are not modelled: ")
     assert not ask(model="llama-2-7b").without_activations
+
+
+def test_an_image_encoder_sees_its_patches_a_class_and_a_distillation_token():
+    """224 pixels in patches of 16; Dosovitskiy et al. 2021 and Touvron et al. 2021 (DeiT)."""
+    seen = {kind: encoder_stack({"model_type": kind}).max_positions for kind in ("vit", "deit")}
+    assert seen == {"vit": 197, "deit": 198}
 
 
 MEASURED_VALUES_PER_TOKEN = {"vit": 16.02, "bert": 16.02, "roberta": 16.02, "electra": 16.03}

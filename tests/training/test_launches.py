@@ -12,7 +12,7 @@ from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog.shared_runs import read_overlay
 from estimator.core.uncertainty import Uncertain
 from estimator.question.scenario import Scenario
-from estimator.training.launches import LAUNCH_S, LAYER_S, UsualSteps, log_slowdown
+from estimator.training.launches import LAUNCH_S, LAYER_S, UsualSteps, exposed_share, log_slowdown
 from estimator.training.mechanism import Launching, launched
 
 MEASURED = Path(__file__).parents[2] / "profiles/runs/measured_h100.toml"
@@ -67,6 +67,8 @@ def test_the_longer_of_work_and_launches_hides_the_shorter(share):
     slower = float(np.exp(log_slowdown(share)))
     assert max(1.0, share) <= slower * (1 + 1e-12)
     assert slower <= 1.0 + share
+    twice, half = log_slowdown(share * np.exp(1e-4)), log_slowdown(share * np.exp(-1e-4))
+    assert exposed_share(share) == pytest.approx((twice - half) / 2e-4, rel=1e-3, abs=1e-9)
 
 
 @given(st.floats(1e-3, 1e9), st.floats(0.01, 3.0), st.floats(0.01, 3.0))
