@@ -1,6 +1,7 @@
 """Any option with any value, in any command: an answer in order, or one line of refusal."""
 
 import argparse
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,7 @@ VALUES = st.sampled_from((*FILES, *NUMBERS, *WORDS, *NAMES)) | st.text(max_size=
 UNKNOWN = ("--profiles", "--dask", "-h", "--help", "--version")
 
 
+@cache
 def _options():
     parser = build_parser()
     (commands,) = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
@@ -44,16 +46,13 @@ def _options():
     }
 
 
-OPTIONS = _options()
-
-
 @st.composite
 def commands(draw):
     """A command that answers, with one to three more options."""
     name = draw(st.sampled_from(sorted(BASE)))
     words = [name, *BASE[name]]
-    for _ in range(draw(st.integers(1, 3)) if OPTIONS[name] else 0):
-        option, alone = draw(st.sampled_from(OPTIONS[name]))
+    for _ in range(draw(st.integers(1, 3)) if _options()[name] else 0):
+        option, alone = draw(st.sampled_from(_options()[name]))
         words += [option] if alone else [f"{option}={draw(VALUES)}"]
     return words
 

@@ -2,20 +2,28 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from estimator.networks import families
 from estimator.networks.registry import CLASSES, known_families
 from tests.every import over
 
-MODULES = {
-    path.stem: ast.parse(path.read_text(encoding="utf-8"))
-    for path in Path(families.__file__).parent.glob("*.py")
-}
-LITERALS = {
-    name: {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    for name, tree in MODULES.items()
-}
+
+@cache
+def modules():
+    """Name and docstring in letters, and literals, of each module."""
+    trees = {
+        path.stem: ast.parse(path.read_text(encoding="utf-8"))
+        for path in Path(families.__file__).parent.glob("*.py")
+    }
+    return [
+        (
+            letters(name + (ast.get_docstring(tree) or "")),
+            {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)},
+        )
+        for name, tree in trees.items()
+    ]
 
 
 def letters(text):
@@ -32,11 +40,7 @@ def first_word(name):
 
 def home(name):
     """What the modules that register a type are called, and say of themselves."""
-    return [
-        letters(module + (ast.get_docstring(MODULES[module]) or ""))
-        for module, literals in LITERALS.items()
-        if name in literals
-    ]
+    return [said for said, literals in modules() if name in literals]
 
 
 @over([*known_families(), *CLASSES])

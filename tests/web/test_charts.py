@@ -3,10 +3,8 @@
 import json
 import re
 
-import altair as alt
 import pytest
 import vl_convert
-from jsonschema import ValidationError
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
@@ -32,6 +30,8 @@ def check_layered(spec):
     To build altair's objects of it looks through the schema again for each part of a chart, at ten
     times the work, and finds no more.
     """
+    import altair as alt  # two seconds, which each worker would pay
+
     alt.LayerChart.validate({**spec, "data": {"values": []}})
 
 
@@ -77,7 +77,7 @@ def test_colour_is_never_the_only_cue(name):
 def test_a_specification_with_an_unknown_mark_is_not_valid():
     spec = charts.energy_by_part(Look())
     spec = {**spec, "layer": [{**spec["layer"][0], "mark": {"type": "no-such"}}]}
-    with pytest.raises(ValidationError, match="no-such"):
+    with pytest.raises(Exception, match="no-such"):
         check_layered(spec)
 
 
