@@ -27,7 +27,7 @@ from estimator.web.shared import charts, figures, plots, scenario, share, style,
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Look, Row, Spec
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import anchor, cell_html, draw_table
+from estimator.web.shared.html_table import anchor, cell_html
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.navigation import MODELS
@@ -65,7 +65,6 @@ compute-optimal large language models", 2022, arXiv:2203.15556, table 3.
 SHOWN_TERMS, TERMS_ON_SLIDE = 10, 5
 """Largest terms drawn individually; the rest is one bar."""
 
-ROWS_ON_SLIDE = 8
 DEVICES_ON_SLIDE = ("rtx-4090", "h100-sxm", "b200", "mi300x")
 DEVICES = (
     *("rtx-3060", "rtx-4090", "rtx-5090", "l40s", "a100-sxm-80", "h100-sxm", "h200-sxm", "b200"),
@@ -464,8 +463,28 @@ def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
     )
 
 
+def _terms(model: Counted) -> list[Row]:
+    """Return the terms of the ledger as rows, in order of the pass."""
+    return [
+        {
+            "term": name,
+            "params": term.params,
+            "active_params": term.active_params,
+            "forward_flop": float(term.flop),
+        }
+        for name, term in model.ledger.terms.items()
+    ]
+
+
 def _draw_ledger(values: Values, model: Counted, frame: Frame) -> None:
-    """Draw each term's share of parameters and forward FLOPs."""
+    """Draw each term's share of parameters and forward FLOPs, and fold the numbers."""
+    table = pd.DataFrame(_terms(model)).set_index("term")[["params", "forward_flop"]]
+    shares = (table / table.sum()).fillna(0.0)
+    large = shares.max(axis=1).nlargest(TERMS_ON_SLIDE if frame.slide else SHOWN_TERMS).index
+    small = shares[~shares.index.isin(large)]
+    shown = shares[shares.index.isin(large)].copy()
+    if len(small):
+        shown.loc[_("{count} smaller ones").format(count=len(small))] = small.sum()
     kinds = (_("parameters"), _("forward FLOPs"))
     rows: list[Row] = [
         {
@@ -474,7 +493,7 @@ def _draw_ledger(values: Values, model: Counted, frame: Frame) -> None:
             "share": part,
             "text": f"{name}: {amount(part, 'share')}, {kind}",
         }
-        for name, parts in _shares(model.ledger, TERMS_ON_SLIDE if frame.slide else SHOWN_TERMS)
+        for name, *parts in shown.itertuples()
         for kind, part in zip(kinds, parts, strict=True)
     ]
     most = amount(max(row["share"] for row in rows), "share")
@@ -496,25 +515,12 @@ def _draw_ledger(values: Values, model: Counted, frame: Frame) -> None:
             " full attention; backward is twice forward."
         )
     )
+    names = {"term": _("Term"), "params": _("parameters"), "forward_flop": _("forward FLOPs")}
+    columns = {name: widgets.number_column(text) for name, text in names.items()}
+    columns["term"] = widgets.heading(names["term"])
     with style.folded(_("Every term of the ledger"), "models_terms") as fold:
         if fold.open:
-            _draw_terms(values, model, frame)
-
-
-def _shares(ledger: Ledger, most: int) -> list[tuple[str, tuple[float, float]]]:
-    """Terms in order of the pass, with small ones merged."""
-    params, flop = float(ledger.params_total), float(ledger.forward_flop)
-    shares = {
-        name: (term.params / params, float(term.flop) / flop if flop else 0.0)
-        for name, term in ledger.terms.items()
-    }
-    large = sorted(shares, key=lambda name: -max(shares[name]))[:most]
-    found = [(name, part) for name, part in shares.items() if name in large]
-    small = [part for name, part in shares.items() if name not in large]
-    if small:
-        rest = (sum(part[0] for part in small), sum(part[1] for part in small))
-        found.append((_("{count} smaller ones").format(count=len(small)), rest))
-    return found
+            st.dataframe(table.reset_index(), column_config=columns, hide_index=True)
 
 
 def shares_by_term(look: Look, title: str, names: tuple[str, ...]) -> Spec:
@@ -530,26 +536,6 @@ def shares_by_term(look: Look, title: str, names: tuple[str, ...]) -> Spec:
         "tooltip": charts.tooltip("text"),
     }
     return charts.layered(look, 8 * look.row_px, charts.layer("bar", encoding))
-
-
-def _draw_terms(values: Values, model: Counted, frame: Frame) -> None:
-    """Draw a table of every term, or of the largest on a slide."""
-    params, flop = float(model.ledger.params_total), float(model.ledger.forward_flop)
-    terms = model.ledger.terms
-    large = sorted(terms, key=lambda name: -float(terms[name].flop))
-    rows = [
-        (
-            name,
-            localised(f"{term.params:,}"),
-            amount(term.params / params, "share"),
-            amount(float(term.flop), "FLOP"),
-            amount(float(term.flop) / flop, "share") if flop else "–",
-        )
-        for name, term in terms.items()
-        if not frame.slide or name in large[:ROWS_ON_SLIDE]
-    ]
-    head = (_("Term"), _("parameters"), _("share"), _("forward"), _("share"))
-    draw_table(head, rows)
 
 
 def _draw_cache(values: Values, model: Counted, frame: Frame) -> None:
@@ -578,22 +564,7 @@ def _draw_cache(values: Values, model: Counted, frame: Frame) -> None:
     style.caption(text.format(n=localised(f"{batch:,}"), shown=shown))
 
 
-def _files(values: Values, model: Counted) -> tuple[share.File, ...]:
-    def rows() -> list[Row]:
-        return [
-            {
-                "term": name,
-                "params": term.params,
-                "active_params": term.active_params,
-                "forward_flop": float(term.flop),
-            }
-            for name, term in model.ledger.terms.items()
-        ]
-
-    return share.csv("model", rows), share.json("model", rows)
-
-
-DRAWN = {"fit": _draw_fit, "ledger": _draw_ledger, "cache": _draw_cache, "terms": _draw_terms}
+DRAWN = {"fit": _draw_fit, "ledger": _draw_ledger, "cache": _draw_cache}
 """View or slide -> what draws it."""
 
 SLIDES = {
@@ -601,7 +572,6 @@ SLIDES = {
     "ledger": N_("Distribution of the parameters and FLOPs"),
     "cache": N_("The KV cache grows with the context"),
     "fit": N_("Memory on one of each device"),
-    "terms": N_("Every term of the ledger"),
 }
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
@@ -612,7 +582,10 @@ QUESTION = PageQuestion(
         model=_model_name(values), title=_(SLIDES[frame.show])
     ),
     slides=SLIDES,
-    files=_files,
+    files=lambda values, model: (
+        share.csv("model", lambda: _terms(model)),
+        share.json("model", lambda: _terms(model)),
+    ),
     query=_query,
 )
 PAGE = QUESTION.page(N_("Model size"), MODELS, carries={"model": "model"})
