@@ -6,7 +6,7 @@ by one `Report`.
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -25,7 +25,7 @@ from estimator.core.notice_table import NoticeTable
 from estimator.core.rows import Floats, Places
 from estimator.core.uncertainty import z_score
 from estimator.inference.quantities import QUANTITIES, Calibration, answer_questions
-from estimator.inference.question import COLUMNS, ServingQuestion
+from estimator.inference.question import ServingQuestion
 from estimator.inference.report import set_ups_report
 from estimator.question.columns import CellReader, fields_of
 from estimator.question.csv_dialect import TableOut
@@ -302,13 +302,21 @@ def misspelled(
     header: Sequence[str], inputs: Collection[str], others: Collection[str] = ()
 ) -> Iterator[str]:
     """Yield columns that are ignored and spelled almost like an input."""
+    for column, close in _close_inputs(header, inputs, others):
+        yield f"column {column} is not read: did you mean {close}?"
+
+
+def _close_inputs(
+    header: Sequence[str], inputs: Collection[str], others: Collection[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """Yield columns that are spelled almost like an input, with that input."""
     open_inputs = [name for name in inputs if name not in header]
     for column in header:
         close = column not in (*inputs, *others) and get_close_matches(
             column.lower(), open_inputs, 1, MISSPELLED
         )
         if close:
-            yield f"column {column} is not read: did you mean {close[0]}?"
+            yield column, close[0]
 
 
 def _said_of(names: Sequence[str], why: str) -> tuple[str, ...]:
@@ -338,20 +346,49 @@ def _no_search_for_cycles() -> Iterator[None]:
 def _check_training(header: Sequence[str]) -> None:
     """Refuse a training table without a device or work."""
     asked = {FIELDS.get(column) for column in header}
-    if not asked & set(DEVICES):
-        raise ValueError("the table has no column 'accelerator': add one that names the device")
-    if not asked & {FIELDS[column] for column in WORK_COLUMNS}:
-        listed = ", ".join(WORK_COLUMNS)
-        raise ValueError(f"the table has no column for the amount of work: add one of {listed}")
+    work = {FIELDS[column] for column in WORK_COLUMNS}
+    _check_needs(
+        header,
+        FIELDS,
+        {
+            "no column 'accelerator': add one that names the device": asked & set(DEVICES),
+            "no column for the amount of work: add one of " + ", ".join(WORK_COLUMNS): asked & work,
+        },
+    )
 
 
 def _check_serving(header: Sequence[str]) -> None:
     """Refuse an inference table without a device or model."""
     asked = {SERVING_FIELDS.get(column) for column in header}
-    if "hardware" not in asked:
-        raise ValueError(f"the table has no column 'hardware'; known are {', '.join(COLUMNS)}")
-    if not asked & {SERVING_FIELDS[column] for column in MODELS}:
-        raise ValueError(f"the table has no model column: add one of {', '.join(MODELS)}")
+    models = {SERVING_FIELDS[column] for column in MODELS}
+    _check_needs(
+        header,
+        SERVING_FIELDS,
+        {
+            "no column 'hardware': add one that names the device": asked & {"hardware"},
+            "no model column: add one of " + ", ".join(MODELS): asked & models,
+        },
+    )
+
+
+def _check_needs(
+    header: Sequence[str], known: Collection[str], needs: Mapping[str, Collection[str | None]]
+) -> None:
+    """Refuse a table that lacks anything, with all columns that are not read.
+
+    `needs` maps what is said of a missing column to the columns that serve.
+    """
+    lacking = [said for said, found in needs.items() if not found]
+    if not lacking:
+        return
+    hints = dict(_close_inputs(header, known))
+    unread = [
+        f"{column} (did you mean {hints[column]}?)" if column in hints else column
+        for column in header
+        if column not in known
+    ]
+    ending = f"; not read: {', '.join(unread)}" if unread else ""
+    raise ValueError(f"the table has {', and '.join(lacking)}{ending}")
 
 
 def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:

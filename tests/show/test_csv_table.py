@@ -319,6 +319,11 @@ def test_the_input_is_written_back_to_the_byte(catalog):
         ("\n\n", "the table is empty"),
         ("name,flops\nx,1\n", "no column 'accelerator'"),
         ("name,accelerator\nx,v100\n", "no column for the amount of work"),
+        (
+            "gpu,n_gpus,param_total,price\nh100,8,7e9,2\n",
+            "no column 'accelerator': .*, and no column for the amount of work: .*; "
+            r"not read: gpu, n_gpus, param_total \(did you mean params_total\?\)$",
+        ),
         ("accelerator,accelerator,accelerator_hours\n", "'accelerator' appears twice"),
         ("accelerator,accelerator_hours,error\n", "'error' is also an output column"),
         (f"{HEADER}\n{'x' * 200_000},v100,1,,1,\n", "line 2 is longer than 131,072 letters"),
