@@ -22,7 +22,7 @@ SLIDES = [(page.path, name, "de") for page in PAGES for name in page.slides]
 SLIDES += [(path, name, "en") for path, name in TALL_IN_ENGLISH.items()]
 ALONE = {("accuracy", "runs"), ("accuracy", "errors")}
 """Slides that are one chart."""
-FULL = {("explore", name) for name in ("tornado", "sweep", "map", "front")} | {("plan", "plans")}
+FULL = {("explore", name) for name in ("tornado", "sweep", "front")} | {("plan", "plans")}
 """Slides whose picture is as high as the slide leaves room for."""
 DRAWN_BY = {
     "claims": "factors",

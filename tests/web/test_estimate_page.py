@@ -17,8 +17,8 @@ from estimator.catalog import Catalog
 from estimator.question.scenario import INPUTS, Scenario, from_link, link
 from estimator.show.quantities import amount as as_text
 from estimator.web.estimate.calibrated import applied_runs, summary
-from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL
+from estimator.web.estimate.page import EXAMPLES
 from estimator.web.shared.frame import MOST_CONTROLS
 from tests.measured_runs import several, store
 from tests.web.markup import alts, body, healthy, notices, text_of, visited

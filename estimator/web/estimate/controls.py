@@ -39,12 +39,13 @@ def draw(
     for name in in_sight:
         if name not in without:
             draw_one(name, answer, values, problems)
+    more_work = [name for name in inputs.OF_WAY[values["way"]] if name not in work]
     drawn = {*inputs.WORK, *work, *in_sight, *without}
     titles = {group: title for group, (title, _groups) in _SECTIONS.items()}
     opened = style.opened(_("More inputs"), titles, "open_controls")
     for section, (title, groups) in _SECTIONS.items():
         names = [
-            *(_names_of_more_work(values) if section == "work" else []),
+            *(name for name in more_work if section == "work"),
             *(name for name in inputs.OF_ALL if INPUTS[name].group in groups and name not in drawn),
         ]
         if section not in opened and problems.keys().isdisjoint(names):
@@ -100,21 +101,6 @@ def _work(answer: Answer, values: Values, problems: Problems) -> tuple[str, ...]
         for name, hint in hints.items():
             draw_one(name, answer, values, problems, _(hint))
     return tuple(hints)
-
-
-_REST_OF_WORK = {
-    "size": ("active_params",),
-    "flop": ("active_params", "tokens", "samples", "sample_flop"),
-    "samples": ("params", "active_params", "tokens"),
-    "config": ("samples",),
-}
-"""Way -> further inputs of the work."""
-
-
-def _names_of_more_work(values: Values) -> list[str]:
-    """Return the further inputs of some ways to specify the work."""
-    way = values["way"]
-    return [*_REST_OF_WORK.get(way, ()), *(() if way == "hours" else ("device_hours",))]
 
 
 _HINTS = {

@@ -1,15 +1,24 @@
-"""Formula with the user's own numbers, step by step."""
+"""Formula with the numbers of a run, step by step, and the source of each."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
 
 from estimator.answer.scenario_estimate import Answer
+from estimator.catalog import Catalog
 from estimator.core.power import LOAD_EXPONENT
 from estimator.core.units import amount, digits, human, human_count
 from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
 from estimator.networks.kinds import ADAPTERS
+from estimator.web.shared import style
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.language import _
+from estimator.web.shared.tables import author, inputs_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +33,47 @@ class FormulaStep:
     numbers: str
     result: str
     part: str = "core.estimate"
+
+
+def draw_formula(answer: Answer, *, linked: bool) -> None:
+    """Draw each step of the model: in words, in numbers, and its result.
+
+    With `linked`, names link to their equations on the page How it works.
+    """
+    lines = "".join(_step(step, linked=linked) for step in steps(answer))
+    st.html(f'<div class="tw tw-formula">{lines}</div>')
+
+
+def draw_sources(answer: Answer, catalog: Catalog) -> None:
+    """Draw every input with range, basis and source as a searchable table."""
+    columns: dict[Any, Any] = {
+        "input": _("Number"),
+        "said": _("Value"),
+        "range": _("Range"),
+        "basis": _("Basis"),
+        "title": _("Source"),
+        "publisher": _("Publisher"),
+        "date": _("Date"),
+        "url": st.column_config.LinkColumn(_("Link")),
+        "licence": _("Licence"),
+        "note": _("Note"),
+    }
+    st.dataframe(
+        pd.DataFrame(inputs_rows(answer, catalog)),
+        column_order=list(columns),
+        column_config=columns,
+        hide_index=True,
+        key="sources",
+    )
+    style.caption(_("Point at the table and press Ctrl+F, or the magnifier, to search it."))
+
+
+def compared_by(catalog: Catalog) -> str:
+    """Publishers or authors, and years, behind the everyday equivalents."""
+    found = [catalog.source(record.source) for record in catalog.equivalents().values()]
+    return "; ".join(
+        f"{author(source)}, {source.date[:4]}" for source in found if not source.is_absent
+    )
 
 
 def steps(answer: Answer) -> list[FormulaStep]:
@@ -201,3 +251,23 @@ def _attempts(answer: Answer) -> str:
     """Development overhead factor, if any."""
     attempts = float(answer.workload.attempts.mid)
     return "" if attempts == 1 else f" × {_digits(attempts)}"
+
+
+def _step(step: FormulaStep, *, linked: bool) -> str:
+    name = escape(step.name)
+    if linked:
+        name = (
+            f'<a href="method?part={step.part}" target="_self" style="color:inherit" '
+            f'title="{escape(_("Methodology"))}">{name}</a>'
+        )
+    numbers = f"<p>= {_raised(step.numbers)}</p>" if step.numbers else ""
+    return (
+        f'<div class="tw-step"><b>{name}</b>'
+        f'<div><p class="tw-words">= {_raised(step.words)}</p>{numbers}</div>'
+        f'<p class="tw-result">= <b>{escape(step.result)}</b></p></div>'
+    )
+
+
+def _raised(text: str) -> str:
+    """Format powers as superscripts."""
+    return re.sub(r"\^(\d+(?:[.,]\d+)*)", r"<sup>\1</sup>", escape(text))

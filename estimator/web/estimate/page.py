@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
@@ -13,6 +13,8 @@ from estimator.answer.published_run import published_run, words_of_run
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.answer.training_report import equivalents, training_report
 from estimator.catalog import Catalog
+from estimator.core.units import significant
+from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.question.scenario import INPUTS, link
 from estimator.show.phrases import as_much, measured_line
 from estimator.show.values import as_json
@@ -21,9 +23,8 @@ from estimator.web.estimate import controls, pins
 from estimator.web.estimate import text as words
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
-from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import badge, batch_rows, batches
-from estimator.web.estimate.further import further_links
+from estimator.web.estimate.formula import compared_by, draw_formula, draw_sources
 from estimator.web.estimate.inputs import (
     DEFAULT,
     OF_ALL,
@@ -33,16 +34,15 @@ from estimator.web.estimate.inputs import (
     scenario_of,
 )
 from estimator.web.estimate.link import ANSWERED, PARAMETERS
-from estimator.web.estimate.sources import compared_by, draw_formula, draw_sources
 from estimator.web.shared import charts, figures, language, share, style, widgets
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.html_table import Html, anchor, draw_table
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.navigation import TRAIN
 from estimator.web.shared.notices import quoted
-from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.profiles import open_catalog, place_names
 from estimator.web.shared.tables import (
     between,
     comparison_rows,
@@ -254,6 +254,40 @@ def _share(answer: Answer, query: Mapping[str, str]) -> None:
     share.cite(cite)
 
 
+EXAMPLES = (
+    (
+        N_("Fine-tune Llama 3 8B on my RTX 4090"),
+        "preset=llama-3-8b&finetune=qlora&tokens=5e7&hardware=rtx-4090&devices=1"
+        "&pay=own&pue=1&site=us&recomputation=full",
+    ),
+    (N_("GPT-3 on one V100"), "preset=gpt-3&hardware=v100&devices=1&site=us"),
+    (
+        N_("A 7B model on a laboratory's eight A100"),
+        "params=7e9&tokens=1.4e11&hardware=a100-sxm-80&devices=8&site=de&pay=own",
+    ),
+    (
+        N_("Llama 3.1 405B on 16,384 H100"),
+        "preset=llama-3.1-405b&hardware=h100-sxm&devices=16384&site=us",
+    ),
+    (
+        N_("DeepSeek-V3, a mixture of experts, in China"),
+        "preset=deepseek-v3&hardware=h800-sxm&devices=2048&site=cn",
+    ),
+    (N_("ResNet-50 on ImageNet, one A100"), "preset=resnet-50&hardware=a100-sxm-80&devices=1"),
+    (N_("BERT in France on 16 TPU v4"), "preset=bert-large&hardware=tpu-v4&devices=16&site=fr"),
+    (
+        N_("1,000 device-hours on A100, already spent"),
+        "device_hours=1000&hardware=a100-sxm-80&devices=8&site=se",
+    ),
+    (N_("A brain's 20 W for GPT-3's work"), "preset=gpt-3&hardware=human-brain&devices=1"),
+    (
+        N_("1 trillion parameters on 20 trillion tokens, B200"),
+        "params=1e12&tokens=2e13&hardware=b200&devices=16384&site=us",
+    ),
+)
+"""Title of an example -> query of its link."""
+
+
 CITED = {"LaTeX": ".tex", "BibTeX": ".bib"}
 """Citation markup -> file suffix."""
 
@@ -309,9 +343,43 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
         measured.draw(drawn.applied_runs, linked=not frame.embedded)
     lines = _assumed(answer)
     style.assumptions(lines[:FEW] if frame.slide else _in_sight(lines))
-    further = [] if frame.embedded or frame.slide else further_links(answer)
+    further = [] if frame.embedded or frame.slide else _further_links(answer)
     if further:
         style.write(f'<p class="tw tw-links">{" · ".join(further)}</p>')
+
+
+LIMITED = {
+    "budget": ("cost_usd", 1.0),
+    "days": ("wall_hours", 1 / 24.0),
+    "carbon": ("co2e_kg", 1.0),
+}
+"""Limit of the page Plan -> quantity, and unit conversion."""
+
+
+def _further_links(answer: Answer) -> list[Html]:
+    """Links to Explore and Plan for runs they support: a dense model by size."""
+    scenario = answer.scenario
+    if scenario.params is None or scenario.tokens is None:
+        return []
+    if scenario.active_params is not None or scenario.finetune is not None:
+        return []
+    work = {"params": scenario.params, "tokens": scenario.tokens}
+    plan = work | {
+        limit: significant(float(answer.estimate[name].mid) * factor)
+        for limit, (name, factor) in LIMITED.items()
+        if name in answer.estimate
+    }
+    query = {name: short_number(value) for name, value in plan.items()}
+    explored = {name: query[name] for name in work}
+    explored |= {"hardware": answer.device.id, "devices": f"{answer.run.devices:.0f}"}
+    if "cost_usd" not in answer.estimate:
+        explored["quantity"] = "wall_hours"
+    if scenario.site in place_names():
+        explored["site"] = scenario.site
+    links = [anchor(f"plan?{urlencode(query)}", _("Plan it within the same money, time and CO2e"))]
+    if answer.precision in TRAINING_PRECISIONS:
+        links.insert(0, anchor(f"explore?{urlencode(explored)}", _("Explore its sensitivities")))
+    return links
 
 
 def _reported(answer: Answer) -> Iterator[str]:

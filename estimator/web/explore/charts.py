@@ -1,4 +1,4 @@
-"""Charts of the page Explore: a band, a heat map, and a Pareto front."""
+"""Charts of the page Sensitivity: a band, and a Pareto front."""
 
 from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look, Spec, axis
@@ -21,43 +21,6 @@ def band(look: Look, titles: tuple[str, str], log: bool, unit: str) -> Spec:
         charts.layer("line", middle, color=colour, strokeWidth=2.5 * look.scale),
         charts.points(look, 60, middle | {"tooltip": charts.tooltip("text")}, color=colour),
     )
-
-
-def heat(
-    look: Look,
-    titles: tuple[str, str, str],
-    orders: tuple[tuple[str, ...], tuple[str, ...]],
-    unit: str,
-) -> Spec:
-    """Heat map of a quantity over two inputs: columns x, y, value."""
-    axes = {
-        axis: {
-            "field": axis,
-            "type": "ordinal",
-            "title": title,
-            "sort": list(order),
-            "axis": {
-                "labelOverlap": "parity",
-                "labelSeparation": 6,
-                "labelAngle": 0,
-                "labelLimit": 160,
-            },
-        }
-        for axis, title, order in zip("xy", titles[:2], orders, strict=True)
-    }
-    axes["y"]["sort"] = list(reversed(orders[1]))
-    colour = {
-        "field": "value",
-        "type": "quantitative",
-        "title": titles[2],
-        "scale": {"type": "log", "scheme": "viridis"},
-        "legend": _legend(unit),
-    }
-    axis_tips = [{"field": axis, "type": "nominal", "title": axes[axis]["title"]} for axis in "xy"]
-    tooltip = [*axis_tips, {"field": "text", "type": "nominal", "title": titles[2]}]
-    tiles = charts.layer("rect", {**axes, "color": colour, "tooltip": tooltip})
-    tiles["transform"] = [{"calculate": ticks.number_expression("value", unit), "as": "text"}]
-    return charts.layered(look, _height(look), tiles)
 
 
 def front(look: Look, titles: tuple[str, str, str]) -> Spec:

@@ -19,7 +19,6 @@ from estimator.studies.search.exploration import (
     WORDS,
     Exploration,
     Swing,
-    explored_values,
 )
 from estimator.system.data_folder import data_directory
 from estimator.web.explore import charts
@@ -50,14 +49,11 @@ QUANTITIES = {
 }
 """Quantity -> name, unit."""
 
-STEPS_ALONE, STEPS_EACH = 40, 16
-"""Values per number in a sweep of one input, and of two [1]."""
+STEPS = 40
+"""Values of a number in a sweep [1]."""
 
 LEAST_MOVED = 1.005
 """Least factor of an effect that is drawn [1]."""
-
-FASTEST = 6
-"""Designs of the table [1]."""
 
 ON_SLIDE, ROWS_PX = 5, 345.0
 """Rows of a chart on a slide, and their height [px]."""
@@ -103,14 +99,6 @@ PARAMETERS = LinkParameters(
         called=_inputs_called,
     ),
     Choice(
-        "y",
-        SWEPT,
-        usual="tokens",
-        label=N_("Sweep against"),
-        help=N_("Second input of the map of two inputs."),
-        called=_inputs_called,
-    ),
-    Choice(
         "places",
         ("here", ANY),
         label=N_("Designs at"),
@@ -138,20 +126,15 @@ def base_of(values: Row) -> Scenario:
 
 
 @lru_cache(maxsize=16)
-def explored(
-    base: Scenario, names: tuple[str, str], places: tuple[str, ...], _runs: State
-) -> Exploration:
+def explored(base: Scenario, swept: str, places: tuple[str, ...], _runs: State) -> Exploration:
     """Data of all charts, cached until a measured run changes."""
-    sweeps = [names[:1], names] if names[0] != names[1] else [names[:1]]
-    return Exploration(
-        base, sweeps, (STEPS_ALONE, STEPS_EACH)[: len(sweeps)], places, open_catalog()
-    )
+    return Exploration(base, [(swept,)], (STEPS,), places, open_catalog())
 
 
 def _answered(values: Row) -> tuple[Exploration, Swings]:
     """Answer the page, and the sensitivities of its quantity."""
-    names, runs = (values["x"], values["y"]), store_state(data_directory())
-    found = explored(base_of(values), names, _places(values), runs)
+    runs = store_state(data_directory())
+    found = explored(base_of(values), values["x"], _places(values), runs)
     try:
         return found, found.swings(values["quantity"])
     except ValueError as error:
@@ -307,34 +290,6 @@ def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
     figures.draw_picture(picture, frame.look, key="explore_words", most=ROWS_PX)
 
 
-def _map(answered: Exploration, values: Row, frame: Frame) -> None:
-    """Draw the quantity over two inputs."""
-    quantity, one, other = values["quantity"], values["x"], values["y"]
-    if one == other:
-        style.assumptions([_("Choose two different inputs to see how they act together.")])
-        return
-    name, unit = QUANTITIES[quantity]
-    table = answered.sweep(1)
-    known = ~np.isnan(table[f"{quantity}_mid"])
-    shown = {"value": table[f"{quantity}_mid"][known]}
-    orders = []
-    for axis, said in (("x", one), ("y", other)):
-        every = explored_values(base_of(values), said, STEPS_EACH, open_catalog())
-        written = {value: _value_text(said, value) for value in every}
-        shown[axis] = np.array([written[value] for value in table[said][known].tolist()])
-        orders.append(tuple(written.values()))
-    figures.draw(
-        charts.heat,
-        pd.DataFrame(shown),
-        frame.look,
-        of=((_label(one), _label(other), _(name)), tuple(orders), unit),
-        key="explore_map",
-        alt=_("{quantity} over {x} and {y}").format(
-            quantity=_(name), x=_label(one), y=_label(other)
-        ),
-    )
-
-
 def _front(answered: Exploration, values: Row, frame: Frame) -> None:
     """Draw time against cost, coloured by CO2e, with the Pareto front."""
     table = answered.designs()
@@ -368,13 +323,6 @@ def _front(answered: Exploration, values: Row, frame: Frame) -> None:
             "points); medians; designs that do not fit in memory are left out."
         ).format(front=amount(len(best), "1"), designs=amount(len(shown), "1"))
     )
-    if not frame.slide:
-        few = best[["text", "hours", "usd", "kg"]].head(FASTEST)
-        fastest = [
-            (text, amount(hours, "hour"), amount(usd, "USD"), amount(kg, "kgCO2e"))
-            for text, hours, usd, kg in few.to_numpy()
-        ]
-        draw_table((_("Fastest on the Pareto front"), _("time"), _("cost"), _("CO2e")), fastest)
 
 
 DESIGN = ("devices", "hardware", "site")
@@ -391,16 +339,14 @@ def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:
     ]
 
 
-PICTURES = {"sweep": _sweep, "map": _map, "front": _front}
+PICTURES = {"sweep": _sweep, "front": _front}
 HEADINGS = {
     "sweep": N_("One input swept"),
-    "map": N_("Two inputs swept"),
     "front": N_("Time against cost against CO2e"),
 }
 SLIDES = {
     "tornado": N_("what moves the answer"),
     "sweep": N_("one input swept"),
-    "map": N_("two inputs swept"),
     "front": N_("time against cost against CO2e, with the Pareto front"),
 }
 QUESTION = PageQuestion(
