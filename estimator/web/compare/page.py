@@ -317,7 +317,8 @@ def _draw(values: Values, found: list[Pinned], frame: Frame) -> None:
     """Draw the verdict, the results and the inputs."""
     style.notices(notice for one in found for notice in one.notices)
     every = cells(found)
-    style.sentence(_verdict(found, every))
+    if not frame.controls:  # they need its room on a slide
+        style.sentence(_verdict(found, every))
     rows: list[str] = []
     if frame.shows("ratios"):
         rows += _results(found, every, JUDGED if frame.slide else QUANTITIES)
