@@ -44,8 +44,8 @@ SMALLER: Mapping[str, tuple[str, float]] = {
 }
 """Unit -> next smaller unit for people, and how many of them it is."""
 
-LEAST_IN_UNIT = 0.1
-"""Amount from which people read a value in its unit [1]; below, the next smaller unit is used."""
+DURATIONS = ("day", "hour", "minute", "second")
+"""Units that have a plural, and are used from 1 on; all others from 0.1 on."""
 
 
 @dataclass(frozen=True)
@@ -617,9 +617,6 @@ def _cell(value: Any) -> Any:
 IMPLAUSIBLE = ("meter_above_limit", "meter_below_idle")
 """Codes of notices placed first in a document."""
 
-DURATIONS = ("day", "hour", "minute", "second")
-"""Units that have a plural."""
-
 HEADER = ("field", "value", "interval", "basis", "how it follows", "sources")
 """Header of the table of fields."""
 
@@ -653,9 +650,9 @@ def readable(fact: Fact) -> Fact:
     >>> format_value(found.value, found.unit), format_value(found.low, found.unit)
     ('1.48 minutes', '0.864 minutes')
     """
-    while (
-        isinstance(fact.value, float) and 0.0 < fact.value < LEAST_IN_UNIT and fact.unit in SMALLER
-    ):
+    while isinstance(fact.value, float) and fact.unit in SMALLER:
+        if not 0.0 < fact.value < (1.0 if fact.unit in DURATIONS else 0.1):
+            break
         fact = scaled(fact, *SMALLER[fact.unit])
     return fact
 

@@ -192,6 +192,8 @@ def test_a_served_model_has_sources_and_units_that_people_read():
     assert re.search(r"Energy \| [\d.]+ Wh \|", rows["Energy"])
     for name in ("Wall time", "Energy", "CO2e", "Water"):
         assert re.search(r"\| [a-z0-9-]+(, [a-z0-9-]+)* \(\d{4}", rows[name]), rows[name]
+    slow = run("report", "--format", "paper", *SERVED.replace("h100", "t4").split()).stdout
+    assert re.search(r"Wall time \| [1-9][\d.]* hours", slow)
     data = fields_of(f"--format paper {SERVED}")
     assert data["wall"]["unit"] == "day" and data["carbon"]["sources"] == ["ember-owid-yearly"]
     assert "serving-measurements-collection" in data["energy"]["sources"]
