@@ -8,7 +8,7 @@ chunks, and a sweep may have ten million designs.
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
@@ -86,6 +86,8 @@ class Group:
         Share of the uncertainty of the power that measured runs leave [1].
     uncorrected : (Hardware, Hardware), optional
         Devices before and after the measured runs corrected their power, if they did.
+    plans : mapping of int to Schedule
+        Row of the table -> when it starts and should, where a carbon profile is given.
     """
 
     rows: Places
@@ -97,6 +99,7 @@ class Group:
     expected: "Expected | None"
     left: Floats | None
     uncorrected: tuple[Hardware, Hardware] | None
+    plans: Mapping[int, Schedule]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +112,6 @@ class TableResult:
         The table with all that its rows name, for the provenance of single rows.
     groups : tuple of Group
         The answered rows.
-    errors : mapping of int to Notice
-        Row -> why it is refused.
-    plans : mapping of int to Schedule
-        Row -> when it starts and should, where a carbon profile is given.
 
     Examples
     --------
@@ -128,8 +127,16 @@ class TableResult:
 
     questions: "Questions"
     groups: tuple[Group, ...]
-    errors: Mapping[int, Notice]
-    plans: Mapping[int, Schedule]
+
+    @property
+    def errors(self) -> Mapping[int, Notice]:
+        """Refused rows, and why."""
+        return self.questions.errors
+
+    @property
+    def plans(self) -> Mapping[int, Schedule]:
+        """Start and best start of rows with a carbon profile."""
+        return {row: plan for group in self.groups for row, plan in group.plans.items()}
 
     @cached_property
     def notices(self) -> NoticeTable:
@@ -228,7 +235,12 @@ def estimate_table(
     TableResult
         By row: quantities with their uncertainty, notices, and errors. No row disturbs another.
     """
-    return _Answers(resolve(table, catalog, known)).result()
+    asked = resolve(table, catalog, known)
+    every = list(_groups(asked))
+    devices = [devices_of(asked, rows) for rows in every]
+    expected = _expectations(asked, every, devices)
+    groups = tuple(map(partial(_answered, asked), every, devices, expected))
+    return TableResult(questions=asked, groups=groups)
 
 
 def _cut(rows: Places) -> Places | int:
@@ -243,279 +255,270 @@ def _stacked(devices: tuple[Hardware, ...]) -> Hardware:
     return stacked
 
 
-class _Answers:
-    def __init__(self, questions: Questions) -> None:
-        self.asked, self.table = questions, questions.table
-        self.catalog = questions.catalog
-        self.notices, self.known = questions.notices, questions.known
-        self.plans: dict[int, Schedule] = {}
-        self._last: tuple[Places, Devices] | None = None
+def _groups(asked: Questions) -> Iterator[Places]:
+    """Group rows so that one call of the core model can answer each group."""
+    rows = asked.answerable()
+    if rows.size < 2:
+        yield from [rows] * rows.size
+        return
+    likes: dict[Hashable, int] = {}
+    like = [likes.setdefault(named.like, len(likes)) for named in asked.named]
+    bought = [named.hardware.price_usd is not None for named in asked.named]
+    key = np.array(like)[asked.named_at[rows]]
+    for specified in (
+        asked.timed,
+        ~np.isnan(asked.flop),
+        ~np.isnan(asked.given_utilization),
+        asked.rent_known,
+        asked.owned,
+        asked.owned & np.array(bought)[asked.named_at],
+        asked.table.states("device_price"),
+        asked.table.states("power_cap"),
+        asked.profiled,
+        asked.wue_known,
+        asked.boards_only,
+        asked.ignore,
+    ):
+        key = 2 * key + specified[rows]
+    key = (len(METERED) + 1) * key + asked.metered[rows] + 1
+    for one in in_order(key):
+        yield rows[key == one]
 
-    def result(self) -> TableResult:
-        every = tuple(self._groups())
-        expected = self._expectations(every)
-        groups = tuple(self._answered(*one) for one in zip(every, expected, strict=True))
-        return TableResult(
-            questions=self.asked, groups=groups, errors=self.asked.errors, plans=self.plans
-        )
 
-    def _groups(self) -> Iterator[Places]:
-        """Group rows so that one call of the core model can answer each group."""
-        asked, rows = self.asked, self.asked.answerable()
-        if rows.size < 2:
-            yield from [rows] * rows.size
-            return
-        likes: dict[Hashable, int] = {}
-        like = [likes.setdefault(named.like, len(likes)) for named in asked.named]
-        bought = [named.hardware.price_usd is not None for named in asked.named]
-        key = np.array(like)[asked.named_at[rows]]
-        for specified in (
-            asked.timed,
-            ~np.isnan(asked.flop),
-            ~np.isnan(self.asked.given_utilization),
-            asked.rent_known,
-            asked.owned,
-            asked.owned & np.array(bought)[asked.named_at],
-            self.table.states("device_price"),
-            self.table.states("power_cap"),
-            asked.profiled,
-            asked.wue_known,
-            asked.boards_only,
-            self.asked.ignore,
-        ):
-            key = 2 * key + specified[rows]
-        key = (len(METERED) + 1) * key + asked.metered[rows] + 1
-        for one in in_order(key):
-            yield rows[key == one]
+def _expectations(
+    asked: Questions, groups: Sequence[Places], devices: Sequence[Devices]
+) -> list[Expected | None]:
+    """Return each group's expected utilization, or None for groups without known work."""
+    together: dict[Hashable, list[int]] = {}
+    for number, rows in enumerate(groups):
+        first = int(rows[0])
+        if not np.isnan(asked.flop[first]):
+            by_model = asked.device(first).fixed is None
+            like = (-1 if by_model else number, bool(asked.ignore[first]))
+            together.setdefault(like, []).append(number)
+    found: list[Expected | None] = [None] * len(groups)
+    for numbers in together.values():
+        if len(numbers) == 1:
+            found[numbers[0]] = _expected(asked, groups[numbers[0]], devices[numbers[0]])
+            continue
+        rows = np.sort(np.concatenate([groups[number] for number in numbers]))
+        expected = _expected(asked, rows, devices_of(asked, rows))
+        for number in numbers:
+            found[number] = rows_of(expected, np.searchsorted(rows, groups[number]))
+    return found
 
-    def _expectations(self, groups: Sequence[Places]) -> list[Expected | None]:
-        """Return each group's expected utilization, or None for groups without known work."""
-        asked = self.asked
-        together: dict[Hashable, list[int]] = {}
-        for number, rows in enumerate(groups):
-            first = int(rows[0])
-            if not np.isnan(asked.flop[first]):
-                by_model = asked.device(first).fixed is None
-                like = (-1 if by_model else number, bool(asked.ignore[first]))
-                together.setdefault(like, []).append(number)
-        found: list[Expected | None] = [None] * len(groups)
-        for numbers in together.values():
-            if len(numbers) == 1:
-                found[numbers[0]] = self._expected(groups[numbers[0]])
-                continue
-            rows = np.sort(np.concatenate([groups[number] for number in numbers]))
-            expected = self._expected(rows)
-            for number in numbers:
-                found[number] = rows_of(expected, np.searchsorted(rows, groups[number]))
-        return found
 
-    def _expected(self, rows: Places) -> Expected:
-        """Return the expected utilization of rows, computed once per distinct setup."""
-        asked, setups = self.asked, self.table.setups
-        if setups is not None and rows.size > 1:
-            first, at = first_rows(setups[rows])
-            if 1 < first.size < rows.size:
-                since, some = self.notices.layers, rows[first]
-                found = expected_of(asked, some, self._devices(some))
-                self.notices.shared(since, rows, some[at])
-                expected: Expected = rows_of(found, at)
-                return expected
-        return expected_of(asked, rows, self._devices(rows))
+def _expected(asked: Questions, rows: Places, devices: Devices) -> Expected:
+    """Return the expected utilization of rows, computed once per distinct setup."""
+    setups = asked.table.setups
+    if setups is not None and rows.size > 1:
+        first, at = first_rows(setups[rows])
+        if 1 < first.size < rows.size:
+            since, some = asked.notices.layers, rows[first]
+            found = expected_of(asked, some, devices_of(asked, some))
+            asked.notices.shared(since, rows, some[at])
+            expected: Expected = rows_of(found, at)
+            return expected
+    return expected_of(asked, rows, devices)
 
-    def _devices(self, rows: Places) -> Devices:
-        """Return the devices of some rows; the last result is cached."""
-        if self._last is None or self._last[0] is not rows:
-            self._last = (rows, devices_of(self.asked, rows))
-        return self._last[1]
 
-    def _answered(self, rows: Places, expected: Expected | None) -> Group:
-        asked, first = self.asked, int(rows[0])
-        workload, devices = self._workload(rows), self._devices(rows)
-        utilization = utilization_of(asked, rows, expected)
-        hardware = self._hardware(rows, devices, expected, utilization)
-        uncorrected, left = None, None
-        if not asked.ignore[first]:
-            before = hardware
-            hardware, left = calibrated_power(before, utilization, devices.rows, self.known)
-            hardware = hardware if rows.size > 1 or left is None else rows_of(hardware, 0)
-            uncorrected = None if left is None else (before, hardware)
-        hardware = self._owned(hardware, rows, devices)
-        hardware, utilization = self._limited(workload, hardware, utilization, rows)
-        site = self._site(rows)
-        alone = bool(asked.boards_only[first])
-        if alone:
-            hardware = replace(hardware, host_factor=EXACTLY_ONE)
-        within = alone or devices.named[0].with_network
-        network = uncertain_record(self.catalog.prior("power.network_share"), "network")
-        run = Run(
-            devices=asked.devices[_cut(rows)],
-            utilization=utilization,
-            network_share=EXACTLY_ZERO if within else network,
-            price_usd_per_h=self._price(rows),
-            own=bool(asked.owned[first]),
-        )
+def _answered(asked: Questions, rows: Places, devices: Devices, expected: Expected | None) -> Group:
+    """Answer rows that share the results that can be had."""
+    first, workload = int(rows[0]), _workload(asked, rows)
+    utilization = utilization_of(asked, rows, expected)
+    hardware = _hardware(asked, rows, devices, expected, utilization)
+    uncorrected, left = None, None
+    if not asked.ignore[first]:
+        before = hardware
+        hardware, left = calibrated_power(before, utilization, devices.rows, asked.known)
+        hardware = hardware if rows.size > 1 or left is None else rows_of(hardware, 0)
+        uncorrected = None if left is None else (before, hardware)
+    hardware = _owned(asked, hardware, rows, devices)
+    hardware, utilization = _limited(asked, workload, hardware, utilization, rows)
+    site = _site(asked, rows)
+    alone = bool(asked.boards_only[first])
+    if alone:
+        hardware = replace(hardware, host_factor=EXACTLY_ONE)
+    within = alone or devices.named[0].with_network
+    network = uncertain_record(asked.catalog.prior("power.network_share"), "network")
+    run = Run(
+        devices=asked.devices[_cut(rows)],
+        utilization=utilization,
+        network_share=EXACTLY_ZERO if within else network,
+        price_usd_per_h=_price(asked, rows),
+        own=bool(asked.owned[first]),
+    )
+    result, plans = estimate(workload, hardware, site, run), dict[int, Schedule]()
+    if asked.profiled[first]:
+        plans = _schedules(asked, rows, result)
+        covered = np.array([plan.co2e_kg_per_kwh for plan in plans.values()])
+        site = replace(site, co2e_kg_per_kwh=Uncertain(squeezed(covered)))
         result = estimate(workload, hardware, site, run)
-        if asked.profiled[first]:
-            site = self._scheduled(rows, result, site)
-            result = estimate(workload, hardware, site, run)
-        return Group(
-            rows=rows,
-            workload=workload,
-            hardware=hardware,
-            site=site,
-            run=run,
-            estimate=result,
-            expected=expected,
-            left=left,
-            uncorrected=uncorrected,
-        )
+    return Group(
+        rows=rows,
+        workload=workload,
+        hardware=hardware,
+        site=site,
+        run=run,
+        estimate=result,
+        expected=expected,
+        left=left,
+        uncorrected=uncorrected,
+        plans=plans,
+    )
 
-    def _workload(self, rows: Places) -> Workload:
-        """Return a group's work or device time, with development overhead."""
-        work, first, cut = self.asked.work, rows[0], _cut(rows)
-        known = not np.isnan(self.asked.flop[first])
-        attempts = self.table.numbers.get("attempts")
-        once = 1.0 if attempts is None else np.where(np.isnan(attempts), 1.0, attempts)[cut]
-        return Workload(
-            training_flop=rows_of(work.flop, cut) if known else None,
-            device_hours=rows_of(work.device_hours, cut) if self.asked.timed[first] else None,
-            attempts=Uncertain(once),
-            metered_kwh=self._metered_kwh(rows),
-            metered=METERED[self.asked.metered[first]],
-        )
 
-    def _metered_kwh(self, rows: Places) -> Uncertain | None:
-        """Return a group's metered energy, with the meter's uncertainty."""
-        if self.asked.metered[rows[0]] < 0:
-            return None
-        error = self.table.number("energy_uncertainty")[rows]
-        spread = np.log1p(np.where(np.isnan(error), METER_ERROR, error)) / z_score(CENTRAL)
-        metered_kwh = self.table.number("energy_kwh")[rows]
-        return Uncertain(squeezed(metered_kwh), {"meter": squeezed(spread)})
+def _workload(asked: Questions, rows: Places) -> Workload:
+    """Return a group's work or device time, with development overhead."""
+    work, first, cut = asked.work, rows[0], _cut(rows)
+    known = not np.isnan(asked.flop[first])
+    attempts = asked.table.numbers.get("attempts")
+    once = 1.0 if attempts is None else np.where(np.isnan(attempts), 1.0, attempts)[cut]
+    return Workload(
+        training_flop=rows_of(work.flop, cut) if known else None,
+        device_hours=rows_of(work.device_hours, cut) if asked.timed[first] else None,
+        attempts=Uncertain(once),
+        metered_kwh=_metered_kwh(asked, rows),
+        metered=METERED[asked.metered[first]],
+    )
 
-    def _hardware(
-        self,
-        rows: Places,
-        devices: Devices,
-        expected: Expected | None,
-        utilization: Uncertain | None,
-    ) -> Hardware:
-        """Return the device of each row, with the run's utilization uncertainty."""
-        several = tuple(one.hardware for one in devices.named)
-        hardware = several[0]
-        if len(several) > 1:
-            by_device: Hardware = rows_of(_stacked(several), devices.at)
-            hardware = replace(by_device, name=SEVERAL)
-        if np.isnan(self.asked.flop[rows[0]]) and hardware.unknown_busy.loadings:
-            hardware = replace(hardware, unknown_busy=self._busy(rows, hardware))
-        full = REFERENCE_UTILIZATION
-        if expected is not None:
-            mid = of_each(expected.full, rows.shape)
-            predicted = utilization is not None and np.isnan(self.asked.given_utilization[rows[0]])
-            loadings = utilization.loadings if predicted and utilization is not None else {}
-            full = Uncertain(squeezed(mid), loadings)
-        return replace(hardware, full_utilization=full)
 
-    def _busy(self, rows: Places, hardware: Hardware) -> Uncertain:
-        """Return the busy share of runs with only device-hours, from model size or device."""
-        asked, catalog = self.asked, self.catalog
-        numbers, kinds = asked.work.numbers, asked.work.kinds
-        params = first_known(numbers["active_params"][rows], numbers["params"][rows])
-        alone = uncertain_record(catalog.prior(BUSY_SHARE), "busy share")
-        waiting = uncertain_record(catalog.prior(WAITING_PARAMS), "busy share")
-        led = uncertain_record(catalog.prior(HOST_LED_ODDS), "busy share")
-        found = (kinds[row] for row in rows)  # hosts lead recommenders and games
-        of_host = np.array([kind.group == "other" and not kind.perceptron for kind in found])
-        by_size = odds_by_network(params, hardware.peak_flop_per_s.mid, waiting)
-        hours = np.asarray(asked.work.device_hours.mid)[rows]
-        by_run = odds_by_run(asked.devices[rows], hours) * alone.mid / (1.0 - alone.mid)
-        run_sd = alone.log_sd / (1.0 - alone.mid)
-        sized = ~np.isnan(params)
-        odds = np.where(sized, by_size.mid, by_run * np.where(of_host, led.mid, 1.0))
-        led_sd = np.where(of_host, led.log_sd, 0.0)
-        log_sd = np.where(sized, waiting.log_sd, np.hypot(run_sd, led_sd))
-        busy = busy_share(Uncertain(odds, {"busy share": log_sd}))
-        known = np.broadcast_to(np.asarray(hardware.unknown_busy.log_sd) == 0.0, rows.shape)
-        mid = squeezed(np.where(known, hardware.unknown_busy.mid, busy.mid))
-        return Uncertain(mid, {"busy share": squeezed(np.where(known, 0.0, busy.log_sd))})
+def _metered_kwh(asked: Questions, rows: Places) -> Uncertain | None:
+    """Return a group's metered energy, with the meter's uncertainty."""
+    if asked.metered[rows[0]] < 0:
+        return None
+    error = asked.table.number("energy_uncertainty")[rows]
+    spread = np.log1p(np.where(np.isnan(error), METER_ERROR, error)) / z_score(CENTRAL)
+    metered_kwh = asked.table.number("energy_kwh")[rows]
+    return Uncertain(squeezed(metered_kwh), {"meter": squeezed(spread)})
 
-    def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:
-        """Return owned devices at their purchase price minus resale value."""
-        if not self.asked.owned[rows[0]]:
-            return hardware
-        paid = self.table.number("device_price")[rows]
-        size = np.array([named.hardware.node_devices for named in devices.named])[devices.at]
-        many = self.asked.devices[rows] > size
-        unit = None if np.isnan(paid[0]) else 1.0
-        prices = [
-            used_up_price(one.device, self.catalog, paid=unit, many=more)
-            for one in devices.named
-            for more in (False, True)
-        ]
-        known = [price.value for price in prices if price is not None]
-        if len(known) < len(prices):
-            return replace(hardware, price_usd=None)
-        price = by_row(known, 2 * devices.at + many)
-        return replace(hardware, price_usd=price if unit is None else price * squeezed(paid))
 
-    def _limited(
-        self,
-        workload: Workload,
-        hardware: Hardware,
-        utilization: Uncertain | None,
-        rows: Places,
-    ) -> tuple[Hardware, Uncertain | None]:
-        """Apply the power limit, if any, to device and utilization."""
-        limit = self.table.number("power_cap")[rows]
-        if np.isnan(limit[0]):
-            return hardware, utilization
-        exponent = uncertain_record(self.catalog.prior(EXPONENT), "power cap")
-        hardware, utilization, specified = under_limit(
-            squeezed(limit), workload, hardware, utilization, exponent
-        )
-        self.notices.each(rows, specified)
+def _hardware(
+    asked: Questions,
+    rows: Places,
+    devices: Devices,
+    expected: Expected | None,
+    utilization: Uncertain | None,
+) -> Hardware:
+    """Return the device of each row, with the run's utilization uncertainty."""
+    several = tuple(one.hardware for one in devices.named)
+    hardware = several[0]
+    if len(several) > 1:
+        by_device: Hardware = rows_of(_stacked(several), devices.at)
+        hardware = replace(by_device, name=SEVERAL)
+    if np.isnan(asked.flop[rows[0]]) and hardware.unknown_busy.loadings:
+        hardware = replace(hardware, unknown_busy=_busy(asked, rows, hardware))
+    full = REFERENCE_UTILIZATION
+    if expected is not None:
+        mid = of_each(expected.full, rows.shape)
+        predicted = utilization is not None and np.isnan(asked.given_utilization[rows[0]])
+        loadings = utilization.loadings if predicted and utilization is not None else {}
+        full = Uncertain(squeezed(mid), loadings)
+    return replace(hardware, full_utilization=full)
+
+
+def _busy(asked: Questions, rows: Places, hardware: Hardware) -> Uncertain:
+    """Return the busy share of runs with only device-hours, from model size or device."""
+    catalog = asked.catalog
+    numbers, kinds = asked.work.numbers, asked.work.kinds
+    params = first_known(numbers["active_params"][rows], numbers["params"][rows])
+    alone = uncertain_record(catalog.prior(BUSY_SHARE), "busy share")
+    waiting = uncertain_record(catalog.prior(WAITING_PARAMS), "busy share")
+    led = uncertain_record(catalog.prior(HOST_LED_ODDS), "busy share")
+    found = (kinds[row] for row in rows)  # hosts lead recommenders and games
+    of_host = np.array([kind.group == "other" and not kind.perceptron for kind in found])
+    by_size = odds_by_network(params, hardware.peak_flop_per_s.mid, waiting)
+    hours = np.asarray(asked.work.device_hours.mid)[rows]
+    by_run = odds_by_run(asked.devices[rows], hours) * alone.mid / (1.0 - alone.mid)
+    run_sd = alone.log_sd / (1.0 - alone.mid)
+    sized = ~np.isnan(params)
+    odds = np.where(sized, by_size.mid, by_run * np.where(of_host, led.mid, 1.0))
+    led_sd = np.where(of_host, led.log_sd, 0.0)
+    log_sd = np.where(sized, waiting.log_sd, np.hypot(run_sd, led_sd))
+    busy = busy_share(Uncertain(odds, {"busy share": log_sd}))
+    known = np.broadcast_to(np.asarray(hardware.unknown_busy.log_sd) == 0.0, rows.shape)
+    mid = squeezed(np.where(known, hardware.unknown_busy.mid, busy.mid))
+    return Uncertain(mid, {"busy share": squeezed(np.where(known, 0.0, busy.log_sd))})
+
+
+def _owned(asked: Questions, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:
+    """Return owned devices at their purchase price minus resale value."""
+    if not asked.owned[rows[0]]:
+        return hardware
+    paid = asked.table.number("device_price")[rows]
+    size = np.array([named.hardware.node_devices for named in devices.named])[devices.at]
+    many = asked.devices[rows] > size
+    unit = None if np.isnan(paid[0]) else 1.0
+    prices = [
+        used_up_price(one.device, asked.catalog, paid=unit, many=more)
+        for one in devices.named
+        for more in (False, True)
+    ]
+    known = [price.value for price in prices if price is not None]
+    if len(known) < len(prices):
+        return replace(hardware, price_usd=None)
+    price = by_row(known, 2 * devices.at + many)
+    return replace(hardware, price_usd=price if unit is None else price * squeezed(paid))
+
+
+def _limited(
+    asked: Questions,
+    workload: Workload,
+    hardware: Hardware,
+    utilization: Uncertain | None,
+    rows: Places,
+) -> tuple[Hardware, Uncertain | None]:
+    """Apply the power limit, if any, to device and utilization."""
+    limit = asked.table.number("power_cap")[rows]
+    if np.isnan(limit[0]):
         return hardware, utilization
+    exponent = uncertain_record(asked.catalog.prior(EXPONENT), "power cap")
+    hardware, utilization, specified = under_limit(
+        squeezed(limit), workload, hardware, utilization, exponent
+    )
+    asked.notices.each(rows, specified)
+    return hardware, utilization
 
-    def _site(self, rows: Places) -> Site:
-        """Return each row's site at its time, with values set by the row."""
-        asked = self.asked
-        which, at = few(asked.site_at[rows])
-        sites = [asked.sites[one].value for one in which.tolist()]
 
-        def of_sites(name: str) -> Uncertain:
-            return by_row([getattr(site, name) or EXACTLY_ZERO for site in sites], at)
+def _site(asked: Questions, rows: Places) -> Site:
+    """Return each row's site at its time, with values set by the row."""
+    which, at = few(asked.site_at[rows])
+    sites = [asked.sites[one].value for one in which.tolist()]
 
-        electricity = self.table.number("electricity_price")
-        wue = None
-        if asked.wue_known[rows[0]]:
-            wue = filled(asked.given_wue[rows], of_sites("wue_l_per_kwh"))
-        return Site(
-            name=sites[0].name,
-            pue=filled(asked.pue[rows], of_sites("pue")),
-            co2e_kg_per_kwh=filled(asked.intensity[rows], of_sites("co2e_kg_per_kwh")),
-            wue_l_per_kwh=wue,
-            offsite_l_per_kwh=of_sites("offsite_l_per_kwh"),
-            electricity_usd_per_kwh=filled(electricity[rows], of_sites("electricity_usd_per_kwh"))
-            if asked.owned[rows[0]]
-            else None,
-        )
+    def of_sites(name: str) -> Uncertain:
+        return by_row([getattr(site, name) or EXACTLY_ZERO for site in sites], at)
 
-    def _price(self, rows: Places) -> Uncertain | None:
-        """Return the rental price, given or on record; None if unknown or owned."""
-        asked = self.asked
-        if asked.owned[rows[0]] or not asked.rent_known[rows[0]]:
-            return None
-        which, at = few(asked.rent_at[rows])
-        rents = [asked.rents[one] for one in which.tolist()]
-        offered = [EXACTLY_ZERO if rent is None else rent.value for rent in rents]
-        return filled(asked.given_rent[rows], by_row(offered, at))
+    electricity = asked.table.number("electricity_price")
+    wue = None
+    if asked.wue_known[rows[0]]:
+        wue = filled(asked.given_wue[rows], of_sites("wue_l_per_kwh"))
+    return Site(
+        name=sites[0].name,
+        pue=filled(asked.pue[rows], of_sites("pue")),
+        co2e_kg_per_kwh=filled(asked.intensity[rows], of_sites("co2e_kg_per_kwh")),
+        wue_l_per_kwh=wue,
+        offsite_l_per_kwh=of_sites("offsite_l_per_kwh"),
+        electricity_usd_per_kwh=filled(electricity[rows], of_sites("electricity_usd_per_kwh"))
+        if asked.owned[rows[0]]
+        else None,
+    )
 
-    def _scheduled(self, rows: Places, result: Estimate, site: Site) -> Site:
-        """Set the carbon intensity to the mean over the hours that each run covers."""
-        start = np.nan_to_num(self.table.number("start"))
-        hours = np.broadcast_to(result["wall_hours"].mid, rows.shape)
-        for row, wall_hours in zip(rows.tolist(), hours.tolist(), strict=True):
-            hourly = self.asked.profiles[self.asked.profile_at[row]]
-            self.plans[row] = schedule(hourly, float(start[row]), wall_hours)
-        covered = np.array([self.plans[row].co2e_kg_per_kwh for row in rows.tolist()])
-        return replace(site, co2e_kg_per_kwh=Uncertain(squeezed(covered)))
+
+def _price(asked: Questions, rows: Places) -> Uncertain | None:
+    """Return the rental price, given or on record; None if unknown or owned."""
+    if asked.owned[rows[0]] or not asked.rent_known[rows[0]]:
+        return None
+    which, at = few(asked.rent_at[rows])
+    rents = [asked.rents[one] for one in which.tolist()]
+    offered = [EXACTLY_ZERO if rent is None else rent.value for rent in rents]
+    return filled(asked.given_rent[rows], by_row(offered, at))
+
+
+def _schedules(asked: Questions, rows: Places, result: Estimate) -> dict[int, Schedule]:
+    """Return each row's start and best start in its carbon profile."""
+    start = np.nan_to_num(asked.table.number("start"))
+    hours = np.broadcast_to(result["wall_hours"].mid, rows.shape)
+    return {
+        row: schedule(asked.profiles[asked.profile_at[row]], float(start[row]), wall_hours)
+        for row, wall_hours in zip(rows.tolist(), hours.tolist(), strict=True)
+    }
