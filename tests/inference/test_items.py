@@ -65,6 +65,15 @@ def test_a_large_batch_costs_each_item_its_arithmetic_on_a_busy_device(catalog):
     assert 1.1 * powers[0] < powers[1] == pytest.approx(powers[2], rel=0.01)
 
 
+def test_four_times_the_pixels_take_at_least_four_times_the_work_of_a_large_batch(catalog):
+    asked = ServingQuestion(preset="flux-dev", hardware="h100", concurrency=64)
+    small, large = (
+        answer_item(asked, Item(steps=10, image_size=side), catalog).ranges["item_s"].mid[0]
+        for side in (1024.0, 2048.0)
+    )
+    assert 3.8 * small < large < 16 * small
+
+
 def test_a_thousand_items_emit_what_their_kilowatt_hours_do(catalog):
     asked = ServingQuestion(params=2e9, hardware="h100", site="fr")
     found = answer_item(asked, Item(positions=64), catalog)

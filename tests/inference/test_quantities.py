@@ -13,6 +13,7 @@ from estimator.inference.engines import ENGINES, NAMES, fitted, from_line, to_li
 from estimator.inference.figures import (
     compared_with_api,
     energy_parts,
+    memory,
     request_times,
     results,
     single,
@@ -357,6 +358,16 @@ def test_energy_with_host_and_site_is_more_than_that_of_the_devices(catalog):
 
 SERVED = {"preset": "llama-3.1-8b", "hardware": "h100", "devices": 1, "concurrency": 32}
 SERVED |= {"input_tokens": 500, "output_tokens": 300}
+
+
+def test_devices_are_a_multiple_of_the_stated_split_and_their_memories_add_up(catalog):
+    """70e9 bf16 weights are 140 GB: two boards of 80 GB hold them."""
+    asked = {"preset": "llama-2-70b", "precision": "bf16", "hardware": "h100", "output_tokens": 100}
+    board_bytes = catalog.device("h100").records["memory_bytes"].value
+    for split, devices in ((None, 2.0), (2.0, 2.0), (4.0, 4.0)):
+        answer = answer_serving([ServingQuestion(**asked, tensor_parallel=split)], catalog)
+        assert single(answer)[0].devices == devices
+        assert memory(answer)["memory_bytes"] == pytest.approx(devices * board_bytes)
 
 
 def test_the_parts_of_the_energy_add_up_to_the_whole(catalog):

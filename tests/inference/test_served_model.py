@@ -4,7 +4,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.inference.formats import weight_format
-from estimator.inference.served_model import from_config
+from estimator.inference.served_model import from_config, from_size
 
 PUBLISHED = {
     "llama-4-maverick": (400e9, 17e9),
@@ -26,6 +26,13 @@ def test_mixtures_behind_a_tower_or_beside_a_mixer_keep_their_experts(name):
     assert served.params == pytest.approx(total, rel=0.02)
     assert float(served.numbers.visited_params) == pytest.approx(active, rel=0.2)
     assert served.sparse
+
+
+def test_a_mixture_known_by_its_size_holds_all_and_visits_the_active_parameters():
+    numbers = from_size(40e9, 10e9).numbers
+    assert numbers.dense_params + numbers.routed_params == pytest.approx(40e9)
+    assert numbers.visited_params == pytest.approx(10e9)
+    assert from_size(40e9).numbers.dense_params == from_size(40e9).numbers.visited_params == 40e9
 
 
 def test_a_tower_is_held_and_the_language_model_behind_it_is_read():

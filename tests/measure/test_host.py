@@ -365,7 +365,7 @@ def test_children_of_children_are_found_and_ended_even_if_they_refuse():
         assert {child.pid, grandchild} <= {one.pid for one in found}
         family = {one for one in found if one.pid in (child.pid, grandchild)}
         end_all(family, patience_s=0.2)
-        assert child.wait(timeout=5) == -signal.SIGKILL
+        assert child.wait(timeout=60) == -signal.SIGKILL
         assert {one.pid for one in descendants(child.pid)} == set()
     finally:
         with suppress(ProcessLookupError):

@@ -72,7 +72,7 @@ async def two_visits(port, metrics):
         with suppress(RuntimeError):  # no control on the page that refuses
             await visit.open()
         texts.append("".join(map(str, received)))
-    answer = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=10)
+    answer = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=60)
     for visit in visits:
         await visit.leave()
     return *texts, answer.read().decode()
@@ -101,10 +101,10 @@ def test_a_prometheus_server_scrapes_the_metrics(tmp_path):
     with app("--metrics-port", str(metrics)) as port:
         run_apart(two_visits(port, metrics))
         with prometheus_server.serving(tmp_path, programs, none, scraped) as url:
-            end, found = time.monotonic() + 30, []
+            end, found = time.monotonic() + 120, []
             while not found and time.monotonic() < end:
                 time.sleep(0.2)
                 query = f"{url}/api/v1/query?query=twenty_watts_page_seconds_count"
-                with urllib.request.urlopen(query, timeout=10) as answer:
+                with urllib.request.urlopen(query, timeout=60) as answer:
                     found = json.load(answer)["data"]["result"]
     assert [(one["metric"]["page"], one["value"][1]) for one in found] == [("estimate", "2")]
