@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from estimator.answer.estimate_table import estimate_table
+from estimator.answer.measured_scenario import scenario_of_run
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.core.messages import rendered
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario
 from estimator.question.table import Table
+from estimator.runs.record import Energy
 from tests.in_process import run
+from tests.measured_runs import measured, steps
 
 CATALOG = Catalog.open()
 RUN = {"hardware": "h100", "devices": 512.0, "device_hours": 258_048.0, "site": "ie", "pue": 1.2}
@@ -44,6 +47,25 @@ def test_what_a_meter_of_nodes_or_devices_did_not_see_is_added():
     assert sum(devices.estimate.parts["energy_kwh"].values()) == pytest.approx(
         devices.estimate["energy_kwh"].mid
     )
+
+
+@pytest.mark.parametrize(
+    ("components", "kwh", "boundary"),
+    [
+        (("gpu:0", "n1/host", "n2/host", "facility"), 8.0, "facility"),
+        (("gpu:0", "n1/host", "n2/host"), 6.0, "nodes"),
+        (("gpu:0",), 1.0, "devices"),
+        (("gpu:7",), None, None),  # not a device of the run
+    ],
+)
+def test_a_measured_run_is_taken_with_the_widest_energy_that_was_metered(components, kwh, boundary):
+    kwh_of = {"gpu:0": 1.0, "gpu:7": 1.0, "n1/host": 2.0, "n2/host": 4.0, "facility": 8.0}
+    meter = {"meter": "meter", "trust": "counter", "duration_s": 3600.0}
+    energy = tuple(
+        Energy(component=one, energy_j=3.6e6 * kwh_of[one], **meter) for one in components
+    )
+    scenario, whole = scenario_of_run(measured("r", steps(0.4), energy=energy))
+    assert (scenario.energy_kwh, scenario.metered, whole) == (kwh, boundary, kwh is not None)
 
 
 def test_failed_runs_count_beside_the_metered_one():

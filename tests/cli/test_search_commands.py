@@ -132,15 +132,6 @@ def test_a_plan_of_a_service_says_how_many_devices_and_what_binds():
     assert "in flight" in out and "× h100" in out
 
 
-def test_reasons_that_differ_by_their_numbers_alone_are_one():
-    words = "--task serving --preset llama-3-8b --request-rate 200 --hardware h100,t4,l4"
-    noted = shown(f"plan {words} --devices 1,2,16")[1]
-    said = [line for line in noted.splitlines() if "cannot serve:" in line]
-    assert len(said) < 3
-    assert any("--request-rate: 200 requests/s exceed" in one for one in said)
-    assert any(one.endswith(", for example") for one in said)
-
-
 def test_options_that_a_plan_of_a_service_names_are_its_own():
     asked = "plan --task serving --preset deepseek-r1 --users 500 --hardware h200 --devices 8"
     out, noted = shown(f"{asked} --verbose")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.question import csv_records
-from estimator.question.csv_records import Records, TextColumn, _quotes_at_ends
+from estimator.question.csv_records import Records, TextColumn
 
 LETTERS = '",\n\r ax1\ufeffé'
 LINES = st.lists(st.text(LETTERS, max_size=8).filter(lambda text: text.strip("\r\n")), max_size=12)
@@ -81,10 +81,3 @@ def test_a_cell_of_several_lines_costs_its_block_alone():
 @pytest.mark.parametrize("cells", [["1", "", "x"], ["1_0"], [" 1"]])
 def test_a_column_with_other_texts_is_no_column_of_numbers(cells):
     assert TextColumn.of(cells).numbers() is None
-
-
-@given(st.text(alphabet='",\na9 ', max_size=14))
-def test_quotes_at_the_ends_of_cells_are_sure_to_be_read_by_a_strict_reader(text):
-    guarded = f"-,\n{text}\n-,"
-    if _quotes_at_ends(guarded.encode()):
-        list(csv.reader(io.StringIO(guarded, newline=""), strict=True))
