@@ -630,7 +630,7 @@ def _origin(known: SourcedNumber) -> tuple[str, str]:
 
 
 def scaled(fact: Fact, unit: str, factor: float) -> Fact:
-    """Fact in another unit."""
+    """Convert a fact to another unit."""
     if not isinstance(fact.value, float):
         return fact
     low, high = (None if end is None else end * factor for end in (fact.low, fact.high))
@@ -638,7 +638,7 @@ def scaled(fact: Fact, unit: str, factor: float) -> Fact:
 
 
 def number_fact(known: SourcedNumber, unit: str = "") -> Fact:
-    """Fact of an input: given, or on record with its range and source."""
+    """Return the fact of an input: given, or on record with its range and source."""
     basis, formula = _origin(known)
     unit = unit or ("" if known.unit in ("1", "devices") else known.unit)
     if basis == GIVEN:

@@ -644,7 +644,7 @@ def format_value(value: float | str, unit: str = "", figures: int = 3) -> str:
 
 
 def readable(fact: Fact) -> Fact:
-    """Fact in the unit in which people read its value.
+    """Convert a fact to the unit in which people read its value.
 
     >>> found = readable(Fact(value=0.00103, low=0.0006, high=0.00176, unit="day"))
     >>> format_value(found.value, found.unit), format_value(found.low, found.unit)

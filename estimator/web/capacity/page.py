@@ -323,7 +323,7 @@ def _sentence(values: Row, best: Column) -> str:
 
 
 def _head(values: Row, column: Column, *, linked: bool) -> str:
-    """Head of a column: what it is best in, and its machines, which open on Inference."""
+    """Return the head of a column: what it is best in, and its machines, with a link."""
     said = ", ".join(_(AIMS[aim]) for aim in column.aims)
     if not column.answer.plans:
         said = _("closest to the limits")
@@ -341,7 +341,7 @@ def _head(values: Row, column: Column, *, linked: bool) -> str:
 
 
 def _rows(values: Row, every: list[Column]) -> dict[str, str]:
-    """Figure -> its row with the plans side by side."""
+    """Return the row of each figure, with the plans side by side."""
     shown = limited(values)
     most = limits_of(values, shown).most
     plans = [one.plan for one in every]

@@ -99,8 +99,8 @@ def _is_known(values: Mapping[str, Any]) -> bool:
     return bool(values["source"] == KNOWN)
 
 
-def _taken(field: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Whether the model of some values takes an input of its pass."""
+def _takes(field: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Return whether the model of some values takes an input of its pass."""
 
     def is_taken(values: Mapping[str, Any]) -> bool:
         with suppress(ValueError):
@@ -150,7 +150,7 @@ PARAMETERS = LinkParameters(
         high=1e8,
         label=N_("Tokens in a sequence"),
         help=N_("Longer sequences need more memory and more work for attention."),
-        when=_taken("seq_len"),
+        when=_takes("seq_len"),
     ),
     Typed(
         "image",
@@ -158,7 +158,7 @@ PARAMETERS = LinkParameters(
         high=1e5,
         label=N_("Pixels on a side"),
         help=N_("Size of the images; empty: the size that the model was made for."),
-        when=_taken("image_size"),
+        when=_takes("image_size"),
     ),
     Choice(
         "use",
@@ -212,7 +212,7 @@ class Counted:
     refusal: str = ""
 
 
-def _counted(values: Values) -> Counted:
+def _count_selected(values: Values) -> Counted:
     """Count the selected model.
 
     Raises
@@ -224,11 +224,11 @@ def _counted(values: Values) -> Counted:
         if "config" in PARAMETERS.problems(st.session_state):
             raise ValueError(_("the config.json above cannot be read"))
         raise ValueError(_("paste or upload the config.json of a model"))
-    return counted(tuple((name, one) for name, one in values.items() if name != "view"))
+    return count_model(tuple((name, one) for name, one in values.items() if name != "view"))
 
 
 @lru_cache(maxsize=64)
-def counted(values: tuple[tuple[str, Any], ...]) -> Counted:
+def count_model(values: tuple[tuple[str, Any], ...]) -> Counted:
     """Count a model and compare its memory with every device, cached."""
     asked = dict(values)
     network, inputs = _read_network(_config_of(asked))
@@ -575,7 +575,7 @@ SLIDES = {
 }
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
-    answer=_counted,
+    answer=_count_selected,
     view=_draw,
     title=_model_name,
     heading=lambda values, frame: _("{model}: {title}").format(
