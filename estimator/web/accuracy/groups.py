@@ -118,7 +118,7 @@ def errors_rows(report: HeldOut, dimension: str) -> list[Row]:
 
     Columns: group, who, error, other (the constant's), label (in our rows).
     """
-    groups = {"all": N_("all runs")} | GROUPS[dimension]
+    groups = {"all": N_("all runs"), **GROUPS[dimension]}
     rows: list[Row] = []
     for name, title in groups.items():
         ours = report.stack_scores.get(name)
