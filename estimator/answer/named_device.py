@@ -14,13 +14,11 @@ from estimator.question.hardware import (
     WITH_NETWORK,
     choose_precision,
     find_hardware,
-    find_price,
     fixed_utilization,
     formats_in,
     named_precision,
 )
 from estimator.question.provenance import Found
-from estimator.question.site import provider_at
 from estimator.training.machine import find_machine
 from estimator.training.parallelism import TrainingMachine
 
@@ -111,19 +109,4 @@ def _find_device(name: str, precision: str, catalog: Catalog) -> NamedDevice:
         fixed=fixed_utilization(device, catalog),
         notices=() if exact else (Notice("precision_assumed", "precision", values),),
         chips=chips_of_slice(name),
-    )
-
-
-def find_provider(site: str, catalog: Catalog) -> str:
-    """Return the provider whose offers apply at a site, or an empty string."""
-    return catalog.look_up(("provider", site), lambda: provider_at(site, catalog))
-
-
-def find_rent(
-    device: Device, catalog: Catalog, *, kind: str, year: float | None, provider: str
-) -> Found[Uncertain] | None:
-    """Return the rental price of a device for a price type, with its provenance."""
-    return catalog.look_up(
-        ("rent", device.id, kind, year, provider),
-        lambda: find_price(device, catalog, kind=kind, year=year, provider=provider),
     )

@@ -6,10 +6,12 @@ Each step is a function of the table and of earlier steps; every distinct name i
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from estimator.answer.named_device import NamedDevice, find_device, find_provider, find_rent
+from estimator.answer.named_device import NamedDevice, find_device
 from estimator.calibration.correction import Known, known_runs
 from estimator.catalog import Catalog, Device, Preset
 from estimator.catalog.device_names import split_power_limit
@@ -40,10 +42,10 @@ from estimator.networks.formulas import (
 )
 from estimator.networks.kind_columns import of_each_kind
 from estimator.question.carbon_profile import check_start, read_profile
-from estimator.question.hardware import SELF_CONTAINED
+from estimator.question.hardware import SELF_CONTAINED, find_price
 from estimator.question.provenance import Found
 from estimator.question.scenario import SHARING, Scenario
-from estimator.question.site import PROVIDERS, find_site
+from estimator.question.site import PROVIDERS, find_site, provider_at
 from estimator.question.table import Table
 from estimator.question.workload import WorkTable, resolve_work
 from estimator.training.features import software_of_rows
@@ -521,7 +523,7 @@ def find_rents(
     kind, site = table.word("price_kind"), table.word("site")
     years, year_at = few(table.number("year"))
     sellers = ("", *PROVIDERS.values())
-    sold = [sellers.index(find_provider(name, catalog)) for name in site.distinct]
+    sold = [sellers.index(provider_at(name, catalog)) for name in site.distinct]
     seller_at = np.array([*sold, 0], dtype=np.intp)[site.codes]
     combinations, at = distinct(devices.named_at, kind.codes, year_at, seller_at)
     rents: list[Found[Uncertain] | None] = []
@@ -529,14 +531,14 @@ def find_rents(
         if named < 0:
             rents.append(None)
             continue
-        rent = find_rent(
-            devices.named[named].device,
-            catalog,
-            kind=kind.distinct[code] if code >= 0 else "",
-            year=None if np.isnan(years[when]) else float(years[when]),
-            provider=sellers[seller],
-        )
-        rents.append(rent)
+        device = devices.named[named].device
+        offers: dict[str, Any] = {
+            "kind": kind.distinct[code] if code >= 0 else "",
+            "year": None if np.isnan(years[when]) else float(years[when]),
+            "provider": sellers[seller],
+        }
+        find = partial(find_price, device, catalog, **offers)
+        rents.append(catalog.look_up(("rent", device.id, *offers.values()), find))
     given, owned = table.number("price"), table.states_word("pay", "own")
     known = np.array([rent is not None for rent in rents], dtype=np.bool_)
     asked = np.where(np.isnan(given) & ~owned, at, -1)
