@@ -8,7 +8,7 @@ from estimator.web.shared import charts, figures, ticks
 from estimator.web.shared.charts import SHAPES, Look, Row, Spec, distinguished
 from estimator.web.shared.language import N_, _
 
-HEIGHT_PX, SLIDE_PX = 430, 285
+HEIGHT_PX = 430
 COLUMNS = "width < 500 ? 2 : 5"
 TWO = "width < 420 ? 1 : 2"
 """Legend columns: one on a phone, otherwise two."""
@@ -32,14 +32,15 @@ TOOLTIP = {
 
 
 def draw_runs(table: list[Row], look: Look, alt: str) -> None:
-    """Draw predicted against reported device-hours, lower on a slide."""
-    height = SLIDE_PX if look.slide else HEIGHT_PX
-    figures.draw(_runs, table, look, key="chart_runs", alt=alt, height=height, of=(_ticks(table),))
+    """Draw predicted against reported device-hours."""
+    figures.draw(
+        _runs, table, look, key="chart_runs", alt=alt, height=HEIGHT_PX, of=(_ticks(table),)
+    )
 
 
 def draw_errors(table: list[Row], look: Look, alt: str) -> None:
     """Draw the median errors of groups."""
-    height = figures.rows_px(len(table) // 2, look, most=SLIDE_PX)
+    height = len(table) // 2 * look.row_px
     figures.draw(_errors, table, look, key="chart_errors", alt=alt, height=height)
 
 

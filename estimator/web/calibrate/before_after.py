@@ -39,7 +39,7 @@ WORK_NAMES = {
     "other": N_("another network"),
 }
 
-SLIDE_PX = 320
+HEIGHT_PX = 320
 ROWS_OVER_USUAL = 1.75
 """Row height over that of other charts, for a label and two marks [1]."""
 
@@ -108,7 +108,6 @@ def draw_chart(found: Sequence[Cell], look: Look) -> None:
     """Draw the expectation before and after measuring, and each timing, by kind of network."""
     rows = chart_rows(found)
     height = float(len(found) * look.row_px * ROWS_OVER_USUAL)
-    height = min(height, SLIDE_PX) if look.slide else height
     parts = [
         f"{cell_label(one)}, " + _("before {amount}").format(amount=percent(float(one.before.mid)))
         for one in found
@@ -172,7 +171,7 @@ def chart(look: Look) -> Spec:
     )
     return charts.layered(
         look,
-        SLIDE_PX,
+        HEIGHT_PX,
         layer("rule", bars, where=f"!({read})", strokeWidth=7 * look.scale, opacity=0.4),
         charts.points(look, 190, dots, where=f"!({read})"),
         charts.points(look, 55, dots, where=read, **edge),

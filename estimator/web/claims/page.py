@@ -115,7 +115,7 @@ def _factors(found: list[Claim], frame: Frame) -> None:
     """Draw the ratios of recomputed to claimed numbers."""
     st.subheader(_("Recomputed over claimed"), anchor=False)
     picture = factors_picture(found, SLIDE_ROWS if frame.slide else None)
-    figures.draw_picture(picture, frame.look, key="claims_factors", most=445)
+    figures.draw_picture(picture, frame.look, key="claims_factors")
 
 
 def _one(chosen: Claim, frame: Frame) -> None:

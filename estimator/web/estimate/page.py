@@ -59,10 +59,6 @@ LONGEST_H = 100 * 8766.0
 
 FEW = 2
 """Assumptions shown without a click."""
-DEVICES_PX = 310
-"""Largest height of the device chart on a slide, so that labels stay clear of marks; lower with
-controls. [px]
-"""
 
 LABELS = {
     "wall_hours": N_("Wall time"),
@@ -474,7 +470,7 @@ def _uncertainty(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -
         rows,
         frame.look,
         caption=text.format(quantity=quantity),
-        height=figures.rows_px(len(rows), frame.look, most=figures.ALONE_PX),
+        height=len(rows) * frame.look.row_px,
         of=(uncertain_quantity(answer),),
         key="chart_uncertainty",
         alt=words.alt_of_uncertainty(rows),
@@ -502,7 +498,6 @@ def _devices(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> No
             "{count} of each. Yours at the utilization given, the others at the one predicted for "
             "each; bars cover {level}%. Sources: {names}"
         )
-    most = figures.SLIDE_PX if frame.controls else DEVICES_PX
     figures.draw(
         charts.quantity_by_device,
         rows,
@@ -512,7 +507,7 @@ def _devices(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> No
             level=_level(answer),
             names=credit(answer, catalog, ("peak_flop_per_s", "utilization", "tdp_w")),
         ),
-        height=figures.rows_px(len(rows), frame.look, most=most),
+        height=len(rows) * frame.look.row_px,
         of=(quantity,),
         key="chart_devices",
         alt=words.alt_of_devices(rows),

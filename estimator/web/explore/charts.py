@@ -3,8 +3,8 @@
 from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look, Spec, axis
 
-SLIDE_PX, PAGE_PX = 385.0, 380.0
-"""Height of a chart on a slide and on a page [px]."""
+HEIGHT_PX = 380.0
+"""Height of a chart on the page [px]."""
 
 
 def band(look: Look, titles: tuple[str, str], log: bool, unit: str) -> Spec:
@@ -16,7 +16,7 @@ def band(look: Look, titles: tuple[str, str], log: bool, unit: str) -> Spec:
     middle = {"x": x, "y": y}
     return charts.layered(
         look,
-        _height(look),
+        HEIGHT_PX,
         charts.layer("area", interval, color=colour, opacity=0.22),
         charts.layer("line", middle, color=colour, strokeWidth=2.5 * look.scale),
         charts.points(look, 60, middle | {"tooltip": charts.tooltip("text")}, color=colour),
@@ -51,16 +51,12 @@ def front(look: Look, titles: tuple[str, str, str]) -> Spec:
     taken = (("hours", "hour"), ("usd", "USD"), ("kg", "kgCO2e"))
     figures = " + '; ' + ".join(ticks.number_expression(*one) for one in taken)
     dots["transform"] = [{"calculate": figures, "as": "figures"}]
-    return charts.layered(look, _height(look), dots)
+    return charts.layered(look, HEIGHT_PX, dots)
 
 
 def _on_front(there: float, elsewhere: float) -> Spec:
     """Value for designs on the front, and another for the rest."""
     return {"condition": {"test": "datum.pareto", "value": there}, "value": elsewhere}
-
-
-def _height(look: Look) -> float:
-    return SLIDE_PX if look.slide else PAGE_PX
 
 
 def _legend(unit: str) -> Spec:

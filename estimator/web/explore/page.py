@@ -55,8 +55,8 @@ STEPS = 40
 LEAST_MOVED = 1.005
 """Least factor of an effect that is drawn [1]."""
 
-ON_SLIDE, ROWS_PX = 5, 345.0
-"""Rows of a chart on a slide, and their height [px]."""
+ON_SLIDE = 5
+"""Rows of a chart on a slide."""
 
 LOGARITHMIC = ("devices", "params", "tokens")
 
@@ -231,7 +231,7 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
     if not rows:
         return
     picture = plots.ranges_picture(rows, _(name), (kind,), unit)
-    figures.draw_picture(picture, frame.look, key="explore_tornado", most=ROWS_PX)
+    figures.draw_picture(picture, frame.look, key="explore_tornado")
     if not frame.slide:
         moves = [
             (one.name, *(_value_text(one.name, value) for value in one.values)) for one in wide
@@ -287,7 +287,7 @@ def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
         text = f"{_value_text(swept_input, word)}: {amount(mid, unit)}"
         rows.append(plots.interval(word, (low, mid, high), text, kind))
     picture = plots.ranges_picture(rows, _(name), (kind,), unit)
-    figures.draw_picture(picture, frame.look, key="explore_words", most=ROWS_PX)
+    figures.draw_picture(picture, frame.look, key="explore_words")
 
 
 def _front(answered: Exploration, values: Row, frame: Frame) -> None:

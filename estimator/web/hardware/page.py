@@ -195,7 +195,7 @@ def _efficiency(table: pd.DataFrame, frame: Frame) -> None:
             name=best["name"],
             value=localised(human(best["flop_per_j"], "FLOP/J")),
         ),
-        height=300.0 if frame.slide else 380.0,
+        height=380.0,
     )
     style.caption(
         _(

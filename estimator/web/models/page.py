@@ -423,7 +423,7 @@ def _draw_fit(values: Values, model: Counted, frame: Frame) -> None:
         title = _("share of the memory of one device, without activations")
     rows = [_fit_row(fits[name], kinds) for name in chosen if name in fits]
     picture = plots.ranges_picture(rows, title, kinds, "share", aim=1.0)
-    figures.draw_picture(picture, frame.look, key="models_fit", most=figures.ALONE_PX)
+    figures.draw_picture(picture, frame.look, key="models_fit")
     if frame.slide:
         return
     style.caption(
@@ -503,7 +503,7 @@ def _draw_ledger(values: Values, model: Counted, frame: Frame) -> None:
         pd.DataFrame(rows),
         frame.look,
         of=(_("share of the whole"), kinds),
-        height=min(22.0 * frame.look.scale * len(rows), 400.0 if frame.slide else 600.0),
+        height=min(22.0 * frame.look.scale * len(rows), 600.0),
         key="models_ledger",
         alt=_("Largest: {text}.").format(text="; ".join(largest)),
     )

@@ -10,11 +10,6 @@ from estimator.web.shared import language, style
 from estimator.web.shared.charts import Build, Look, Picture, Row, specification
 from estimator.web.shared.language import _
 
-SLIDE_PX, ALONE_PX = 245, 330
-"""Largest height of a chart on a slide, with and without a control above, so that its axis fits a
-720-line projector.
-"""
-
 
 def draw(
     build: Build,
@@ -38,7 +33,7 @@ def draw(
     of : tuple
         What else `build` takes, hashable.
     height : float, optional
-        Height where it depends on the number of rows, see `rows_px`. [px]
+        Height where it depends on the table; on a slide, a chart fills its frame. [px]
     caption : str
         What the chart rests on, under it.
     **named : str
@@ -74,20 +69,14 @@ def as_arrow(rows: list[Row]) -> pa.Table:
     return pa.table({name: pa.array(cells, from_pandas=True) for name, cells in columns.items()})
 
 
-def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_PX) -> None:
+def draw_picture(picture: Picture, look: Look, *, key: str) -> None:
     """Draw a chart on a page."""
     draw(
         picture.build,
         picture.rows,
         look,
         of=picture.of,
-        height=rows_px(len(picture.rows), look, most=most) if picture.by_row else None,
+        height=len(picture.rows) * look.row_px if picture.by_row else None,
         key=key,
         alt=picture.alt,
     )
-
-
-def rows_px(rows: int, look: Look, *, most: float = SLIDE_PX) -> float:
-    """Height of a chart by its rows, lower on a slide. [px]"""
-    height = rows * look.row_px
-    return min(height, most) if look.slide else height

@@ -24,9 +24,6 @@ KEPT = ("show", "fs", "controls", "lang")
 MOST_CONTROLS = 4
 """Most controls on a slide, side by side."""
 
-SLIDE_PX = 720
-"""Slide height at `fs=1.4` and a width of 1280 [px]."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:

@@ -10,7 +10,7 @@ from estimator.web.shared import charts
 from estimator.web.shared.charts import SHAPES, Look, Picture, Row, Spec
 from estimator.web.shared.language import _
 
-CURVES_PX, SLIDE_PX, LADDER_PX = 380, 280, 520
+CURVES_PX, LADDER_PX = 380, 520
 COLUMNS = "width < 700 ? 1 : 2"
 """Vega expression for the legend columns."""
 
@@ -190,7 +190,7 @@ def curves(
     }
     return charts.layered(
         look,
-        _height(look),
+        CURVES_PX,
         charts.layer(
             "rect",
             {"x": x, "x2": {"field": "to"}},
@@ -243,7 +243,7 @@ def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
     records = {**fit, "shape": shape, "tooltip": charts.tooltip("label", "text", "row")}
     return charts.layered(
         look,
-        _height(look),
+        CURVES_PX,
         charts.layer("line", fit, where="datum.label == ''", strokeWidth=2.5 * look.scale),
         charts.points(look, 60, records, where="datum.label && !datum.tag", opacity=0.65),
         charts.points(look, 110, records, where="datum.label && datum.tag"),
@@ -277,7 +277,3 @@ def _tags(look: Look, fit: Spec, side: str) -> list[Spec]:
         charts.layer("text", tag, where=where, stroke=paper, strokeWidth=4 * look.scale, **written),
         charts.layer("text", tag, where=where, **written),
     ]
-
-
-def _height(look: Look) -> float:
-    return SLIDE_PX if look.slide else CURVES_PX
