@@ -175,5 +175,5 @@ def test_an_archive_of_preprints_is_no_author():
 
 
 def test_a_range_of_money_names_its_unit_once():
-    assert span(2.1e3, 8.77e3, "USD") == "$2.1k – $8.77k"
+    assert span(2.1e3, 8.77e3, "USD") == "$2.10k – $8.77k"
     assert span(990.0, 8.77e3, "USD") == "$990 – $8.77k"
