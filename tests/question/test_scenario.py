@@ -124,6 +124,7 @@ def test_every_sentence_can_be_said_in_singular_and_plural(code):
     }
     for count in (1, 2):
         values = {key: 1.0 if spec else "x" for key, spec in names.items()} | {"count": count}
+        values |= {key: (("zero", "3"),) for key in names if key.endswith("_settings")}
         said = render(Notice(code, "devices", values), option_of)
         assert "{" not in said
         assert "\n" not in said
