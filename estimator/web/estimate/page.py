@@ -34,7 +34,7 @@ from estimator.web.estimate.inputs import (
     scenario_of,
 )
 from estimator.web.estimate.link import ANSWERED, PARAMETERS
-from estimator.web.shared import charts, figures, language, share, style, widgets
+from estimator.web.shared import charts, figures, share, style, widgets
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import Html, anchor, draw_table
@@ -66,12 +66,7 @@ LABELS = {
     "cost_usd": N_("Cost"),
     "co2e_kg": N_("CO2e"),
 }
-SHORT = {
-    "wall_hours": N_("Time"),
-    "energy_kwh": N_("Energy"),
-    "cost_usd": N_("Cost"),
-    "co2e_kg": N_("CO2e"),
-}
+SHORT = {**LABELS, "wall_hours": N_("Time")}
 
 DETAILS = {
     "assumed": N_("Every assumption"),
@@ -143,7 +138,8 @@ def _controls(
     """Draw the controls that are not on the slide."""
     assert drawn is not None, "what the page opens with can be answered"
     has_runs = drawn.applied_runs is not None
-    controls.draw(drawn.answer, values, problems, measured=has_runs, without=_on_slide(frame))
+    on_slide = frame.controls if frame.slide else ()
+    controls.draw(drawn.answer, values, problems, measured=has_runs, without=on_slide)
 
 
 def _implied(drawn: Drawn) -> dict[str, str]:
@@ -164,9 +160,8 @@ def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
 
 def _slide(values: Values, drawn: Drawn, frame: Frame) -> None:
     """Draw a slide's controls, then its section."""
-    chosen = _on_slide(frame)
-    if chosen:
-        for name, column in zip(chosen, st.columns(len(chosen)), strict=True):
+    if frame.controls:
+        for name, column in zip(frame.controls, st.columns(len(frame.controls)), strict=True):
             with column:
                 controls.draw_one(name, drawn.answer, values, {})
     if frame.show == "figures":
@@ -179,11 +174,6 @@ def _slide(values: Values, drawn: Drawn, frame: Frame) -> None:
         SECTIONS[frame.show](values, drawn, frame, open_catalog())
 
 
-def _on_slide(frame: Frame) -> list[str]:
-    """Controls on the slide itself."""
-    return [*frame.controls] if frame.slide else []
-
-
 def _view() -> None:
     """Draw the choice of the compared quantity."""
     widgets.switch(PARAMETERS, "view", _("Compare by"), SHORT)
@@ -193,26 +183,19 @@ def _details(values: Values, answer: Answer, catalog: Catalog) -> None:
     """Draw the collapsed sections, computed when opened."""
     query = PARAMETERS.query(values)
     pins.draw(words.title(answer, catalog), query, lambda link: _open_link(link, values))
+    drawings: Mapping[str, Callable[[], None]] = {
+        "assumed": lambda: style.assumptions(_assumed(answer) or [_(NOTHING)]),
+        "formula": lambda: draw_formula(answer, linked=True),
+        "sources": lambda: draw_sources(answer, catalog),
+        "memory": lambda: _batches(answer, catalog),
+        "start": lambda: draw_schedule(answer),
+        "examples": lambda: _examples(values),
+        "share": lambda: _share(answer, query),
+    }
     for name in style.opened(_("More details"), DETAILS, "open_details"):
-        if name == "start":
-            draw_schedule(answer)
-        elif name == "memory":
+        if name not in ("start", "share"):  # they have a heading of their own
             style.section(_(DETAILS[name]))
-            _batches(answer, catalog)
-        elif name == "assumed":
-            style.section(_(DETAILS[name]))
-            style.assumptions(_assumed(answer) or [_(NOTHING)])
-        elif name == "formula":
-            style.section(_(DETAILS[name]))
-            draw_formula(answer, linked=True)
-        elif name == "sources":
-            style.section(_(DETAILS[name]))
-            draw_sources(answer, catalog)
-        elif name == "examples":
-            style.section(_(DETAILS[name]))
-            _examples(values)
-        else:
-            _share(answer, query)
+        drawings[name]()
 
 
 def _batches(answer: Answer, catalog: Catalog) -> None:
@@ -232,7 +215,6 @@ def _batches(answer: Answer, catalog: Catalog) -> None:
 
 def _share(answer: Answer, query: Mapping[str, str]) -> None:
     """Draw the link, the downloads and the snippets."""
-    spoken = language.current()
     files = (
         share.json("twenty-watts", lambda: as_json(training_report(answer, open_catalog()))),
         share.csv("twenty-watts", lambda: results_rows(answer)),
@@ -241,10 +223,10 @@ def _share(answer: Answer, query: Mapping[str, str]) -> None:
         label=_("Download the figure with sliders"),
         name="twenty-watts-figure.html",
         mime="text/html",
-        content=lambda: _figure(answer, spoken),
+        content=lambda: _written(answer, ".html"),
     )
     title = words.title(answer, open_catalog())
-    cite = {name: _citation(answer, suffix) for name, suffix in CITED.items()}
+    cite = {name: _written(answer, suffix).decode() for name, suffix in CITED.items()}
     controls = "hardware,devices"
     share.draw(SLIDES, query, title=title, files=files, offline=offline, controls=controls)
     share.cite(cite)
@@ -288,19 +270,11 @@ CITED = {"LaTeX": ".tex", "BibTeX": ".bib"}
 """Citation markup -> file suffix."""
 
 
-def _citation(answer: Answer, suffix: str) -> str:
-    """Return a text for a paper, as the command line writes it."""
+def _written(answer: Answer, suffix: str) -> bytes:
+    """Return a file of this scenario, as the command line writes it."""
     from estimator.web.offline.export import Wish, content_of
 
-    return content_of(suffix, Wish(name="scenario"), answer, open_catalog()).decode()
-
-
-def _figure(answer: Answer, spoken: str) -> bytes:
-    """Offline figure with sliders, in the language of the page."""
-    from estimator.web.offline.export import Wish, content_of
-
-    language.use(spoken)
-    return content_of(".html", Wish(name="scenario"), answer, open_catalog())
+    return content_of(suffix, Wish(name="scenario"), answer, open_catalog())
 
 
 def _examples(values: Values) -> None:
@@ -519,16 +493,11 @@ def _level(answer: Answer) -> str:
     return localised(f"{answer.level * 100:.3g}")
 
 
-def _formula(values: Values, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
-    """Draw the formula with the numbers of this run."""
-    draw_formula(drawn.answer, linked=False)
-
-
 SECTIONS: Mapping[str, Callable[[Values, Drawn, Frame, Catalog], None]] = {
     "parts": _parts,
     "doubts": _uncertainty,
     "devices": _devices,
-    "formula": _formula,
+    "formula": lambda values, drawn, frame, catalog: draw_formula(drawn.answer, linked=False),
 }
 """Values of `show` in a link, in addition to the figures."""
 
