@@ -226,12 +226,6 @@ def test_a_link_names_the_version_of_its_data_and_no_empty_place():
     assert "fourth" not in visited("compare").code[0].value
 
 
-def test_a_link_that_named_its_fourth_scenario_d_is_read():
-    older = visited("compare", a=A, b=B, d=A.replace("h100-sxm", "b200"), view="cost_usd")
-    assert "fourth=params" in older.code[0].value and len(rows_of(older)["Energy"]) == 3
-    assert notices(older) == "", "nor over the quantity that it chose"
-
-
 def test_a_link_of_nothing_that_is_read_is_said_to_show_the_default():
     found = notices(visited("compare", a=A, b="zz=1"))
     assert "b: nothing of the link could be used, so the default is shown" in found

@@ -586,11 +586,6 @@ def test_a_choice_that_only_the_page_made_is_not_said_to_have_no_effect():
     assert "has no effect here" in ignored
 
 
-def test_an_older_link_still_says_qlora():
-    page = opened("preset=llama-3-8b&finetune=lora&qlora=1&tokens=5e7&hardware=rtx-4090")
-    assert "finetune=qlora" in marker(healthy(page))
-
-
 def test_a_run_that_fits_says_how_full_the_memory_is():
     shown = body(opened("params=7e9&tokens=2e12&hardware=h100&devices=64"))
     assert re.search(r"fits in memory: \d+% of [\d.]+ GB per device", shown)

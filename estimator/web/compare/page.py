@@ -72,19 +72,12 @@ SLIDE_ROWS = 9
 
 
 class Places(LinkParameters):
-    """Scenario slots of a link; older links name the fourth `d`."""
-
-    def names(self) -> list[str]:
-        """Names of the slots, and the chart quantity of older links."""
-        return [*super().names(), "view"]
+    """Scenario slots of a link."""
 
     def from_link(self, query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         """Links in a query, with notices; pinned scenarios by default."""
-        fourth = query.get("d", "")
-        said = {"fourth": fourth, **query} if "=" in fourth else query
-        if not any(name in said for name in PLACES):
-            said = pinned_query() | {**said}
-        return super().from_link(said)
+        given = any(name in query for name in PLACES)
+        return super().from_link(query if given else {**pinned_query(), **query})
 
 
 LINKS = N_("Scenarios by their links")

@@ -27,9 +27,6 @@ from estimator.web.shared.notices import sentence_of
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.url_state import LinkParameters, Query, State, widget_key
 
-QLORA = "qlora"
-"""Older link parameter for LoRA over 4-bit weights, `qlora=1` with `finetune=lora`."""
-
 ANSWERED = "_scenario"
 """Session key of the last answered scenario."""
 
@@ -39,7 +36,7 @@ class ScenarioParameters(LinkParameters):
 
     def names(self) -> list[str]:
         """Names in a link."""
-        return [*INPUTS, *OF_PAGE, QLORA]
+        return [*INPUTS, *OF_PAGE]
 
     def from_link(self, query: Query) -> tuple[Values, list[str]]:
         """Scenario of a link, adjusted where needed."""
@@ -48,8 +45,6 @@ class ScenarioParameters(LinkParameters):
             self.problem(one.field, query[one.field]) if one.code == "unread" else sentence_of(one)
             for one in found
         ]
-        if query.get(QLORA) == "1" and said.finetune == "lora":
-            said = replace(said, finetune=QLORA)
         scenario, more = DEFAULT, list[str]()
         if said != Scenario():
             answer, more = nearest(said, open_catalog())
@@ -103,17 +98,10 @@ def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
             rest = replace(scenario, **dict.fromkeys(names))
             nearby = completed(rest, catalog)
             if isinstance(nearby, Answer):
-                return nearby, [
-                    refusal(replace(rest, **{name: said[name]}), catalog) or found for name in names
-                ]
+                whys = (completed(replace(rest, **{name: said[name]}), catalog) for name in names)
+                return nearby, [why if isinstance(why, str) else found for why in whys]
     text = _("nothing of the link could be used, so the default is shown")
     return answer_scenario(DEFAULT, catalog), [found, text]
-
-
-def refusal(scenario: Scenario, catalog: Catalog) -> str | None:
-    """Reason why a scenario cannot be answered, in one line, or None."""
-    found = completed(scenario, catalog)
-    return found if isinstance(found, str) else None
 
 
 def completed(scenario: Scenario, catalog: Catalog) -> Answer | str:
