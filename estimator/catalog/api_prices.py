@@ -20,13 +20,13 @@ class ApiPrice:
     Parameters
     ----------
     id, provider, model : str
-        Name in commands and links, who sells it, and the model as the provider calls it.
+        Name in commands and links, seller, and the provider's name of the model.
     preset : str
-        The preset that is the same model; empty where its weights are not public.
+        Preset of the same model, empty if its weights are not public.
     input_usd_per_million_tokens, output_usd_per_million_tokens : float
-        Of the standard tier, no cache and no batch discount. [USD]
+        Price of the standard tier, without cache and batch discounts [USD].
     date, source : str
-        Day of the price and where it was read.
+        Date of the price and its source.
     """
 
     id: str

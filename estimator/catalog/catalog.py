@@ -48,8 +48,8 @@ class Catalog:
     Parameters
     ----------
     layers : tuple of Path
-        Directories laid out like ``profiles``. The first is ours; each further one adds devices,
-        presets, prices and places to it, or overrides single records of them, by id.
+        Directories laid out like ``profiles``. The first is built in; each further one adds
+        devices, presets, prices and sites, or overrides single records by id.
 
     Examples
     --------
@@ -72,12 +72,12 @@ class Catalog:
         Parameters
         ----------
         profiles_dir : path, optional
-            Read last, so it wins.
+            Directory read last, which overrides the others.
 
         Raises
         ------
         ProfileError
-            If a directory cannot be read or holds something that is no profile.
+            If a directory cannot be read or contains an invalid profile.
         """
         extra = further_directories(profiles_dir)
         for directory in extra:
@@ -115,7 +115,7 @@ class Catalog:
         Raises
         ------
         ValueError
-            If no device answers to the name; the message offers the nearest.
+            If no device has this name; the message suggests the closest.
         """
         try:
             return self._device(self._hardware.find(name))
@@ -318,7 +318,7 @@ class Catalog:
         Raises
         ------
         ProfileError
-            If one of these files is not sound.
+            If one of the files is invalid.
         """
         from estimator.catalog.shared_runs import SharedRun, read_overlay
 
@@ -364,7 +364,7 @@ class Catalog:
         Raises
         ------
         ValueError
-            The reason why the look-up was refused, now or before.
+            With the reason why the look-up was refused, now or earlier.
         """
         return self.once("look-ups of names", LookUps).find(key, find)
 

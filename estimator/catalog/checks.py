@@ -81,7 +81,7 @@ def sound(catalog: Catalog) -> Catalog:
     Raises
     ------
     ProfileError
-        The first problem of them, whether or not the number would be used.
+        With the first problem, whether or not the number would be used.
     """
     if len(catalog.layers) > 1:
         for problem in own_problems(catalog):

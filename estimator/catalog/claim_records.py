@@ -25,23 +25,23 @@ class ClaimRecord:
     Parameters
     ----------
     id, title, as_told : str
-        Name in links, heading, and the claim in a sentence.
+        Name in links, heading, and the claim in one sentence.
     claimed_by, sources : tuple of str
-        Ids of the texts that make it, and of the primary sources.
+        Ids of texts that make the claim, and of primary sources.
     quantity, unit : str
-        What is compared, and its unit.
+        Quantity compared, and its unit.
     claimed : Record
-        The claimed figure, or our reading where it was put in words.
+        Claimed number, or our interpretation of a claim in words.
     relation : str
-        Whether the figure is meant as equal, at least or at most.
+        Whether the number is claimed as equal, at least or at most.
     formula : str
-        How the figure is recomputed, with {places} for its numbers, as in all texts below.
+        Formula of the recomputation, with {places} for its numbers, as in all texts below.
     why, assumptions : tuple of str
-        What explains the verdict, the most important first, and what the claim takes for granted.
+        Explanations of the verdict, most important first, and assumptions of the claim.
     refusal : str
-        Why the claim cannot be checked; empty where it can.
+        Reason why the claim cannot be checked, empty if it can.
     facts : mapping of str to Record
-        The numbers put into the recomputation.
+        Numbers used in the recomputation.
     """
 
     id: str

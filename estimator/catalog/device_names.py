@@ -76,17 +76,17 @@ class DeviceName:
     Parameters
     ----------
     model : str
-        What is left of the name: letters and digits of the model.
+        Letters and digits of the model that remain of the name.
     vendor : str or None
-        As in ``Device.vendor``; None where the name gives none.
+        As in ``Device.vendor``, None if not in the name.
     memory_gb : float or None
-        As written, in units of 1e9 or of 2^30 bytes.
+        Memory size as written, in units of 1e9 or of 2^30 bytes.
     form : str or None
         ``sxm``, ``sxm4``, ``pcie``, ``nvl``, ``oam``.
     gpu_cores : int or None
-        Of an Apple chip.
+        GPU cores of an Apple chip.
     mobile : bool
-        The laptop part of that name.
+        Whether it is the laptop version.
     """
 
     model: str
@@ -259,11 +259,11 @@ class BoardWords:
     id, vendor : str
         As in ``Device``.
     names : tuple of DeviceName
-        Its id, name and aliases, taken apart.
+        Parsed id, name and aliases.
     memory_bytes : float or None
-        Of its record. [B]
+        Memory size on record [B].
     any_memory : bool
-        Sold with several sizes of memory, up to the one on record.
+        Whether it is sold with several memory sizes, up to the one on record.
     """
 
     id: str

@@ -32,7 +32,7 @@ class LookUps:
         Raises
         ------
         ValueError
-            The reason why the look-up was refused, now or before.
+            With the reason why the look-up was refused, now or earlier.
         """
         known = self._known.get(key)
         if known is None:

@@ -31,23 +31,23 @@ def keep_profile(
     ----------
     device_id : str
     profile : mapping
-        As a file of profiles/hardware holds it.
+        Profile, as in a file of profiles/hardware.
     sources : mapping
-        Id -> entry of sources.toml, for the sources that it names; one that is there is renewed.
+        Id -> entry of sources.toml, for the cited sources; existing entries are replaced.
     merged : callable, optional
-        Makes one of this profile and the older one, which is empty if there is none.
+        Merges this profile with the previous one, which is empty if there is none.
 
     Returns
     -------
     Path
-        Of the file.
+        Path of the file.
 
     Raises
     ------
     ProfileError
-        If it would not be read back: nothing is written then.
+        If the profile would not be valid when read back; nothing is written then.
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     import tomli_w
 

@@ -38,9 +38,9 @@ class NameIndex:
     Parameters
     ----------
     what : str
-        Whose folders they are, for people: "hardware" or "preset".
+        Content of the folders, for people: "hardware" or "preset".
     folders : tuple of Path
-        The later over the earlier.
+        Folders, of which later ones override earlier ones.
     """
 
     what: str

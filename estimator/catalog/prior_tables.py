@@ -26,9 +26,9 @@ class Priors(Mapping[str, Record]):
     Parameters
     ----------
     path : Path
-        File of ours.
+        File with the built-in priors.
     over : mapping
-        Priors that take the place of ours, or are added to them.
+        Priors that override or extend the built-in ones.
     """
 
     def __init__(self, path: Path, over: Mapping[str, Record]) -> None:

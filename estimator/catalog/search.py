@@ -24,9 +24,9 @@ def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:
     Parameters
     ----------
     text : str
-        Words; each has to be found.
+        Words, all of which must match.
     entries : iterable of sequences of str
-        Names and other words of each entry, its id first.
+        Names and other words of each entry, starting with its id.
 
     Examples
     --------

@@ -58,11 +58,11 @@ class Overlay:
     ----------
     runs : tuple of MeasuredRun
     hardware : mapping
-        Id -> profile as a file of profiles/hardware holds it.
+        Id -> profile, as in a file of profiles/hardware.
     sources : mapping
         Id -> source of these profiles, as in sources.toml.
     devices : mapping
-        The profiles, read.
+        Parsed profiles.
     """
 
     runs: tuple[MeasuredRun, ...]
@@ -79,7 +79,7 @@ class SharedRun:
     ----------
     run : MeasuredRun
     source : str
-        The file that holds it, relative to its directory of profiles.
+        File that contains it, relative to its directory of profiles.
     """
 
     run: MeasuredRun
@@ -115,13 +115,13 @@ def read_overlay(path: Path, known_sources: Callable[[], Iterable[str]] = frozen
     ----------
     path : Path
     known_sources : callable
-        Ids that its profiles may name beside the sources and runs that it holds itself; asked for
-        where it holds profiles.
+        Returns ids that the profiles may cite in addition to the file's own sources and runs;
+        called only if it contains profiles.
 
     Raises
     ------
     ProfileError
-        By file and key: what cannot be read, is unknown or cannot be true.
+        With file and key of what cannot be read, is unknown or is impossible.
     """
     content = _content(path)
     tables = content.get("sources", {})

@@ -23,7 +23,7 @@ class Suggestions:
     Parameters
     ----------
     names : iterable of str
-        What may be offered.
+        Names that may be suggested.
 
     Examples
     --------

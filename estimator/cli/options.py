@@ -108,7 +108,7 @@ def read_piped_config(options: argparse.Namespace) -> None:
     Raises
     ------
     ValueError
-        If stdin is closed, or holds no config.json.
+        If stdin is closed or contains no config.json.
     """
     places = [one for one in ("config", "model", "named") if getattr(options, one, None) == "-"]
     if not places:
@@ -133,7 +133,7 @@ def resolve_here(options: argparse.Namespace) -> None:
     Raises
     ------
     ValueError
-        If none was measured.
+        If no device was measured.
     """
     if getattr(options, "hardware", None) != HERE:
         return
@@ -152,7 +152,7 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
     Raises
     ------
     ValueError
-        If a number is none.
+        If a number is invalid.
     """
     return read_question(Scenario, vars(options))
 
@@ -229,7 +229,7 @@ def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
     Raises
     ------
     ValueError
-        If there is none.
+        If the option is empty.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
@@ -247,7 +247,7 @@ def matched(option: str, parts: Sequence[str], catalog: "Catalog") -> list[str]:
     Raises
     ------
     ValueError
-        If a pattern matches none.
+        If a pattern matches nothing.
     """
     found = [_matching(option, part, catalog) if "*" in part else [part] for part in parts]
     by_pattern = {
@@ -304,7 +304,7 @@ def model_of(options: argparse.Namespace) -> str | None:
     Raises
     ------
     ValueError
-        If two are named.
+        If two models are given.
     """
     if options.model is not None and options.named is not None:
         raise ValueError(f"two models given, {options.model} and {options.named}: choose one")

@@ -135,7 +135,7 @@ def _question(options: argparse.Namespace) -> "tuple[Scenario, str]":
     Raises
     ------
     ValueError
-        If what is named cannot be read, or several are named.
+        If the scenario cannot be read, or several are given.
     """
     from dataclasses import replace
 

@@ -22,9 +22,9 @@ class Schedule:
     Parameters
     ----------
     start_h, best_start_h : float
-        Hour of the profile at which the run starts, and should; it waits whole hours [h].
+        Actual and best start, as hour of the profile; the best waits whole hours [h].
     co2e_kg_per_kwh, best_co2e_kg_per_kwh : float
-        Mean carbon intensity over the run from either start [kgCO2e/kWh].
+        Mean carbon intensity over the run from each start [kgCO2e/kWh].
     """
 
     start_h: float
@@ -46,9 +46,9 @@ def mean_intensity(hourly: Floats, start_h: Number, duration_h: Number) -> Numbe
     Parameters
     ----------
     hourly : array
-        Intensity of each hour of a profile that repeats [kgCO2e/kWh].
+        Carbon intensity of each hour of a repeating profile [kgCO2e/kWh].
     start_h, duration_h : float or array
-        Start of the run in hours of the profile, and its length [h].
+        Start, as hour of the profile, and duration [h].
 
     Returns
     -------
@@ -76,9 +76,9 @@ def schedule(hourly: Floats, start_h: float, duration_h: float) -> Schedule:
     Parameters
     ----------
     hourly : array
-        Intensity of each hour of a profile that repeats [kgCO2e/kWh].
+        Carbon intensity of each hour of a repeating profile [kgCO2e/kWh].
     start_h, duration_h : float
-        Start of the run in hours of the profile, and its length [h].
+        Start, as hour of the profile, and duration [h].
 
     Examples
     --------

@@ -46,13 +46,13 @@ class Run:
     devices : float or array
         Number of devices [1].
     utilization : Uncertain, optional
-        Share of the peak reached over the whole run [1]; not needed for a timed workload.
+        Share of the peak over the whole run [1]; not needed for a timed workload.
     network_share : Uncertain
-        Power of the network over that of the nodes, beyond one node [1].
+        Network power over node power, for runs on more than one node [1].
     price_usd_per_h : Uncertain, optional
-        Rent of one device for an hour [USD/h]. Without it, `own` decides.
+        Rental price per device [USD/h]; if missing, `own` decides.
     own : bool
-        Pay by amortised purchase price and electricity instead of rent.
+        Whether to pay amortised purchase price and electricity instead of rent.
     """
 
     devices: Number = 1.0
@@ -76,11 +76,11 @@ class Estimate(NamedQuantities):
     Parameters
     ----------
     quantities : mapping of str to Uncertain
-        Quantity, its name ending in its unit -> value. What cannot be had is not in it.
+        Available quantities by name, which ends in the unit.
     absent : mapping of str to Notice
-        Quantity that cannot be had -> why, and what to give.
+        Missing quantity -> reason, and the input that would provide it.
     breakdown : mapping of str to function
-        Quantity -> what works out its parts.
+        Quantity -> function that computes its parts.
     """
 
     quantities: Mapping[str, Uncertain]
@@ -107,13 +107,13 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
     Parameters
     ----------
     workload : Workload
-        What is to be done.
+        Work to be done.
     hardware : Hardware
-        The device it runs on.
+        Device to run on.
     site : Site
-        The place it runs at.
+        Site to run at.
     run : Run
-        How many devices, how well used, how paid.
+        Number of devices, utilization and payment.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
     Raises
     ------
     ValueError
-        If the utilization is needed and not given, or timed work is more than the peak allows.
+        If a utilization is needed but missing, or timed work exceeds the peak.
     """
     time = _time(workload, hardware, run)
     spent_h = time["device_hours"] * workload.attempts

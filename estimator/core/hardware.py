@@ -28,29 +28,29 @@ class Hardware:
     Parameters
     ----------
     name : str
-        For people.
+        Name for people.
     peak_flop_per_s : Uncertain
         Dense peak at the precision of the run [FLOP/s].
     tdp_w, idle_w : Uncertain, optional
-        Power limit and idle power of the device alone [W].
+        Power limit and idle power of the device itself [W].
     load : Uncertain
-        Share of the way from idle to the power limit of a device that never waits [1].
+        Load of a device that never waits, as a share of the range from idle to the power limit [1].
     host_factor : Uncertain
-        Power of the whole node over that of its devices [1].
+        Node power over the power of its devices [1].
     price_usd : Uncertain, optional
-        What its life takes off the purchase price of the device, its share of server and network
-        included [USD].
+        Depreciation of the purchase price over the device's life, with its share of server and
+        network [USD].
     embodied_co2e_kg : Uncertain, optional
-        Emissions of making the device and its share of the server [kgCO2e].
+        Embodied emissions of the device and its share of the server [kgCO2e].
     lifetime_h : Uncertain
-        Hours of use over which price and making are spread [h].
+        Hours of use over which purchase and embodied emissions are spread [h].
     full_utilization : Uncertain
-        Share of the peak that such a network reaches on it without waiting for others: work bound
-        by the memory keeps a device busy at a low one [1].
+        Utilization of such a network on it when it never waits; memory-bound work keeps a device
+        busy at a low utilization [1].
     node_devices : float or array
-        Devices that one fast link connects, a node or a rack: more need a network [1].
+        Devices on one fast link, a node or a rack; more devices need a network [1].
     unknown_busy : Uncertain
-        Busy share of the time of a run of which only the hours are known [1].
+        Busy share of the time for a run with only device-hours known [1].
     on_grid : bool
         Whether its energy is electricity; a brain lives on food.
     """
@@ -83,7 +83,7 @@ def stack(devices: Sequence[Hardware]) -> Hardware:
     Raises
     ------
     ValueError
-        If there is nothing to stack.
+        If there are no devices.
     """
     if not devices:
         raise ValueError("stack needs at least one device, got none")

@@ -20,14 +20,14 @@ def within_limits(name: str, value: Quantity, called: str = "") -> None:
     name : str
         A key of `core.bounds.LIMITS`.
     value : Quantity
-        In its unit.
+        Value in its unit.
     called : str
-        The input of a question that it is, if it is one: the refusal then carries a notice.
+        Input that the value comes from, if any; the refusal then carries a notice.
 
     Raises
     ------
     ValueError
-        Name, rule and value in one line.
+        With name, rule and value in one line.
 
     Examples
     --------

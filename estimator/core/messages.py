@@ -74,11 +74,11 @@ def render(
     ----------
     notice : Notice
     names : function
-        What the rim calls an input.
+        Returns the interface's name of an input.
     translated : function
-        A sentence in the language of the rim.
+        Translates a sentence into the interface's language.
     written : function
-        A figure as that language writes it.
+        Formats a number in that language.
 
     >>> render(Notice("devices_assumed", "devices"), lambda field: f"--{field}")
     'assuming one device; set --devices'

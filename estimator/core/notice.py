@@ -26,11 +26,11 @@ class Notice:
     Parameters
     ----------
     code : str
-        What happened: a key of `MESSAGES`.
+        Key of `MESSAGES`.
     field : str
-        Input of the scenario that it is about, or that changes it; may be empty.
+        Input that the notice is about, or that would change it; may be empty.
     values : mapping of str to Value
-        What the sentence tells; `count`, if there is one, chooses singular or plural.
+        Values in the sentence; `count` selects singular or plural.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def add_messages(**sentences: str | tuple[str, str]) -> None:
     Raises
     ------
     ValueError
-        If there is a different sentence for one of the codes.
+        If a code already has a different sentence.
     """
     for code, sentence in sentences.items():
         if MESSAGES.setdefault(code, sentence) != sentence:

@@ -19,7 +19,7 @@ class NoticeTable:
     Parameters
     ----------
     count : int
-        Rows.
+        Number of rows.
     """
 
     def __init__(self, count: int) -> None:
@@ -127,9 +127,9 @@ class Remarks:
     Parameters
     ----------
     count : int
-        Rows.
+        Number of rows.
     *earlier : Remarks
-        Those of earlier steps; the first reason to refuse a row stands.
+        Remarks of earlier steps, whose refusals take precedence.
 
     Examples
     --------

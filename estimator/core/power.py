@@ -57,8 +57,8 @@ class Power:
     Parameters
     ----------
     idle_w, device_w, node_w, whole_w : Uncertain
-        Idle device, working device, device with its share of the node, and of the network, each
-        containing the one before [W].
+        Power of the idle device, of the working device, with its share of the node, and with its
+        share of the network; each includes the previous one [W].
     """
 
     idle_w: Uncertain
@@ -85,11 +85,11 @@ def odds_by_network(
     Parameters
     ----------
     params : float or array
-        Parameters that compute on each sample [1].
+        Parameters used per sample [1].
     peak_flop_per_s : float or array
         Peak of the device [FLOP/s].
     waiting_params : Uncertain
-        Parameters whose samples take a device of `REFERENCE_PEAK` as long as the host [1].
+        Network size at which device and host take equally long per sample, at `REFERENCE_PEAK` [1].
 
     >>> odds_by_network(86e6, 1e14, Uncertain(86e6)).mid
     1.0
@@ -124,18 +124,18 @@ def node_power(
     Parameters
     ----------
     hardware : Hardware
-        With `tdp_w` and `idle_w` known.
+        Device with known `tdp_w` and `idle_w`.
     utilization : float, array or Uncertain, optional
-        Share of the peak that the run reaches [1]; without it, the device is busy, more or less.
+        Share of the peak that the run reaches [1]; without it, the busy share is uncertain.
     devices : float or array
         Number of devices of the run [1].
     network_share : Uncertain
-        Power of the network over that of the nodes, for runs that need more than one [1].
+        Network power over node power, for runs on more than one node [1].
 
     Raises
     ------
     ValueError
-        If the power of the device is not known.
+        If the power of the device is unknown.
     """
     idle, reach = _idle_and_reach(hardware)
     device = total((idle, _load(hardware, utilization) * reach))
@@ -153,11 +153,11 @@ def limit_power(
     Parameters
     ----------
     hardware : Hardware
-        With `tdp_w` known.
+        Device with known `tdp_w`.
     devices : float or array
         Number of devices of the run [1].
     network_share : Uncertain
-        Power of the network over that of the nodes, for runs that need more than one [1].
+        Network power over node power, for runs on more than one node [1].
     pue : Uncertain
         Power usage effectiveness of the site [1].
     metered : str
@@ -166,7 +166,7 @@ def limit_power(
     Raises
     ------
     ValueError
-        If the power of the device is not known.
+        If the power of the device is unknown.
     """
     idle, reach = _idle_and_reach(hardware)
     power = total((idle, reach))
@@ -196,25 +196,25 @@ def capped(
     Parameters
     ----------
     hardware : Hardware
-        With `tdp_w` and `idle_w` known.
+        Device with known `tdp_w` and `idle_w`.
     utilization : Uncertain
-        Share of the peak that the run reaches without the cap [1].
+        Utilization without the power limit [1].
     cap_w : float or array
-        Power limit set on each device [W].
+        Power limit per device [W].
     exponent : Uncertain
-        Elasticity of the throughput to the dynamic power [1].
+        Elasticity of throughput to dynamic power [1].
     slows : bool
-        False for a run timed under the cap: the utilization is what it reached.
+        False for a run timed under the limit, whose utilization already includes it.
 
     Returns
     -------
     Hardware, Uncertain
-        With load and host factor under the cap; the utilization reached [1].
+        Device with load and host factor under the limit, and the utilization under it [1].
 
     Raises
     ------
     ValueError
-        If the power of the device is not known, or the cap is not above idle, or absurdly high.
+        If the device's power is unknown, or the limit is not above idle or implausibly high.
     """
     idle, reach = _idle_and_reach(hardware)
     check_cap(hardware, cap_w)
@@ -279,7 +279,7 @@ def check_cap(hardware: Hardware, cap_w: Number) -> None:
     Raises
     ------
     ValueError
-        If the power of the device is not known, or the cap is not above idle, or absurdly high.
+        If the device's power is unknown, or the limit is not above idle or implausibly high.
     """
     within_limits("power_cap", cap_w)
     idle, reach = _idle_and_reach(hardware)

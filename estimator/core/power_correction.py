@@ -18,7 +18,7 @@ def device_power_w(hardware: Hardware, utilization: Quantity | None) -> Uncertai
     Raises
     ------
     ValueError
-        If the power of the device is not known.
+        If the device's power is unknown.
     """
     power = node_power(hardware, utilization=utilization, devices=1.0, network_share=EXACTLY_ZERO)
     return power.device_w
@@ -34,18 +34,18 @@ def corrected_power(
     Parameters
     ----------
     hardware : Hardware
-        With `tdp_w` and `idle_w` known.
+        Device with known `tdp_w` and `idle_w`.
     utilization : float or Uncertain, optional
-        Share of the peak at which the power was measured, roughly [1]; None where it is not known.
+        Approximate utilization at which power was measured [1], None if unknown.
     log_shift : float or array
-        Logarithm of the power measured over the power expected [1].
+        Logarithm of measured over expected power [1].
     left : float or array
-        Share of the uncertainty of the mean power that is left, in [0, 1].
+        Remaining share of the mean power's uncertainty, in [0, 1].
 
     Raises
     ------
     ValueError
-        If the power of the device is not known.
+        If the device's power is unknown.
 
     Examples
     --------

@@ -16,15 +16,15 @@ class Site:
     Parameters
     ----------
     name : str
-        For people.
+        Name for people.
     pue : Uncertain
-        Power usage effectiveness: energy of the site over that of its computers [1].
+        Power usage effectiveness: site energy over IT energy [1].
     co2e_kg_per_kwh : Uncertain, optional
-        Carbon intensity of the electricity, location based [kgCO2e/kWh].
+        Location-based carbon intensity of the electricity [kgCO2e/kWh].
     wue_l_per_kwh : Uncertain, optional
-        Water used on site per energy of the computers [L/kWh].
+        On-site water per IT energy [L/kWh].
     offsite_l_per_kwh : Uncertain, optional
-        Water used in generating the electricity of the whole site [L/kWh].
+        Water for generating electricity, per energy of the whole site [L/kWh].
     electricity_usd_per_kwh : Uncertain, optional
         Price of electricity [USD/kWh].
     """

@@ -38,17 +38,16 @@ class Uncertain:
     Parameters
     ----------
     mid : float or array
-        Median, in the unit that the holder's name states. Zero means exactly zero.
+        Median, in the unit stated by the variable's name; zero is exactly zero.
     loadings : mapping of str to float or array
-        Source of uncertainty -> shift of log(quantity) for one of its standard deviations [1].
+        Source of uncertainty -> shift of log(quantity) per standard deviation of the source [1].
     most : float or array
-        Upper bound of every interval, at least the median. What is computed from the quantity has
-        no such bound.
+        Upper bound of every interval, at least the median; not passed on to derived quantities.
 
     Raises
     ------
     ValueError
-        If a median is above the bound, so that an interval could not contain it.
+        If a median exceeds the bound.
 
     Examples
     --------
@@ -155,9 +154,9 @@ def spread_between(
     low, high : float or array, positive
         Bounds of the central interval, in the unit of the quantity.
     source : str
-        Name of the source of uncertainty that this range stands for.
+        Name of the source of uncertainty behind this range.
     mid : float or array, optional
-        Median; the geometric mean of the bounds if not given.
+        Median, by default the geometric mean of the bounds.
     level : float
         Probability between the bounds [1].
 

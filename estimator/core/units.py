@@ -56,7 +56,7 @@ def human(value: float, unit: str) -> str:
     Parameters
     ----------
     value : float
-        In `unit`, without prefix.
+        Amount in `unit`, without prefix.
     unit : str
         "W", "Wh", "FLOP", "FLOP/s", "B", "$", "g" ...
 

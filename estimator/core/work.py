@@ -16,21 +16,21 @@ class Workload:
     Parameters
     ----------
     training_flop : Uncertain, optional
-        FLOPs of the model for the whole final run, a multiply-add counted as two [FLOP].
+        FLOPs of the model for the whole final run, with two per multiply-add [FLOP].
     device_hours : Uncertain, optional
-        Device time of the final run, if it is already known [h]; energy, cost and CO2e follow from
-        it and the utilization is only shown.
+        Device time of the final run, if known [h]; energy, cost and CO2e then follow from it, and
+        the utilization is only shown.
     attempts : Uncertain
-        All runs over the final one: failed runs, searches, ablations [1].
+        Compute of all runs over the final run's: failed runs, searches, ablations [1].
     metered_kwh : Uncertain, optional
-        Energy of the final run by a meter [kWh].
+        Metered energy of the final run [kWh].
     metered : str
-        Boundary of that meter: devices, nodes or facility.
+        Boundary of the meter: devices, nodes or facility.
 
     Raises
     ------
     ValueError
-        If neither is given, or a number is not admissible.
+        If both work and hours are missing, or a number is invalid.
     """
 
     training_flop: Uncertain | None = None

@@ -36,13 +36,13 @@ class Kept:
     Parameters
     ----------
     whole_bytes : float or array
-        In norms and in the inputs of the first matrix of a block: every tensor-parallel rank
-        holds them, unless the sequence is sharded as well. [byte/token]
+        Bytes of norms and of the inputs of a block's first matrix, stored on every tensor-parallel
+        rank unless the sequence is also sharded [byte/token].
     split_bytes : float or array
-        Inside attention and MLP: tensor parallelism divides them. [byte/token]
+        Bytes inside attention and MLP, divided by tensor parallelism [byte/token].
     pair_bytes : float or array
-        Score matrices, for each key that a token sees; zero with fused attention, which
-        recomputes them. [byte/token/token]
+        Bytes of score matrices per key that a token attends to; zero with fused attention, which
+        recomputes them [byte/token/token].
     """
 
     whole_bytes: Number = 0.0
@@ -75,15 +75,15 @@ class Style:
     Parameters
     ----------
     value_bytes : float
-        Bytes of an activation: 2 in 16 bit, 4 in fp32. [byte]
+        Bytes per activation: 2 in 16 bits, 4 in fp32 [byte].
     eager : bool
-        Attention keeps its score matrices, instead of a fused kernel that recomputes them.
+        Whether attention stores its score matrices, unlike a fused kernel.
     plain_values : int
-        Values that an MLP without gate keeps per unit of width: 1 for ReLU, 2 for a fused GELU,
-        5 for one written out. [1]
+        Values stored by an ungated MLP per unit of width: 1 for ReLU, 2 for a fused GELU, 5 for an
+        elementary one [1].
     dropout : bool
-        A mask of one byte is kept after attention and after the MLP; with eager attention one of
-        the scores too, and the scores that it left.
+        Whether one-byte masks are stored after attention and MLP; with eager attention, also a mask
+        of the scores and the masked scores.
     """
 
     value_bytes: float = 2.0
@@ -99,11 +99,10 @@ class Adapters:
     Parameters
     ----------
     targets : str
-        Which matrices have one: ``all`` of the layers but routed experts, or those of queries and
-        values (``qv``).
+        Matrices with an adapter: ``all`` in the layers except routed experts, or ``qv``.
     value_bytes : float
-        Bytes of a value of the input that each adapter keeps: that of the work, or 4 where adapters
-        in fp32 work outside of autocast. [byte]
+        Bytes per value of the input stored by each adapter: as in the run, or 4 with fp32 adapters
+        outside autocast [byte].
     """
 
     targets: str = "all"

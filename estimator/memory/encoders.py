@@ -35,12 +35,12 @@ def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
     Returns
     -------
     Decoder or None
-        Its layers, its longest sequence and its language head; parameters are not read off it.
+        Layers, longest sequence and language head; without parameters.
 
     Raises
     ------
     ValueError
-        A size is out of bounds.
+        If a size is out of bounds.
 
     >>> found = encoder_stack({"model_type": "bert"})
     >>> len(found.layers), found.max_positions

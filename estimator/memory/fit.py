@@ -70,22 +70,22 @@ class MemoryAnswer:
     Parameters
     ----------
     question : MemoryQuestion
-        As asked.
+        Question as asked.
     network : HeldNetwork
-        The model as found.
+        Resolved model.
     plan : Plan
-        How it is shared out.
+        Layout of the model over devices.
     memory : Memory
-        Per device, by component.
+        Memory per device, by component.
     device : Device or None
         The device, if one was named.
     capacity_bytes : float or None
-        What one device holds, if that is known. [byte]
+        Memory of one device, None if unknown [byte].
     least_devices : float or None
-        The least number of devices that hold it shared out in this way, None if none does, or if
-        it fits and they were not sought. [1]
+        Least device count that fits in this layout, None if there is none, or if it fits and was
+        not searched [1].
     inputs, notices
-        As in `Answer`.
+        See `Answer`.
     """
 
     question: MemoryQuestion
@@ -126,7 +126,7 @@ def answer_memory(
     Raises
     ------
     ValueError
-        One line: what is missing or not admissible.
+        With what is missing or invalid, in one line.
 
     >>> found = answer_memory(MemoryQuestion(model="llama-2-7b", hardware="h100"), Catalog.open())
     >>> found.fits, found.least_devices
@@ -280,11 +280,11 @@ class DeviceFit:
     device : Device
         The device.
     capacity_bytes : float
-        What it holds. [byte]
+        Memory of the device [byte].
     needed_bytes : Uncertain
-        What all of it on one device needs. [byte]
+        Memory of the whole model on one device [byte].
     least_devices : float or None
-        The least number of devices that hold it, None if none does. [1]
+        Least device count that fits, None if there is none [1].
     """
 
     device: Device

@@ -22,11 +22,11 @@ class Formats:
     Parameters
     ----------
     compute : str or None
-        Format of the matrix work.
+        Number format of matrix products.
     weights : str or None
-        Quantized format of weights that are not trained.
+        Quantized format of frozen weights.
     states : str or None
-        ``pure``: gradients and optimizer in the format of the weights; ``mixed``: fp32 copies.
+        ``pure``: gradients and optimizer in the weights' format; ``mixed``: with fp32 copies.
     """
 
     compute: str | None = None
@@ -115,11 +115,11 @@ class Sharding:
     Parameters
     ----------
     zero : float or None
-        ZeRO stage; 3 for FSDP, 0 for plain data parallelism. [1]
+        ZeRO stage; 3 for FSDP, 0 for plain data parallelism [1].
     tensor_parallel, pipeline_parallel, devices : float or None
-        Ranks. [1]
+        Number of ranks [1].
     fsdp, offload : bool
-        By FSDP rather than ZeRO; states are kept in the memory of the host.
+        Whether sharding is FSDP rather than ZeRO, and whether states are in host memory.
     """
 
     zero: float | None = None

@@ -111,7 +111,7 @@ def find_network(question: MemoryQuestion, catalog: Catalog) -> Found[HeldNetwor
     Raises
     ------
     ValueError
-        If it names none, or two.
+        If no model or two models are given.
     """
     if (question.model is None) == (question.params is None):
         raise refuse("memory_one_model", "model")

@@ -16,9 +16,9 @@ class ParameterGroup:
     Parameters
     ----------
     layers, embedding, head : float or array
-        Parameters in the layers, in the input tables, in the output head. [1]
+        Parameters in layers, input tables and output head [1].
     weights_bytes, gradients_bytes, master_bytes, optimizer_bytes : float or array
-        Per parameter; frozen ones have weights only [1]_. [byte]
+        Bytes per parameter; frozen parameters have weights only [1]_ [byte].
 
     References
     ----------
@@ -42,21 +42,22 @@ class Model:
     Parameters
     ----------
     parameters : tuple of ParameterGroup
-        Groups that are held in different formats, such as a quantised base and its adapters.
+        Groups in different formats, such as a quantized base and its adapters.
     layers : float or array
-        Layers. [1]
+        Number of layers [1].
     kept : Kept
-        What all layers together keep per token for the backward pass. [byte/token]
+        Activations stored by all layers together [byte/token].
     checkpoint_bytes : float or array
-        What one layer keeps per token if all of it is recomputed: its input. [byte/token]
+        Activations stored by one fully recomputed layer: its input [byte/token].
     vocab : float or array
-        Outputs of the head, 0 for a bare trunk. [1]
+        Outputs of the head, 0 without one [1].
     tied : bool
-        The head uses the token table, so that the last stage holds a copy of it.
+        Whether the head shares the token table, so that the last stage stores a copy.
     loss_bytes : float or array
-        While the loss is differentiated: bytes per token and word beyond the logits. [byte]
+        Bytes per token and vocabulary entry that differentiating the loss needs in addition to the
+        logits [byte].
     dequantized_bytes : float or array
-        A quantized matrix in 16 bit, while it is multiplied. [byte]
+        A quantized matrix unpacked to 16 bits for its product [byte].
     """
 
     parameters: tuple[ParameterGroup, ...]
@@ -76,27 +77,27 @@ class Plan:
     Parameters
     ----------
     devices : float or array
-        All devices: data-parallel ranks times tensor times pipeline ranks. [1]
+        Total devices: data-parallel times tensor-parallel times pipeline-parallel ranks [1].
     tensor_parallel, pipeline_parallel : float or array
-        Ranks that share each layer; stages that share the layers. [1]
+        Ranks per layer, and pipeline stages [1].
     zero : float or array
-        ZeRO stage: 1 shards optimizer and master weights, 2 gradients too, 3 (FSDP) weights too.
+        ZeRO stage: 1 shards optimizer and master weights, 2 also gradients, 3 (FSDP) also weights.
     batch, seq_len : float or array
-        Sequences of a micro-batch on one data-parallel rank; tokens of a sequence. [1]
+        Sequences per micro-batch on a data-parallel rank, and tokens per sequence [1].
     recompute_layers : bool
-        Keep only the input of each layer, and recompute the rest.
+        Whether only each layer's input is stored and the rest recomputed.
     sequence_parallel : bool
-        Tensor-parallel ranks share the norms too, by sequence.
+        Whether tensor-parallel ranks also split the norms, by sequence.
     gathered_layers : float
-        Layers whose whole weights ZeRO-3 holds at a time. [1]
+        Layers whose full weights ZeRO-3 gathers at a time [1].
     offload : bool
-        Sharded weights wait in the memory of the host.
+        Whether sharded weights are in host memory.
     fused_backward : bool
-        The optimizer steps within the backward pass: gradients of one layer at a time.
+        Whether the optimizer steps within the backward pass, with gradients of one layer at a time.
     accumulates : bool
-        Gradients of several micro-batches are summed before a step, and stay beside activations.
+        Whether gradients are summed over several micro-batches, and so coexist with activations.
     step_copies : bool
-        The optimizer's step casts its gradients to fp32 and copies a moment, as under DeepSpeed.
+        Whether the optimizer step casts gradients to fp32 and copies a moment, as in DeepSpeed.
     """
 
     devices: Number = 1.0
@@ -126,16 +127,16 @@ class Serving:
     Parameters
     ----------
     cache_bytes : float or array
-        Key-value cache of all sequences of one replica. [byte]
+        Key-value cache of all sequences of one replica [byte].
     cache_splits : float
-        Ranks that can share it: key and value heads; 1 for a latent. [1]
+        Ranks that can split the cache: key-value heads, or 1 for a latent [1].
     prefill_tokens : float or array
-        Tokens that pass through a layer at once. [token]
+        Tokens that pass through a layer at once [token].
     prompt_logit_bytes : float or array
-        Bytes per word that the tokens passing through at once hold at the head; servers compute
-        the last token's logits alone, which are counted apart. [byte]
+        Bytes per vocabulary entry of the logits of all prefill tokens; servers compute only the
+        last token's, which are counted separately [byte].
     cache_growth : float or array
-        Copies of the cache while it grows, over the cache; 0 where it is allocated ahead. [1]
+        Extra copies of the cache while it grows, relative to it; 0 if preallocated [1].
     """
 
     cache_bytes: Number = 0.0

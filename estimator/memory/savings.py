@@ -21,11 +21,11 @@ class Remedy:
     Parameters
     ----------
     changes : mapping
-        Input -> its value instead.
+        Input -> new value.
     devices : float
-        Devices that it then fits on [1].
+        Number of devices that fit with the changes [1].
     more : bool
-        Whether these are more than asked.
+        Whether this is more than the given number.
     """
 
     changes: Mapping[str, Any]

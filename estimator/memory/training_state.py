@@ -82,17 +82,17 @@ def too_large(
     Parameters
     ----------
     params : array
-        All parameters, experts included [1].
+        Total parameters, including experts [1].
     held_bytes : array
-        What all devices of a run hold together [byte].
+        Memory of all devices of a run together [byte].
     frozen_bytes : array
-        Of a frozen weight, NaN where the weights are trained [byte].
+        Bytes per frozen weight, NaN if weights are trained [byte].
     catalog : Catalog
 
     Returns
     -------
     array of bool, array
-        Whether it exceeds them, and what it takes [byte].
+        Whether the state exceeds the memory, and the state's size [byte].
     """
     whole = catalog.once(
         "bytes of a trained parameter",

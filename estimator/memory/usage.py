@@ -80,12 +80,12 @@ class Overhead:
     Parameters
     ----------
     activations, working, weights, states, framework : Uncertain
-        Factors: on the activations, on what is held for a moment, on weights with their scales,
-        on gradients, master copy and optimizer, and on all, for what a framework holds besides. [1]
+        Factors on activations, temporary memory, weights with scales, gradients and optimizer
+        states, and on everything for the framework's own memory [1].
     context_bytes : Uncertain
         Driver context, kernels, communication and library buffers. [byte]
     fragmentation : Uncertain
-        What the allocator reserves beyond the tensors, over the tensors. [1]
+        Memory that the allocator reserves in addition to tensors, relative to them [1].
     """
 
     activations: Uncertain = EXACTLY_ONE
@@ -103,7 +103,7 @@ def training_memory(model: Model, plan: Plan) -> Memory:
     Raises
     ------
     ValueError
-        If the plan does not work out.
+        If the plan is inconsistent.
 
     References
     ----------
@@ -161,12 +161,12 @@ def with_overhead(memory: Memory, overhead: Overhead, counted: str | None = None
     Parameters
     ----------
     memory : Memory
-        Tensors alone.
+        Memory of tensors only.
     overhead : Overhead
-        Factors and additions.
+        Factors and extra memory.
     counted : str, optional
-        ``allocated``: tensors alone, as the framework counts them; ``reserved``: with what its
-        allocator holds beyond; else all that the device shows as used.
+        ``allocated``: tensors, as counted by the framework; ``reserved``: including the allocator's
+        reserve; otherwise everything that the device reports as used.
     """
     factors = {
         "weights_bytes": overhead.weights,

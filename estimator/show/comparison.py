@@ -52,14 +52,14 @@ def comparison_table(
     Parameters
     ----------
     rows : iterable of (sequence of str, Report)
-        Leading cells of a row, and the report behind it; with `memory` among its facts, a last cell
-        says how full the memory is.
+        Leading cells of a row, and its report; if its facts contain `memory`, a last cell shows how
+        full the memory is.
     heads : mapping of str to str
-        Quantity -> head of its column.
+        Quantity -> column header.
     first : sequence of str
-        Heads of the leading cells.
+        Headers of the leading cells.
     unknown : str
-        Cell of a quantity that is not known.
+        Text for an unknown quantity.
     """
     listed = list(rows)
     designs = any("memory" in report.details for _, report in listed)

@@ -98,11 +98,11 @@ class Counts:
     Parameters
     ----------
     rows, answered, refused : int
-        Rows [1].
+        Number of rows [1].
     notes : tuple of str
-        What to know of the whole table.
+        Notes on the whole table.
     calibrated : tuple of str
-        Devices of which measured runs were used.
+        Devices whose measured runs were used.
     """
 
     rows: int
@@ -126,11 +126,11 @@ def estimate_csv(
     Parameters
     ----------
     lines : iterator of str
-        The table, with a header line.
+        Lines of the table, starting with the header.
     out : text file
-        Takes the input columns, then `RESULT_COLUMNS`.
+        Receives the input columns, then `RESULT_COLUMNS`.
     catalog : Catalog
-        The profiles.
+        Profiles.
     level : float
         Probability inside the intervals [1].
     calibrated : bool
@@ -141,7 +141,7 @@ def estimate_csv(
     Raises
     ------
     ValueError
-        If the table has no header, no device column, no work column, or a column twice.
+        If the table has no header, no device or work column, or a repeated column.
     """
     z_score(level)
     known = known_runs(catalog, calibrated=calibrated)
@@ -177,14 +177,14 @@ def serve_csv(
     Parameters
     ----------
     lines, out, catalog, level
-        As for `estimate_csv`; `SERVED_COLUMNS` are added.
+        As in `estimate_csv`; `SERVED_COLUMNS` are added.
     calibration : callable, optional
-        As for `answer_serving`.
+        As in `answer_serving`.
 
     Raises
     ------
     ValueError
-        If the table lacks a header, a device or a model column, has a column twice, or is no CSV.
+        If the table is no CSV, has no header, device or model column, or a repeated column.
     """
     z_score(level)
 
@@ -397,7 +397,7 @@ def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
     Raises
     ------
     ValueError
-        If there are none, if a name appears twice, or is that of a column to be written.
+        If there are no columns, a name appears twice, or a name is also an output column.
     """
     header = [name.strip() for name in cells]
     if not any(header):

@@ -55,20 +55,20 @@ class Slot:
     Parameters
     ----------
     key : str
-        Name in the format; a path in JSON for one that others read as data. `{stage}` in it is the
-        stage of the run in the words of the format.
+        Name in the format; a path in JSON formats. `{stage}` is replaced by the format's word for
+        the stage of the run.
     label : str
         Name for people.
     fact : str
-        Name of the fact; with `:formula` or `:basis` behind it, that of the fact.
+        Name of the fact; with `:formula` or `:basis`, the fact's formula or basis.
     unit : str
-        Of the value; that of the fact where empty.
+        Unit of the value, by default the fact's.
     figures : int
         Significant figures for people.
     needed : bool
-        Whether the format is invalid without it.
+        Whether the format requires it.
     training : bool
-        Whether it is about training alone.
+        Whether it applies to training only.
     """
 
     key: str
@@ -87,14 +87,14 @@ class Format:
     Parameters
     ----------
     title, rule : str
-        For people; the rule names its article or section.
+        Texts for people; the rule names the article or section.
     entries : tuple of Slot
     data : mapping, optional
-        Fixed part of its JSON, for a format that other programs read.
+        Fixed part of the JSON, for machine-readable formats.
     stages : mapping of str to str
-        Stage of a run -> the format's word for it.
+        Stage of a run -> word in the format.
     training : bool
-        Whether it is about training alone.
+        Whether it applies to training only.
     """
 
     title: str
@@ -401,16 +401,16 @@ class Document:
     Parameters
     ----------
     format : str
-        A key of `FORMATS`.
+        Key of `FORMATS`.
     fields : tuple of FilledField
     facts : Disclosed
-        What it was made from.
+        Facts that the document is based on.
     sources : tuple of Source
-        Behind its numbers.
+        Sources of its numbers.
     data_version : str
-        Of the profiles.
+        Version of the profiles.
     created : datetime
-        When it was made.
+        Time of creation.
     """
 
     format: str
@@ -429,16 +429,16 @@ def document(
     Parameters
     ----------
     name : str
-        A key of `FORMATS`.
+        Key of `FORMATS`.
     facts : Disclosed
     catalog : Catalog
     created : datetime, optional
-        Now, if not given.
+        Time of creation, by default now.
 
     Raises
     ------
     Refusal
-        If the format is invalid without a fact that is not available: which, and what to give.
+        If a fact that the format requires is missing; names it and the input that provides it.
     """
     form = FORMATS[name]
     now = (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
@@ -692,7 +692,7 @@ class Sheet:
     lists : mapping of str to tuple of str
         Heading -> points.
     code : mapping of str to str
-        Heading -> text to copy as it stands.
+        Heading -> text to copy unchanged.
     """
 
     title: str
@@ -709,7 +709,7 @@ def sheet_of(made: Document, names: Names) -> Sheet:
     ----------
     made : Document
     names : function
-        What the rim calls an input.
+        Returns the interface's name of an input.
     """
     form, facts = FORMATS[made.format], made.facts
     shouts = [one for one in facts.notices if one.code in IMPLAUSIBLE]
@@ -962,7 +962,7 @@ def text_of(made: Document, markup: str, names: Names) -> str:
     markup : str
         markdown, latex, html or json.
     names : function
-        What the rim calls an input.
+        Returns the interface's name of an input.
     """
     if markup == "json":
         return json.dumps(as_data(made, names), indent=2, ensure_ascii=False) + "\n"

@@ -45,8 +45,7 @@ def by_weight(
     ----------
     notices : iterable of Notice
     quantities : mapping of str to Uncertain, optional
-        Results; an assumption weighs the largest share that its sources have in the variance of
-        one that a headline gives.
+        Results; an assumption's weight is its largest variance share in a headline quantity.
 
     >>> assumed = Notice("pue_assumed", "pue"), Notice("devices_assumed", "devices")
     >>> [notice.field for notice in by_weight((*assumed, Notice("no_effect", "heads")))]

@@ -79,7 +79,7 @@ def measured_line(found: Mapping[str, Any], words: Mapping[str, str]) -> Phrase:
     found : mapping
         Fact ``measured`` of a report.
     words : mapping of str to str
-        Its details ``ran_on``, the device, and ``reported_by``, the source.
+        Details ``ran_on`` (device) and ``reported_by`` (source).
     """
     said = {
         "figures": ", ".join(_reported(found)),

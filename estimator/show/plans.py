@@ -37,15 +37,15 @@ class Plans:
     Parameters
     ----------
     answer : PlanAnswer
-        What was found.
+        Answer of the planner.
     reports : sequence of Report
-        Of its plans, or of the nearest one where there is none; empty where nothing fits.
+        Reports of the plans, or of the closest design if there is no plan; empty if nothing fits.
     aim : str
-        What is minimized: cost, time, co2e or energy.
+        Quantity to minimize: cost, time, co2e or energy.
     confidence : float
-        Probability with which all limits were to hold [1].
+        Required probability of meeting all limits [1].
     limited : mapping of str to str
-        Quantity -> the input that limits it.
+        Limited quantity -> input that limits it.
     """
 
     answer: PlanAnswer[Any]
@@ -83,11 +83,11 @@ def plans_text(
     Parameters
     ----------
     plans : Plans
-        With at least one report, its leading cells in `details["leading"]`, by their heads.
+        Plans with at least one report; `details["leading"]` has its leading cells by header.
     names : function
-        From an input to its option.
+        Returns the option of an input.
     sentence : str
-        The first plan in words.
+        First plan in words.
     quantities : sequence of str
         Columns of the table.
     """

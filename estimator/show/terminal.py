@@ -27,11 +27,11 @@ def print_report(
     ----------
     report : Report
     names : function
-        From an input to its option.
+        Returns the option of an input.
     shape : str
-        json, csv or text.
+        Output format: json, csv or text.
     quiet, verbose : bool
-        Whether no notice is shown, or every one.
+        Whether to print no notices, or all.
     """
     from estimator.show.text import as_text
     from estimator.show.values import as_json, as_rows
@@ -217,9 +217,9 @@ def column_widths(
     header, rows
         Texts; cells may have several lines.
     line : int
-        Letters of a line.
+        Characters per line.
     whole : sequence of str
-        Columns whose cells are not broken into several lines.
+        Columns whose cells are not wrapped.
 
     >>> column_widths(["", "80% interval"], [["wall time", "105 years to 270 years"]], 24)
     [5, 13]

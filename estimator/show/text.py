@@ -58,7 +58,7 @@ class TextTable:
     header : sequence of str
     rows : sequence of sequences of str
     whole : sequence of str
-        Columns whose cells are never broken into several lines.
+        Columns whose cells are never wrapped.
     """
 
     header: Sequence[str]

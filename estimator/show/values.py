@@ -15,9 +15,9 @@ def as_json(report: Report, names: Names = in_python) -> dict[str, Any]:
     Parameters
     ----------
     report : Report
-        The answer to one question.
+        Answer to one question.
     names : function
-        From an input to what the rim that shows the warnings calls it.
+        Returns the interface's name of an input.
     """
     shown: dict[str, Any] = {}
     if report.inputs:

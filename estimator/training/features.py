@@ -105,15 +105,15 @@ class UtilizationSpread:
     Parameters
     ----------
     groups : mapping of str to float
-        Group of networks, those of vendors' code apart -> standard deviation of the logarithm of
-        their utilization [1].
+        Log standard deviation of the utilization by group of networks, with vendor code separate
+        [1].
     choices : mapping of str to float
-        Key of `SELDOM_REPORTED` or `USUALLY_REPORTED`, or software -> standard deviation of the
-        logarithm where it is unspecified [1].
+        Log standard deviation by unspecified input (`SELDOM_REPORTED`, `USUALLY_REPORTED` or
+        software) [1].
     growth : Growth
-        How much wider where published runs scatter.
+        Growth of the spread where published runs scatter more.
     steps : UsualSteps
-        What stands for steps that are unspecified.
+        Typical steps, used where unspecified.
     """
 
     groups: Mapping[str, float]
@@ -141,20 +141,20 @@ def features_of_rows(
     Parameters
     ----------
     numbers : mapping of str to array
-        hidden, seq_len, params_total and year, NaN where a cell is empty; params_active,
-        layers, accelerator_count, software, batch, batch_tokens, step_flop, samples_processed,
-        tokens_processed, causal, recomputation, tensor_parallel, pipeline_parallel,
-        expert_parallel, micro_batches and virtual_stages where the table has them.
+        Columns hidden, seq_len, params_total and year, NaN where empty, and optionally
+        params_active, layers, accelerator_count, software, batch, batch_tokens, step_flop,
+        samples_processed, tokens_processed, causal, recomputation, tensor_parallel,
+        pipeline_parallel, expert_parallel, micro_batches and virtual_stages.
     kinds : sequence of NetworkKind
-        One a row.
+        Network kind of each row.
     flop : array
         FLOPs of each run [FLOP].
     value_bytes : float or array
-        Bytes of a value in memory [B].
+        Bytes per value in memory [B].
     spreads : UtilizationSpread
-        Uncertainty by group of networks, and of what a row leaves out.
+        Uncertainty by group of networks and by omitted input.
     rare_device : float or array
-        Flag of `Machine`: devices of a kind that few runs are published on.
+        Flag of `TrainingMachine`: device types with few published runs.
     """
     of_kind = of_each_kind(kinds, FLAGS_OF).astype(np.float64).T
     flags = dict(zip(FLAGS, of_kind, strict=True))
@@ -225,7 +225,7 @@ def software_of_rows(
     Returns
     -------
     array
-        A value of `SOFTWARE`; NaN where nothing tells.
+        Value of `SOFTWARE` by row, NaN if there is no indication.
 
     >>> software_of_rows(["research", "", ""], ["", "NGC PyTorch 23.04", "PyTorch"], ["", "", ""])
     array([-1.,  1., nan])

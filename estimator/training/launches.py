@@ -64,9 +64,9 @@ class UsualSteps:
     Parameters
     ----------
     step_s, step_sd : float or array
-        Median time of one [s], and the standard deviation of its logarithm [1].
+        Median time of a step [s], and its log standard deviation [1].
     steps, steps_sd : float or array
-        Median number of them in a run, and the standard deviation of its logarithm [1].
+        Median number of steps in a run, and its log standard deviation [1].
     """
 
     step_s: Number
@@ -96,9 +96,9 @@ def launch_s_of(flags: Mapping[str, Floats], layers: Floats) -> Floats:
     Parameters
     ----------
     flags : mapping of str to array
-        Those of `LAUNCH_S`; networks of none are transformers.
+        Flags named in `LAUNCH_S`; networks without any flag are transformers.
     layers : array
-        Of a transformer [1].
+        Layers of a transformer [1].
     """
     by_kind: Floats = np.sum([flags[name] * time_s for name, time_s in LAUNCH_S.items()], axis=0)
     return np.where(by_kind > 0, by_kind, LAYER_S * layers)
@@ -133,7 +133,7 @@ def log_slowdown(launching: Number) -> Number:
     Parameters
     ----------
     launching : float or array
-        Time of the launches over that of the work [1].
+        Launch time over compute time [1].
 
     >>> np.exp(log_slowdown(np.array([0.0, 0.1, 10.0]))).round(3)
     array([ 1.   ,  1.005, 10.05 ])

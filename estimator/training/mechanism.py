@@ -134,47 +134,47 @@ class RunFeatures:
     Parameters
     ----------
     hidden : float or array
-        Width of a transformer [1].
+        Hidden size of a transformer [1].
     seq_len : float or array
-        Tokens in a sequence [token].
+        Tokens per sequence [token].
     year : float or array
-        When it was trained [year].
+        Year of training [year].
     value_bytes : float or array
-        Bytes of a value in memory: 2 at 16 bit and below, 4 above [B].
+        Bytes per value in memory: 2 up to 16 bits, 4 above [B].
     convolution, depthwise, unet, other : float or array
-        Flags of networks whose elementwise work is not that of a transformer; other: embeddings of
-        recommenders, graphs and the like.
+        Flags of networks with elementwise work unlike a transformer's; other: recommender
+        embeddings, graph networks and similar.
     encoder, contrastive, sparse, recurrent : float or array
-        Flags: sees whole sequences at once, trains two towers against each other, routes tokens to
-        experts, computes step after step.
+        Flags: bidirectional attention, two contrastive towers, mixture of experts, recurrence over
+        time steps.
     layout : TrainingLayout
-        How the work is shared.
+        Parallelism of the run.
     log_sd : float or array
-        Uncertainty of such runs: standard deviation of the logarithm of the utilization [1].
+        Log standard deviation of the utilization of similar runs [1].
     lora : float or array
-        Flag: only adapters on frozen weights are trained.
+        Flag: trains only adapters on frozen weights.
     rare : float or array
-        Flag: a use of such networks that few runs are published on.
+        Flag: a use of such networks with few published runs.
     speech : float or array
-        Flag: it hears or makes sound.
+        Flag: speech or audio.
     software : float or array
-        How tuned the code is: 1 a vendor's reference or a benchmark submission, 0 typical, -1
-        research [1].
+        Software tuning: 1 for a vendor's reference or benchmark submission, 0 typical, -1 research
+        [1].
     steps : float or array
-        Steps of the optimizer; NaN where unspecified [1].
+        Optimizer steps, NaN if unspecified [1].
     steady : float or array
-        Flag of a rate in steady state, without start and overheads.
+        Flag: steady-state rate, without start-up and overheads.
     relative_width : float or array
-        Width of a depthwise network over the usual one [1].
+        Width of a depthwise network over the typical width [1].
     launch_s : float or array
-        Time to launch the operations of a step where nothing fuses them [s].
+        Time to launch the operations of a step without fusion [s].
     usual_steps : UsualSteps
-        What stands for steps that are unspecified.
+        Typical steps, used where unspecified.
     scores : float or array
-        Attention scores that kernels work out over all that are counted: a half where causal ones
-        skip the masked half [1].
+        Attention scores computed over scores counted: half for causal kernels, which skip the
+        masked half [1].
     pictures : float or array
-        Photographs that hosts decode in the whole run; 0 where there are none or their number is
+        Photographs that hosts decode over the whole run; 0 if there are none or the number is
         unknown [1].
     """
 
@@ -212,51 +212,53 @@ class UtilizationModel:
     Parameters
     ----------
     matrix_slowdown, vector_slowdown : float
-        Time of matrix work over that at the peak, on matrix units and in formats without them [1].
+        Time of matrix work over its time at the peak, on matrix units and in formats without them
+        [1].
     transformer_values, convolution_values, depthwise_values, unet_values, other_values : float
-        Values that elementwise work moves per FLOP [1/FLOP], for transformers times their width,
-        for depthwise networks at usual width, for U-Nets in typical software.
+        Values that elementwise work moves per FLOP [1/FLOP]: for transformers times width, for
+        depthwise networks at typical width, for U-Nets in typical software.
     lookup_values : float
-        Values that devices exchange per FLOP of a recommender: vectors looked up in each other's
+        Values that a recommender's devices exchange per FLOP: embedding vectors from each other's
         tables, and their gradients [1/FLOP].
     encoder_values : float
-        Values that an encoder of typical software moves beyond those of a decoder, times its width
+        Values that an encoder in typical software moves in addition to a decoder's, times its width
         [1/FLOP].
     tuning : float
-        Factor on them, on the values of U-Nets and on what recurrences add, from typical to
-        research software, and from a vendor's to typical [1].
+        Factor from typical to research software, and from vendor to typical, on these values, on
+        U-Nets' and on recurrences' extra time [1].
     recurrent_time : float
-        Time that recurrences of typical software add on a balanced device [1].
+        Extra time of recurrences in typical software on a balanced device [1].
     share_at_16_bit : float
-        Share of matrix work that stays at 16 bit in runs of fewer bits [1].
+        Share of matrix work that stays in 16 bits in runs with fewer bits [1].
     startup_s : float
         Time lost once per run [s].
     launch_time : float
-        Time to launch a step over that of the benchmark's steps on the host of an H100 [1].
+        Launch time of a step over the benchmark's on the host of an H100 [1].
     picture_s : float
-        Time that the host's part of one device takes to decode and cut a photograph, in typical
-        software; twice that in research code, none where a vendor's decodes on the device [s].
+        Time for one device's share of the host to decode and crop a photograph, in typical
+        software; twice as long in research code, zero where a vendor decodes on the device [s].
     speedup_per_year : float
-        Gain of software maturity in a year, of all that is no matrix work on vector units [1].
+        Yearly speed-up from maturing software, except for matrix work on vector units [1].
     fusion_per_year : float
-        Gain of elementwise work beyond it, whose kernels are fused more and more, and of exchanges,
-        which are hidden more and more [1].
+        Additional yearly speed-up of elementwise work, as more kernels are fused, and of exchanges,
+        as more are hidden [1].
     contrastive_slowdown, sparse_slowdown, rare_slowdown, speech_slowdown : float
-        Time over that of a plain decoder; rare: over that of a use that many runs are published of;
-        speech: of transformers and recurrences, in typical and research software [1].
+        Time over a plain decoder's; rare: over a common use's; speech: of transformers and
+        recurrences in typical and research software [1].
     attention_slowdown : float
-        Time of attention over that of as many FLOPs of matrix products, in `ATTENTION_YEAR` [1].
+        Attention time over matrix-product time for equal FLOPs, in `ATTENTION_YEAR` [1].
     attention_gain_per_year : float
-        Factor by which the excess of that over one falls in a year [1].
+        Yearly factor by which the attention slowdown approaches one [1].
     untuned_slowdown : float
-        Time of matrix work on matrix units, of what is no decoder, from a vendor's to typical
-        software, and from there to research: shapes, casts and libraries chosen for them [1].
+        Slowdown of matrix work on matrix units of non-decoders per step of tuning, from vendor to
+        typical to research: shapes, casts and libraries [1].
     recomputation_slowdown : float
-        Time over that without, where all activations are computed again [1].
+        Time with full activation recomputation over time without [1].
     exposed_gradient_share, exposed_layer_share : float
-        Share of the gradients' time, and of that of partial results, not hidden behind work [1].
+        Shares of gradient exchange and of partial-result exchange that are not hidden behind
+        compute [1].
     overhead_share : float
-        Time of evaluation and checkpoints of a large run over that of its steps [1].
+        Time of evaluation and checkpoints over step time in a large run [1].
     """
 
     matrix_slowdown: float
@@ -324,15 +326,15 @@ def log_launched_ahead(
     Parameters
     ----------
     model : UtilizationModel
-        Parameters.
+        Model parameters.
     features, machine
-        The run and the device.
+        Run and device.
     flop : float or array
         FLOPs of the whole run [FLOP].
     devices : float or array
-        Devices that share them [1].
+        Number of devices of the run [1].
     busy : float or array, optional
-        `busy_time` of the run, if it is at hand [1].
+        `busy_time` of the run, if already computed [1].
 
     Returns
     -------
@@ -371,11 +373,11 @@ class Launching:
     Parameters
     ----------
     share : float or array
-        Over the time of the work [1].
+        Launch time over compute time [1].
     step_s : float or array
-        Of one step [s].
+        Launch time per step [s].
     log_sd : float or array
-        Standard deviation of the logarithm of the share: that of unspecified steps [1].
+        Log standard deviation of the share, from unspecified steps [1].
     """
 
     share: Number
@@ -400,9 +402,9 @@ def launching(
     Parameters
     ----------
     model, features, machine, flop, devices
-        As for `log_launched_ahead`.
+        See `log_launched_ahead`.
     log_ahead : float or array
-        What that says [1].
+        Result of `log_launched_ahead` [1].
     """
     eager = machine.launched * np.clip(TUNED - _tuned(features, machine.compiled), 0.0, 1.0)
     step_s = model.launch_time * features.launch_s * eager
@@ -462,9 +464,9 @@ class Growth:
     Parameters
     ----------
     per_decade : float
-        Factor for every decade of less work, but in a vendor's code [1].
+        Factor per decade of less work, except in vendor code [1].
     where_rare : float
-        Factor on kinds of device, and for uses of a network, that few runs are published on [1].
+        Factor on device types and uses of a network with few published runs [1].
     """
 
     per_decade: float
@@ -503,18 +505,18 @@ def thin_places(flop: Number, features: RunFeatures, rare_device: Number) -> Thi
     Parameters
     ----------
     flop : float or array
-        Work [FLOP].
+        Work of the run [FLOP].
     features : RunFeatures
-        Their uncertainty is not used.
+        Features, without their uncertainty.
     rare_device : float or array
-        Flag of `TrainingMachine`: devices of a kind that few runs are published on.
+        Flag of `TrainingMachine`: device types with few published runs.
 
     Returns
     -------
     tuple
-        Decades of work before published runs are many, none in a vendor's code, whose small runs
-        scatter no more than its large ones; in how many ways it is rarely published (U-Nets on rare
-        devices are not: their spread, which their runs on TPUs belong to, covers those already).
+        Decades of work below the range with many published runs, 0 in vendor code, whose small runs
+        scatter no more than large ones; and the number of ways in which the run is rare. U-Nets on
+        rare devices do not count, as their spread covers runs on TPUs.
     """
     decades = np.clip(np.log10(WELL_KNOWN_FLOP / flop), 0.0, MOST_DECADES)
     untuned = np.asarray(features.software) < TUNED

@@ -63,25 +63,25 @@ class TrainingMachine:
     peak_flop_per_s : float or array
         Dense peak at the precision of the run [FLOP/s].
     peak_16_bit_flop_per_s : float or array
-        Dense peak at 16 bit, or the peak itself where it is lower [FLOP/s].
+        Dense peak in 16 bits, or the run's peak if that is lower [FLOP/s].
     memory_bytes_per_s : float or array
-        Bandwidth of the device's memory [B/s].
+        Memory bandwidth [B/s].
     memory_bytes : float or array
-        Memory of the device [B].
+        Memory size [B].
     link_bytes_per_s : float or array
-        Bandwidth to the devices of its node [B/s].
+        Bandwidth to devices in the same node [B/s].
     network_bytes_per_s : float or array
         Bandwidth to other nodes [B/s].
     matrix_units : float or array
-        Flag: units for matrix products work in the format of the run.
+        Flag: matrix units support the format of the run.
     compiled : float or array
-        Flag: a compiler of whole graphs fuses elementwise work, as on TPUs.
+        Flag: a whole-graph compiler fuses elementwise work, as on TPUs.
     node_devices : float or array
-        Devices behind one fast link [1].
+        Devices on one fast link [1].
     rare : float or array
-        Flag: few runs are published on devices of its kind.
+        Flag: a device type with few published runs.
     launched : float or array
-        Flag: a host launches its operations, one by one, as those of a GPU.
+        Flag: a host launches operations one by one, as on GPUs.
     """
 
     peak_flop_per_s: Number
@@ -104,17 +104,17 @@ class TrainingLayout:
     Parameters
     ----------
     params, active_params : float or array
-        Parameters, and those that work on one token [1].
+        Total parameters, and parameters active per token [1].
     batch_tokens : float or array
-        Tokens of one step of the optimizer [token].
+        Tokens per optimizer step [token].
     recomputation : float or array
-        Share of the layers that are computed again on the way back [1].
+        Share of layers recomputed in the backward pass [1].
     tensor_parallel, pipeline_parallel, expert_parallel : float or array
-        Devices that share a layer, stages of layers, and devices that share the experts [1].
+        Devices per layer, pipeline stages, and devices that share the experts [1].
     micro_batches : float or array
-        Parts of the batch that follow each other through the stages [1].
+        Micro-batches that pass through the pipeline per step [1].
     virtual_stages : float or array
-        Stages that each device of a pipeline holds, interleaved [1].
+        Interleaved stages per pipeline device [1].
     """
 
     params: Number
@@ -135,13 +135,13 @@ class TrainingTraffic:
     Parameters
     ----------
     gradients : float or array
-        Of the gradients, between copies of the model.
+        Time of exchanging gradients between replicas.
     layers : float or array
-        Of partial results, between devices that share a layer or its experts.
+        Time of exchanging partial results between devices that share a layer or its experts.
     updates_per_byte : float or array
-        Of the update of the parameters, per byte that it moves for each [1/B].
+        Time of the parameter update, per byte moved for each parameter [1/B].
     bubble : float or array
-        Of stages that wait for the first and the last micro-batch.
+        Time in which stages wait for the first and last micro-batch.
     """
 
     gradients: Number
@@ -166,20 +166,20 @@ def traffic(
     Parameters
     ----------
     layout, machine
-        How the work is shared, on what.
+        Parallelism and device.
     hidden : float or array
-        Width [1].
+        Hidden size [1].
     seq_len : float or array
-        Tokens of a sequence [token].
+        Tokens per sequence [token].
     value_bytes : float or array
-        Bytes of a value [B].
+        Bytes per value [B].
     devices : float or array
-        Devices of the run [1].
+        Number of devices of the run [1].
 
     Returns
     -------
     Traffic
-        Fields broadcast together.
+        Fields that broadcast together.
 
     References
     ----------
@@ -228,9 +228,9 @@ def replicated_gradients_s(
         Parameters [1].
     machine : TrainingMachine
     value_bytes : float or array
-        Bytes of a value [B].
+        Bytes per value [B].
     devices : float or array
-        Devices of the run [1].
+        Number of devices of the run [1].
 
     Returns
     -------

@@ -59,20 +59,20 @@ class Runs:
     Parameters
     ----------
     numbers : mapping of str to array
-        Columns as for `features_of_rows`; accelerator_count is NaN where it was only assumed,
-        causal where it is not said.
+        Columns as in `features_of_rows`; accelerator_count is NaN if only assumed, causal if not
+        given.
     kinds : sequence of NetworkKind
-        One a run.
+        Network kind of each run.
     machine : TrainingMachine
-        What the utilization depends on of the devices.
+        Device figures that determine the utilization.
     flop, devices : array
-        Work [FLOP] and devices [1].
+        Work [FLOP] and number of devices [1].
     value_bytes : float or array
-        Bytes of a value in memory [B].
+        Bytes per value in memory [B].
     steady : float or array
-        Flag: a rate in steady state is asked, without start and overheads.
+        Flag: predict a steady-state rate, without start-up and overheads.
     launches : float or array
-        Time to launch their steps over that of usual ones [1].
+        Launch time of the steps over the typical one [1].
     """
 
     numbers: Mapping[str, Floats]
@@ -92,13 +92,14 @@ class Predicted:
     Parameters
     ----------
     own : Uncertain
-        Of the runs [1].
+        Utilization of the runs [1].
     ahead : Uncertain
-        Of the same if the host kept ahead of the device [1].
+        The same with the host always ahead of the device [1].
     lone : Uncertain
-        That of steady steps on one device, which never waits for others nor for the host [1].
+        Utilization of steady steps on one device, which waits for neither other devices nor the
+        host [1].
     launch_s : array
-        Time that the host launches the operations of a step [s].
+        Time for the host to launch the operations of a step [s].
     features : RunFeatures
     """
 
@@ -186,13 +187,13 @@ def say_thin_evidence(
     Parameters
     ----------
     notices : NoticeTable
-        Of the whole table.
+        Notices of the whole table.
     rows : array of int
-        Rows of the runs.
+        Row of each run.
     runs, features
         The runs and their features.
     asked : array of bool
-        Which of the runs take the prediction.
+        Runs that use the prediction.
     """
 
     def mark(which: Mask, code: str, field: str, **values: Any) -> None:

@@ -148,7 +148,7 @@ def _with_step_flop(scenario: "Scenario", catalog: "Catalog") -> "Scenario":
     Raises
     ------
     ValueError
-        If the step is described twice, or in part.
+        If the step is described twice or incompletely.
     """
     from estimator.answer.scenario_estimate import answer_scenario
     from estimator.question.scenario import Scenario

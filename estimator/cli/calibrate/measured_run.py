@@ -23,7 +23,7 @@ def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
     Parameters
     ----------
     corrects : bool
-        Whether its work is known, so that estimates may use it.
+        Whether its work is known, so that it calibrates estimates.
     """
     from estimator.measure.recorder import LEAST_S, useful
 
