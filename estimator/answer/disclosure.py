@@ -76,21 +76,21 @@ class Fact:
     Parameters
     ----------
     value : float or str, optional
-        None where it is not available.
+        Value, None if unavailable.
     low, high : float, optional
-        Interval; None where the value is exact.
+        Interval, None if the value is exact.
     unit : str
-        Of the number; empty for a text.
+        Unit of a number, empty for a text.
     basis : str
-        measured, calibrated, predicted, given or not available.
+        One of measured, calibrated, predicted, given, not available.
     formula : str
-        How the number follows, with the numbers put in.
+        Formula with its numbers filled in.
     sources : tuple of str
-        Ids of the sources behind it.
+        Source ids.
     date : str
-        When the newest number behind it was stated.
+        Date of the newest number used.
     why : Notice, optional
-        Reason that it is not available.
+        Reason why it is unavailable.
     """
 
     value: float | str | None
@@ -111,17 +111,17 @@ class Disclosed:
     Parameters
     ----------
     facts : mapping of str to Fact
-        Name, ending in its unit -> fact.
+        Name, ending in the unit -> fact.
     boundary : mapping of str to str
         Part -> whether and how it is counted.
     tighten : tuple of (str, float)
-        Source of uncertainty and its share in the variance of the energy, the largest first [1].
+        Sources of uncertainty with their share of the energy's variance, largest first [1].
     notices : tuple of Notice
         Assumptions.
     level : float
         Probability inside the intervals [1].
     link : str
-        Query string that opens the same scenario in the app; may be empty.
+        Query string that opens the scenario in the app; may be empty.
     """
 
     facts: Mapping[str, Fact]
@@ -150,7 +150,7 @@ def training_facts(
     ----------
     answer : Answer
     held : Disclosure
-        Contracts for its electricity.
+        Contracts for the electricity.
     catalog : Catalog
     energy_from : str
         Origin of a given energy, one of `GIVEN_ENERGY`.

@@ -75,15 +75,15 @@ class Group:
     Parameters
     ----------
     rows : array of int
-        Which rows of the table; one row alone has numbers instead of arrays.
+        Rows of the table; a single row has numbers instead of arrays.
     workload, hardware, site, run
-        What the core was given.
+        Inputs of the core model.
     estimate : Estimate
-        What it gave.
+        Result of the core model.
     expected : Expected, optional
-        What was expected of the utilization.
+        Expected utilization.
     left : array, optional
-        Share of the uncertainty of the power that measured runs leave [1].
+        Share of the power uncertainty that remains after measured runs [1].
     uncorrected : (Hardware, Hardware), optional
         Devices before and after the measured runs corrected their power, if they did.
     plans : mapping of int to Schedule
@@ -109,7 +109,7 @@ class TableResult:
     Parameters
     ----------
     questions : Questions
-        The table with all that its rows name, for the provenance of single rows.
+        Resolved table, for the provenance of single rows.
     groups : tuple of Group
         The answered rows.
 
@@ -198,7 +198,7 @@ class TableResult:
         ----------
         name : str
         z : float
-            Half-width of the interval in standard deviations [1].
+            Half-width of the interval, in standard deviations [1].
         """
         ends = np.full((self.count, 3), np.nan)
         for group in self.groups:
@@ -224,16 +224,16 @@ def estimate_table(
     Parameters
     ----------
     table : Table[Scenario]
-        Any number of rows; by the hundred thousand, chunks of about 5,000 rows use the cache best.
+        Table of any length; chunks of about 5,000 rows use the CPU cache best.
     catalog : Catalog
-        The profiles.
+        Profiles.
     known : Known, optional
-        Measured runs; those on record where none are given.
+        Measured runs, by default the ones on record.
 
     Returns
     -------
     TableResult
-        By row: quantities with their uncertainty, notices, and errors. No row disturbs another.
+        Quantities with uncertainty, notices and errors by row. Rows do not affect each other.
     """
     asked = resolve(table, catalog, known)
     every = list(_groups(asked))

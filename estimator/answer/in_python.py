@@ -33,24 +33,24 @@ def estimate(*args: Any, profiles: str | None = None, **inputs: Any) -> Estimate
     Parameters
     ----------
     *args : Workload, Hardware, Site, Run
-        Objects of the core in this order, or by the keywords `workload`, `hardware`, `site` and
+        Objects of the core model in this order, or as keywords `workload`, `hardware`, `site` and
         `run`. Their numbers may be arrays.
     profiles : str, optional
         Directory of your own profiles, which override the built-in ones.
     **inputs
-        Inputs of the command `estimate` with underlines: `preset="gpt-3"`, `hardware="h100"`,
-        `devices=64`, `site="fr"`, `config=...` and so on, in the units that its help states.
+        Inputs of the command `estimate` with underscores, such as `preset="gpt-3"`,
+        `hardware="h100"`, `devices=64`, `site="fr"`, `config=...`, in the units of its help.
 
     Returns
     -------
     Estimate or Report
-        A mapping of the quantities, each an `Uncertain`; a report has the inputs, the notices and
-        the facts of `estimate --json` as well, and the same numbers.
+        Mapping of quantities, each an `Uncertain`. A report also has the inputs, notices and facts
+        of `estimate --json`, with the same numbers.
 
     Raises
     ------
     ValueError
-        If an input is unknown or inadmissible, or the scenario cannot be answered.
+        If an input is unknown or invalid, or the scenario cannot be answered.
 
     Examples
     --------

@@ -54,12 +54,12 @@ def scenario_of_forecast(found: Any, given: Scenario) -> Scenario:
     found : object
         JSON of a forecast: `wall_s` and `energy_kwh`, each with low, mid and high.
     given : Scenario
-        Device and count.
+        Scenario with device and count.
 
     Raises
     ------
     ValueError
-        If it is no forecast of a whole run.
+        If it is not the forecast of a whole run.
     """
     wall, energy = (
         found.get(name) if isinstance(found, Mapping) else None for name in ("wall_s", "energy_kwh")
@@ -83,7 +83,7 @@ def _positive(span: Mapping[str, Any], name: str, end: str) -> float:
     Raises
     ------
     ValueError
-        If it is none, or not positive and finite.
+        If it is missing, or not positive and finite.
     """
     value = span.get(end)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MOST:

@@ -31,7 +31,7 @@ def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Repor
     Returns
     -------
     Report
-        Quantities are the components of the need of one device, and `total_bytes` [byte].
+        Report with the memory components of one device, and `total_bytes` [byte].
     """
     found = remedies(answer, catalog)
     need = {**answer.memory.components, "total_bytes": answer.memory.total_bytes}

@@ -30,19 +30,19 @@ class NamedDevice:
     Parameters
     ----------
     device : Device
-        The profile.
+        Profile of the device.
     precision : str
         Number format of the run.
     found : Found of Hardware
-        Numbers of the device at it.
+        Figures of the device at this precision.
     machine : TrainingMachine
-        What the utilization depends on.
+        Figures that determine the utilization.
     fixed : Found of Uncertain, optional
-        Utilization of a device that the model does not cover [1].
+        Utilization of a device type that the model does not cover [1].
     notices : tuple of Notice
-        What was assumed.
+        Assumptions.
     chips : int
-        Devices that the name stands for: those of a slice of TPUs [1].
+        Number of devices that the name stands for, such as the chips of a TPU slice [1].
     """
 
     device: Device
@@ -83,7 +83,7 @@ def find_device(
     Raises
     ------
     ValueError
-        If the device is not known, or lacks the precision.
+        If the device is unknown, or does not support the precision.
     """
     if not suggest and catalog.find_device(name) is None:
         raise refuse("unknown_hardware", name=repr(name[:40]))

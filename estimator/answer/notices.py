@@ -279,7 +279,7 @@ def say_what_no_meter_reads(
     asked : Questions
     rows : array of int
     drawn_w, limit_w, idle_w : Uncertain
-        Power of one device by the meter, at the power limit, and idle, within the same boundary
+        Power of one device by the meter, at its power limit, and idle, within the same boundary
         [W].
     """
     most_w = np.asarray((limit_w / drawn_w).interval(SURE)[1] * drawn_w.mid)

@@ -26,8 +26,8 @@ def published_run(answer: Answer, catalog: Catalog) -> dict[str, float | str]:
     Returns
     -------
     dict
-        Quantities as an estimate names them, ``devices``, ``hardware`` (an id), ``source`` (an
-        id), ``note`` and ``claim`` (the claim of another time), as far as they are known.
+        Known quantities with the names of an estimate, ``devices``, ``hardware`` (id), ``source``
+        (id), ``note`` and ``claim`` (claim about another duration).
     """
     scenario = answer.scenario
     if scenario.preset is None or any(name in scenario.specified_inputs() for name in OTHER_WORK):

@@ -67,9 +67,9 @@ class DevicesOfRows:
     ----------
     named : sequence of NamedDevice
     named_at : array of int
-        Which of them each row has; -1: none.
+        Index of each row's device, -1 for none.
     own : array of bool
-        Whether a row runs a preset on the hardware it was published on.
+        Whether a row runs a preset on the hardware it was published for.
     bare : array of bool
         Whether the device needs neither cooling nor a network.
     """
@@ -100,15 +100,15 @@ class SitesOfRows:
     Parameters
     ----------
     sites, site_at
-        Sites, and which of them each row has.
+        Sites, and each row's index.
     pue, intensity, given_wue : array
-        As given or reported, NaN where unknown [1], [kgCO2e/kWh], [L/kWh].
+        Given or reported values, NaN where unknown [1], [kgCO2e/kWh], [L/kWh].
     boards_only : array of bool
-        Whether only the energy of the devices counts.
+        Whether only the devices' energy counts.
     wue_known : array of bool
         Whether on-site water is known.
     profiles, profile_at, profiled
-        Hourly carbon intensities [kgCO2e/kWh], which of them each row has, and whether it has one.
+        Hourly carbon intensities [kgCO2e/kWh], each row's index, and whether a row has a profile.
     """
 
     sites: Sequence[Found[Site]]
@@ -151,22 +151,22 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
     table : Table of Scenario
     catalog : Catalog
     known : Known
-        Measured runs, which correct what is expected.
+        Measured runs used for calibration.
     work : WorkTable
     errors : mapping of int to Notice
-        Row -> why it is refused.
+        Row -> reason why it is refused.
     notices : NoticeTable
-        What was assumed; what an answer adds goes there, too.
+        Assumptions, to which answering adds more.
     flop : array
-        Of the final run, NaN where unknown [FLOP].
+        FLOPs of the final run, NaN where unknown [FLOP].
     timed, ignore, steady : array of bool
-        Whether the run is timed, measured runs are ignored, and the rate is that of steady steps.
+        Whether the run is timed, measured runs are ignored, and the rate is a steady-state rate.
     metered : array of int
-        Place in `METERED` of the boundary within which the energy was metered; -1: it was not.
+        Index into `METERED` of the energy's boundary, -1 if not metered.
     causal : array
-        1 where attention kernels are said to skip the masked half, 0 where not, else NaN [1].
+        1 if attention kernels skip the masked half, 0 if not, NaN if not given [1].
     software, given_utilization : array
-        How tuned the code is [1], and the utilization given, NaN where it is not [1].
+        Software tuning [1], and given utilization, NaN if not given [1].
     """
 
     table: Table[Scenario]
@@ -211,7 +211,7 @@ def resolve(table: Table[Scenario], catalog: Catalog, known: Known | None = None
     table : Table of Scenario
     catalog : Catalog
     known : Known, optional
-        Measured runs; those on record where none are given.
+        Measured runs, by default the ones on record.
     """
     table = _with_named_limits(table, catalog)
     work = resolve_work(table, catalog)

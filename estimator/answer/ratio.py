@@ -26,14 +26,14 @@ def ratio(above: Answer, below: Answer, quantity: str) -> Uncertain:
     Parameters
     ----------
     above, below : Answer
-        Both know the quantity, and that of `below` is not zero.
+        Answers that both have the quantity; `below` must not be zero.
     quantity : str
-        Its name, such as "energy_kwh".
+        Name of the quantity, such as "energy_kwh".
 
     Returns
     -------
     Uncertain
-        The ratio [1].
+        Ratio [1].
     """
     own = below.estimate[quantity]
     loadings = {

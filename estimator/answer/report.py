@@ -20,30 +20,30 @@ class Report(NamedQuantities):
     Parameters
     ----------
     question : str
-        Kind of question: training, inference, items, memory, network or plan.
+        Type of question: training, inference, items, memory, network or plan.
     quantities : mapping of str to Uncertain
-        Quantity, its name ending in its unit -> value; an array with NaN where a row lacks it, for
-        a table. Quantities that are unknown everywhere are absent.
+        Quantities by name, which ends in the unit; for a table, arrays with NaN where a row lacks
+        it. Unknown quantities are absent.
     level : float
         Probability inside the intervals [1].
     inputs : mapping
-        Inputs as they were used, by name.
+        Inputs as used, by name.
     resolved : mapping of str to SourcedNumber, optional
-        Numbers that the answer rests on, with unit, basis and source.
+        Numbers that the answer depends on, with unit, basis and source.
     notices : tuple of Notice, or NoticeTable
-        Assumptions, and reasons why a quantity is absent; of each row, for a table.
+        Assumptions, and reasons why a quantity is absent; by row for a table.
     errors : mapping of int to Notice
-        Row of a table -> why it is refused.
+        Row of a table -> reason why it is refused.
     breakdown : mapping of str to mapping
-        Quantity -> part -> median in the unit of the quantity.
+        Quantity -> part -> median, in the unit of the quantity.
     basis : mapping of str to str
-        Quantity -> what it rests on, where that differs between answers.
+        Quantity -> its basis, where bases differ between answers.
     facts : mapping
-        Further figures and words by name; plain numbers are columns of a table, too.
+        Further numbers and words by name; plain numbers are also columns of a table.
     columns : tuple of str
-        Inputs and facts that come first in a row of a table.
+        Inputs and facts that come first in a table row.
     details : mapping
-        What only a text shows.
+        Details shown only in texts.
     """
 
     question: str

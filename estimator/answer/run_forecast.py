@@ -66,20 +66,20 @@ class RunQuestion:
     Parameters
     ----------
     seen : Stamped
-        Its steps so far.
+        Steps seen so far.
     measured : MeasuredRun
-        What was recorded meanwhile.
+        Measurements of the steps.
     scenario : Scenario
-        What the user says of it: kind, arch, precision, step_flop, step_operations,
-        step_traffic, program, place, prices.
+        Inputs from the user: kind, arch, precision, step_flop, step_operations, step_traffic,
+        program, site, prices.
     total : int, optional
-        Steps of the whole run; None: what its Trainer plans, if anything.
+        Steps of the whole run, by default as planned by its Trainer.
     on : sequence of str, optional
-        Other hardware; None: `OTHERS`.
+        Other hardware, by default `OTHERS`.
     use_modelled : bool
-        Whether energy, money and CO2e may follow from a power that no meter measured.
+        Whether energy, cost and CO2e may be computed from modeled power.
     drift : Strength
-        Drift of the machine that its stored runs show.
+        Drift of this machine, from stored runs.
     """
 
     seen: Stamped
@@ -99,7 +99,7 @@ class OnOther:
     ----------
     hardware, name : str
     time_s, energy_kwh, cost_usd, co2e_kg : Span, optional
-        None where that cannot be had.
+        Quantities of the run, None if unavailable.
     """
 
     hardware: str
@@ -118,35 +118,35 @@ class RunForecast:
     ----------
     seen_steps : int
     total_steps : int, optional
-        None if unspecified: only the time of a step is known then.
+        Steps of the whole run; if None, only the step time is known.
     step_s : float
-        Time of a step once steady [s].
+        Steady-state time of a step [s].
     step_flop, step_operations, step_traffic : float, optional
-        What a step does, as given, reported or counted: work of its products [FLOP], operations
-        [1], and what those beside products read and write [B].
+        FLOPs of matrix products [FLOP], operations [1], and memory traffic outside products [B] per
+        step: given, reported or counted.
     precision, kind, arch : str, optional
-        Number format of most of its products, kind of work and architecture.
+        Number format of most products, workload type and architecture.
     program : str, optional
-        Name under which the run is stored: what it tells of this program, `estimate` uses for it.
+        Program name that the run is stored under; `estimate` uses its measurements.
     left_s, wall_s : Span, optional
-        Time of the steps not seen, and of all of them [s]; None where the total is unknown, as all
-        that follows.
+        Time of the remaining steps, and of all [s]; None if the total is unknown, as for all fields
+        below.
     energy_kwh, cost_usd, co2e_kg : Span, optional
-        Of the whole run; the cost is that of the electricity.
+        Quantities of the whole run; the cost is for electricity only.
     rental_usd : Span, optional
-        Rent of the devices for the whole run, where its price is given.
+        Rental cost of the whole run, if the price is given.
     modelled_power_w : float, optional
-        Power by a formula of the load, which no meter measured [W].
+        Power modeled from the load, without a meter [W].
     optimizer : str, optional
-        Name of the optimizer whose steps count.
+        Optimizer whose steps are counted.
     peak_memory_bytes : float, optional
-        Of the program until now [B].
+        Peak memory of the program so far [B].
     larger_batch : float, optional
-        How many times as large a batch would fit in the memory, roughly [1].
+        Approximate factor by which the batch could grow in memory [1].
     elsewhere : tuple of OnOther
-        The same run on one device of other hardware.
+        The same run on one device of each other type.
     notices : tuple of Notice
-        Assumptions, and what could not be had.
+        Assumptions, and what is unavailable.
     """
 
     seen_steps: int
@@ -322,7 +322,7 @@ def check_asked(
     Raises
     ------
     ValueError
-        If hardware is unknown or not comparable, or a number is out of its limits.
+        If hardware is unknown or not comparable, or a number is outside its limits.
     """
     flop = max(1.0, scenario.step_flop or 0.0) * (total or 1)
     plain = replace(scenario, flop=flop, devices=1.0, precision=None, hardware=OTHERS[0])

@@ -55,25 +55,25 @@ class Answer:
     Parameters
     ----------
     scenario : Scenario
-        As asked.
+        Scenario as asked.
     device : Device
-        The profile behind the hardware.
+        Profile of the hardware.
     precision : str
         Number format of the run.
     work : Work
-        What was found of the work.
+        Resolved work.
     hardware, site, run
-        What the core was given.
+        Inputs of the core model.
     estimate : Estimate
-        What it gave.
+        Result of the core model.
     result : TableResult
-        Answers of the table that it is a row of.
+        Result of the table that contains this row.
     row : int
-        Which row.
+        Index of the row.
     plan : Schedule, optional
-        When the run starts and when it should, where a carbon profile was given.
+        Actual and best start, with a carbon profile.
     replaced : mapping of str to SourcedNumber
-        Inputs that are others than those of the row.
+        Inputs that differ from the row's.
     """
 
     scenario: Scenario
@@ -141,8 +141,8 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     Raises
     ------
     ValueError
-        One line: what is missing or not admissible, why, and what to say instead. A `Refusal`
-        carries it as a notice, too.
+        With what is missing or invalid, why, and the remedy, in one line; a `Refusal` also carries
+        a notice.
     """
     return answer_of(estimate_table(Table.of(Scenario, [scenario]), catalog), 0, scenario)
 
@@ -167,12 +167,12 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
     result : TableResult
     row : int
     scenario : Scenario, optional
-        The question of that row, if it is at hand.
+        Scenario of the row, if available.
 
     Raises
     ------
     ValueError
-        Why the row is refused.
+        With the reason why the row is refused.
     """
     if row in result.errors:
         raise refusal(result.errors[row])

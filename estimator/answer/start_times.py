@@ -17,14 +17,14 @@ def on_profile(answer: Answer, hourly: Floats, start_h: float) -> Answer:
     ----------
     answer : Answer
     hourly : array
-        Intensity of each hour of a profile that repeats [kgCO2e/kWh].
+        Carbon intensity of each hour of a repeating profile [kgCO2e/kWh].
     start_h : float
         Hour of the profile at which the run starts [h].
 
     Raises
     ------
     ValueError
-        If the start is no hour of the profile.
+        If the start is not an hour of the profile.
     """
     check_start(start_h, hourly)
     plan = schedule(hourly, start_h, float(answer.estimate["wall_hours"].mid))

@@ -37,7 +37,7 @@ def training_report(answer: Answer, catalog: Catalog) -> Report:
     Returns
     -------
     Report
-        Quantities are `RESULTS`, as far as they are known.
+        Report with the known `RESULTS`.
     """
     report = estimate_report(answer)
     reported = published_run(answer, catalog)

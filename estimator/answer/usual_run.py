@@ -34,7 +34,7 @@ def usual_utilizations(
     Raises
     ------
     ValueError
-        Why one of them cannot be estimated.
+        With the reason why one of them cannot be estimated.
     """
     questions = [usual_question(device, group, precision) for group in groups]
     without = [replace(question, calibration="ignore") for question in questions]

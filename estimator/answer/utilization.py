@@ -41,11 +41,11 @@ class Expected:
     Parameters
     ----------
     prior : Uncertain
-        What published runs let expect.
+        Expectation from published runs.
     corrected : Corrected
-        The same after the measured runs.
+        Expectation after calibration.
     full : float or array
-        What steady steps reach on one device that waits for no other.
+        Utilization of steady steps on one device that waits for no other.
     """
 
     prior: Uncertain

@@ -31,32 +31,29 @@ class Conditions:
     Parameters
     ----------
     device, host : array of str
-        What it ran on, and on whose machine.
+        Device, and host machine.
     precision, kind : array of str
         Number format, and kind of network.
     size : array
-        Logarithm of the time of a step at the peak over `REFERENCE_STEP_S`; NaN if unknown [1].
+        Log step time at the peak over `REFERENCE_STEP_S`; NaN if unknown [1].
     family : array of str
-        Which of the networks of one kind; empty, as if left out, where that is unknown.
+        Family within the kind of network; empty or omitted if unknown.
     program : array of str
-        What tells programs of one kind apart; empty, as if left out, where that is unknown.
+        Program within the kind of network; empty or omitted if unknown.
     speed : array
-        Logarithm of the peak of the number format over that at which sizes are counted; zero where
-        left out [1].
+        Log peak of the number format over the peak that sizes refer to; omitted for zero [1].
     whole : array
-        Logarithm of the time of the whole run at the peak over `REFERENCE_STEP_S`; NaN, as if left
-        out, where that is unknown [1].
+        Log run time at the peak over `REFERENCE_STEP_S`; NaN or omitted if unknown [1].
     own : array of bool
-        Whether it is a program of the user, and not of the benchmark; all are where left out.
+        Whether it is the user's program rather than a benchmark; omitted if all are.
     launch : array
-        Size of steps that take as long as their launches; minus infinity, as if left out, where
-        these are hidden [1].
+        Size of steps that take as long as their launches; minus infinity or omitted if launches are
+        hidden [1].
     ahead : array
-        Logarithm of what is expected of steps that are launched ahead over what is expected of
-        those of the run; zero where left out [1].
+        Log expected utilization with hidden launches over the run's; omitted for zero [1].
     dispatch, moved : array
-        Time in which the operations of a step are dispatched, and its memory traffic moved, over
-        that of its products at the peak; NaN, as if left out, where unknown [1].
+        Time to dispatch a step's operations, and to move its memory traffic, over the time of its
+        products at the peak; NaN or omitted if unknown [1].
     """
 
     device: Words

@@ -87,7 +87,7 @@ class Elsewhere:
     Parameters
     ----------
     evidence : Evidence
-        Of all these devices and the one itself.
+        Evidence of these devices and the device itself.
     """
 
     found: list[tuple[Device, CalibrationObservation]]
@@ -300,14 +300,14 @@ class Rows:
     Parameters
     ----------
     step_flop, flop : array
-        Work of one step, and of the whole run, of each device; NaN where unknown [FLOP].
+        Work per step and of the whole run, per device; NaN if unknown [FLOP].
     params : array
-        Parameters, by which measured runs of the same program are found; NaN where unknown [1].
+        Parameters, which identify measured runs of the same program; NaN if unknown [1].
     programs : Words
-        Names of the programs, which show that better.
+        Program names, which identify them better.
     operations, traffic : array
-        Operations of a step [1], and what those beside its products read and write [B], for each
-        FLOP; NaN where unknown.
+        Operations per FLOP of a step [1/FLOP], and memory traffic outside its products [B/FLOP];
+        NaN if unknown.
     """
 
     devices: Sequence[Device]
@@ -369,9 +369,9 @@ class Corrected:
     Parameters
     ----------
     reached : array
-        Share of the peak that the runs let expect, before it is kept below the peak [1].
+        Utilization expected from the runs, before limiting it to the peak [1].
     by_overheads : array of bool
-        Which rows are expected by what their steps do beside their products, too.
+        Rows for which counted operations and memory traffic are also used.
     """
 
     utilization: Uncertain
@@ -432,7 +432,7 @@ def calibrated_power(
     Returns
     -------
     Hardware, array or None
-        The device, and the share of its uncertainty that is left, where runs were measured [1].
+        Device, and the remaining share of its power uncertainty if runs were measured [1].
     """
     if hardware.tdp_w is None:
         return hardware, None

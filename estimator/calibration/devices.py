@@ -35,10 +35,9 @@ class DeviceExpectation:
     Parameters
     ----------
     now, before : Span, optional
-        What an estimate answers, the size of the steps unspecified, with the measured runs and from
-        published runs alone; None where nobody was asked, too.
+        Utilization with unspecified step size, after and before calibration; None if not predicted.
     steady : Span, optional
-        Of steps like the middle one of those measured.
+        Utilization of steps like the median measured one.
     """
 
     now: Span | None = None
@@ -61,9 +60,9 @@ class DeviceReport:
     Parameters
     ----------
     expected : DeviceExpectation
-        Of the kind and format that were timed most.
+        Expectation for the workload type and format measured most.
     expected_of : str
-        That kind of network and format; empty where no timing informs it.
+        Workload type and format; empty if no timing informs it.
     """
 
     measured: DeviceFigures

@@ -69,9 +69,9 @@ class Posterior:
     Parameters
     ----------
     log_shift : array
-        Logarithm of what is expected now over what the prior expects [1].
+        Log of the calibrated over the prior expectation [1].
     log_sd : array
-        Standard deviation of the logarithm that is left [1].
+        Remaining log standard deviation [1].
     """
 
     log_shift: Floats
@@ -85,15 +85,13 @@ class Evidence:
     Parameters
     ----------
     log_ratio : array
-        Logarithm of what was reached over what was expected before any measured run [1].
+        Log of measured utilization over the expectation before any measured run [1].
     prior_sd : array
-        Standard deviation of the logarithm of that expectation [1].
+        Log standard deviation of the expectation [1].
     noise_sd : array
-        Standard deviation of the measurement: that between two of the same steps, its spread, and
-        how far conditions differed [1].
+        Standard deviation of the measurement: repeatability, spread, and differing conditions [1].
     user_steps : Conditions, optional
-        Of the user's programs, their sizes being those of the time that their steps and whole runs
-        took: what is usual here.
+        The user's programs, with sizes from step and run times, to learn typical sizes.
     """
 
     where: Conditions
@@ -165,9 +163,9 @@ class Evidence:
         Parameters
         ----------
         log_prior : array of shape (n,), optional
-            Logarithm of what the prior expects of them; needed where `components` have a level.
+            Log prior expectation; required if `components` have a level.
         whole_run : bool
-            False for the mean time of a few steps: what befalls a whole run alone is left out.
+            False for the mean time of a few steps, which excludes effects on whole runs.
         """
         found = self.unbounded(where, prior_sd, log_prior=log_prior, whole_run=whole_run)
         _, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speed)

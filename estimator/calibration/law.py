@@ -57,7 +57,7 @@ class StepLaw:
     Parameters
     ----------
     evidence : Evidence
-        Runs of the device; only those with counts teach.
+        Runs of the device; only ones with counts are used.
     """
 
     evidence: Evidence

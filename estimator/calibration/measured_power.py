@@ -26,7 +26,7 @@ class PowerObservation(CalibrationObservation):
     Parameters
     ----------
     expected_w : Uncertain
-        What the prior expected at the utilization reached [W].
+        Power that the prior expected at the measured utilization [W].
     """
 
     power_w: float
@@ -41,7 +41,7 @@ def power_observations(
     Parameters
     ----------
     expected_w : callable
-        Share of the time that the device is busy -> power that the prior expects [W], or None.
+        Function from busy share to the expected power [W], or None.
     """
     metered = [one for one in found if one.power_w is not None]
     expected = [expected_w(one.reached / one.ahead) for one in metered]

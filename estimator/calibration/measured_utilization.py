@@ -45,13 +45,13 @@ class Measured:
     Parameters
     ----------
     given : sequence of MeasuredRun
-        Those of the store and of the profiles count by themselves.
+        Additional runs; runs in the store and profiles are included anyway.
     host : str
-        Id of this host; runs on others tell less.
+        Id of this host; runs on other hosts are less informative.
     store : Path, optional
-        File of the user's own runs.
+        File with the user's own runs.
     shipped : Catalog, optional
-        Profiles whose measured runs count, too; they are read if a device is among them.
+        Profiles whose measured runs are also used, if they include one of the devices.
     """
 
     given: Sequence[MeasuredRun] = ()
@@ -130,9 +130,9 @@ class CalibrationObservation(Observation):
     Parameters
     ----------
     ahead : float
-        The same if the host kept ahead of the device [1].
+        The same with the host always ahead of the device [1].
     size : float
-        Of its steps; NaN if unknown [1].
+        Size of the steps; NaN if unknown [1].
     """
 
     reached: float
@@ -148,9 +148,9 @@ class Target:
     Parameters
     ----------
     step_flop : float, optional
-        Work of one step and device [FLOP]; None if unknown.
+        Work per step and device [FLOP], None if unknown.
     flop : float, optional
-        Work of the whole run and device, which bounds that [FLOP].
+        Work of the whole run per device, an upper bound of the step's [FLOP].
     """
 
     precision: str
@@ -170,7 +170,7 @@ class Steady:
     Parameters
     ----------
     ahead : array
-        The same if the host kept ahead of the device [1].
+        The same with the host always ahead of the device [1].
     """
 
     reached: Uncertain
@@ -292,7 +292,7 @@ def assumed_step_flop(
     Parameters
     ----------
     step_flop : array
-        Over all devices; NaN where unknown [FLOP].
+        Work per step over all devices, NaN if unknown [FLOP].
     """
     ideal_s = LARGE_STEP_S * flop / (devices * large_flop)
     assumed = np.isnan(step_flop) & is_large(ideal_s, devices) & ~np.isnan(large_flop)
@@ -330,8 +330,8 @@ def beside_products(
     Parameters
     ----------
     operations, traffic : float or array
-        Operations of a step [1], and what those beside its products read and write [B], for each
-        FLOP; NaN where unknown.
+        Operations per FLOP of a step [1/FLOP], and memory traffic outside its products [B/FLOP];
+        NaN if unknown.
     """
     bandwidth = device.records.get("memory_bytes_per_s")
     if device.kind in KNOWN_KINDS or bandwidth is None:

@@ -65,7 +65,7 @@ class CandidateRuns:
     Parameters
     ----------
     prior_sd : array of shape (n,)
-        Standard deviation of the logarithm that the prior states for each [1].
+        Log standard deviation of the prior of each run [1].
     """
 
     where: Conditions
@@ -89,7 +89,7 @@ def uncertainty_left(
     Returns
     -------
     array of shape (m,)
-        Standard deviations of the logarithm [1].
+        Log standard deviations [1].
     """
     return np.array(
         [uncertainty_of(evidence.with_run(one.where, one.prior_sd), wanted) for one in plans],
@@ -121,9 +121,9 @@ class Worth:
     Parameters
     ----------
     factor_now, factor_left : float
-        Bounds of the interval over its middle, before and after [1].
+        Bounds of the interval over its median, before and after [1].
     narrower : float
-        Share of the logarithmic width that goes [1].
+        Relative reduction of the interval's log width [1].
     """
 
     plan: NextRun
@@ -138,12 +138,12 @@ def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]
     Parameters
     ----------
     target : Target or str
-        The run to be predicted, or a number format: all kinds of `WORKS` in it.
+        Run to be predicted, or a number format for all kinds of `WORKS` in it.
 
     Returns
     -------
     list of Worth
-        Empty for a device that trains in no format, or whose utilization is exact.
+        Suggestions; empty for a device without training formats or with an exact utilization.
     """
     plans = list(_plans(known, device))
     wanted = _wanted(known, device, target)

@@ -44,8 +44,8 @@ class Cell:
     Parameters
     ----------
     step_s : float
-        Time at the peak of the steps that are predicted: the middle one of those measured; NaN
-        where none was, and where it is not known [s].
+        Time at the peak of the predicted steps, the median of the measured ones; NaN if unknown
+        [s].
     """
 
     group: str

@@ -26,8 +26,7 @@ class StepSizes:
     Parameters
     ----------
     user_steps : Conditions, optional
-        Of the user's programs, their sizes being those of the time that their steps and whole runs
-        took.
+        The user's programs, with sizes from step and run times.
     """
 
     components: Components

@@ -22,34 +22,33 @@ class Components:
     Parameters
     ----------
     family : float
-        Of one family of networks; of one kind, where no family is named [1].
+        Component of one family of networks, or of one kind if no family is named [1].
     style : float
-        Of one program: how it is written, its widths and depths, its number format [1].
+        Component of one program: code, widths and depths, number format [1].
     run : float
-        Of no other run [1].
+        Component of one run only [1].
     elsewhere : float
-        Share of what a run tells on the same host that it tells on another one [1].
+        Share of a run's information that carries over to another host [1].
     portable : float
-        Share of what a run tells on one device that it tells on another one [1]: how programs are
-        written and what runs them goes with them, the device does not.
+        Share of a run's information that carries over to another device [1]: code and software stay
+        the same, the device does not.
     slope, family_slope : float
-        Change of the error with the logarithm of the size where steps are small, of the device and
-        of one family of networks [1]. It ends by `SATURATED_S`.
+        Change of the error with log size for small steps, of the device and of one family [1]. It
+        ends by `SATURATED_S`.
     usual_slope : float
-        What that change is expected to be before any run was measured: small steps reach less [1].
+        Expected change before any measured run: small steps reach less [1].
     step_sd : float
-        Between two measurements of the same steps [1].
+        Standard deviation between repeated measurements of the same steps [1].
     usual_step_s, usual_step_sd : float
-        Median time of the steps that people run [s], and the standard deviation of its logarithm
-        [1]: what an unspecified size may be.
+        Median time of typical steps [s], and its log standard deviation [1]; the prior of an
+        unspecified size.
     usual_perceptron_s, usual_transformer_s : float, optional
-        The median of perceptrons, and of decoders and other transformers, where it is another [s].
+        Median of perceptrons, and of decoders and other transformers, if different [s].
     usual_steps, usual_steps_sd : float, optional
-        Median number of steps of a whole run, and the standard deviation of its logarithm [1].
+        Median number of steps in a run, and its log standard deviation [1].
     level, level_sd : float, optional
-        Expected value of devices of which published runs say nothing, in the format in which sizes
-        are counted, and the standard deviation of its logarithm [1]; None where the prior of each
-        run is used.
+        Expected value for devices without published runs, in the format that sizes refer to, and
+        its log standard deviation [1]; None to use each run's prior.
     """
 
     family: float

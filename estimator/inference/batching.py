@@ -24,15 +24,15 @@ class Pace:
     Parameters
     ----------
     inter_token_s, median_gap_s, late_gap_s : float or array
-        Time per output token of a request, prompts of others included; gap between two of its
-        tokens that half of all gaps, and 90% of them, stay within [s].
+        Time per output token of a request, including other prompts; median and 90th percentile of
+        the gap between tokens [s].
     time_to_first_token_s, queue_s : float or array
-        From the start of a request to its first token, median; the part of it that is spent behind
-        other prompts, which varies from request to request [s].
+        Median time from the start of a request to its first token, and the part spent waiting for
+        other prompts, which varies between requests [s].
     output_tokens_per_s, requests_per_s : float or array
-        Of all sequences in flight.
+        Rates over all sequences in flight.
     prefill_share : float or array
-        Share of the time that goes into reading inputs [1].
+        Share of the time spent on prefill [1].
     """
 
     inter_token_s: Number
@@ -74,11 +74,11 @@ def steady_pace(
     Parameters
     ----------
     sequences, output_tokens : float or array
-        Sequences in flight; tokens that each writes. [1]
+        Sequences in flight, and output tokens of each [1].
     decode_s, prefill_s : float or array
-        Time of a step without new inputs; time that one input adds. [s]
+        Time of a decode step without new prompts, and additional time per prompt [s].
     first_s, queue_s : float or array
-        Time to a first token behind no other prompt; median time behind other prompts. [s]
+        Time to first token without other prompts, and median wait for them [s].
 
     >>> pace = steady_pace(8.0, 100.0, 0.01, 0.05, 0.06)
     >>> round(float(pace.output_tokens_per_s)), round(float(pace.inter_token_s), 4)
@@ -108,9 +108,9 @@ def static_pace(sequences: Number, output_tokens: Number, decode_s: Number, read
     Parameters
     ----------
     sequences, output_tokens : float or array
-        Sequences of a batch; tokens that each writes. [1]
+        Sequences per batch, and output tokens of each [1].
     decode_s, read_s : float or array
-        Time of a step; time in which the inputs of the whole batch are read. [s]
+        Time of a decode step, and prefill time of the whole batch [s].
 
     >>> pace = static_pace(8.0, 101.0, 0.01, 0.05)
     >>> round(float(pace.output_tokens_per_s)), round(float(pace.requests_per_s), 2)

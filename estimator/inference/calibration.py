@@ -51,10 +51,10 @@ class Shares:
     Parameters
     ----------
     device, model, load : float
-        Shared by loads of one device and engine; of the same model on it, too; of the same weights
-        and devices at a similar load, too [1].
+        Shares of the variance common to runs of one device and engine; additionally of the same
+        model; additionally of the same weights and devices at similar load [1].
     length : float
-        Distance in the logarithm of the concurrency at which loads begin to differ [1].
+        Distance in log concurrency at which runs start to differ [1].
     """
 
     device: float
@@ -70,16 +70,16 @@ class LoadComponents:
     Parameters
     ----------
     server, local : Shares
-        Of programs that serve many, and of those on one's own machine.
+        Shares of serving engines, and of local inference.
     elsewhere : float
-        Share of what a load tells on the same host that it tells on another one [1].
+        Share of a run's information that carries over to another host [1].
     repeat_sd : float
-        Between two measurements of the same load, as a logarithm [1].
+        Log standard deviation between repeated measurements of the same load [1].
     correlation : array
-        Of the errors of `DELIVERED` of one load [1].
+        Correlation of one load's errors in `DELIVERED` [1].
     shared : array
-        By quantity: what loads share of its error, over the same of most quantities. Power and
-        throughput of a load are off alike, so the energy of a token has less of its own [1].
+        Shared part of each quantity's error, relative to most quantities. Errors in power and
+        throughput are correlated, so energy per token has less of its own [1].
     """
 
     server: Shares
@@ -125,15 +125,15 @@ class Loads:
     Parameters
     ----------
     place : array of int
-        Device and engine, as a number.
+        Code of device and engine.
     local : array of bool
-        Whether it is a program of one's own machine.
+        Whether it is local inference.
     setup : array of int
-        Weights, cache, devices and how they share the model, as a number.
+        Code of weights, cache, devices and layout.
     host : array of int
-        Number of the host.
+        Code of the host.
     params, visited : array
-        Logarithms of the parameters, and of those that a token visits [1].
+        Logarithms of total and active parameters [1].
     sequences, input_tokens, output_tokens : array
         Logarithms of the traffic [1].
     """
@@ -185,11 +185,11 @@ class LoadEvidence:
     Parameters
     ----------
     loads : Loads
-        n of them.
+        The n measured loads.
     log_ratio : array of shape (n, 5)
-        Logarithm of what was measured over what was expected; NaN where nothing was [1].
+        Logarithm of measured over expected; NaN where not measured [1].
     own_sd, open_sd : array of shape (n, 5)
-        Standard deviations of that expectation: the model's, and what unknown traffic adds [1].
+        Standard deviations of the expectation: the model's own, and from unknown traffic [1].
     components : LoadComponents
     """
 

@@ -21,7 +21,7 @@ def find_named_device(catalog: Catalog, name: str) -> Device:
     Raises
     ------
     ValueError
-        If no device answers to the name.
+        If no device has this name.
     """
     try:
         return catalog.device(name)

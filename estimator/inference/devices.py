@@ -83,7 +83,7 @@ class Products:
     Parameters
     ----------
     peak_flop_per_s, pair_flop_per_s, unpacked_bytes : float
-        As in `Machine`.
+        See `Machine`.
     """
 
     peak_flop_per_s: float
@@ -109,18 +109,18 @@ class ServingDevice:
     Parameters
     ----------
     device : Device
-        Its profile.
+        Profile of the device.
     bytes_per_s, memory_bytes, link_bytes_per_s : float
-        As in its profile; the memory as its name states it, where it does.
+        From the profile; memory size from the name if it states one.
     tdp_w, idle_w : float or None
-        Power limit and idle power, None if not known; idle power by the usual share of the limit
-        where only the limit is on record. [W]
+        Power limit and idle power, None if unknown; without idle power on record, a typical share
+        of the limit [W].
     linked_devices : float
-        Devices behind one fast link [1].
+        Devices on one fast link [1].
     sustained : float
-        Share of its peak at which its power limit lets large matrix products run [1].
+        Share of the peak that the power limit allows in large matrix products [1].
     board_computer : bool
-        Whether its name states that it stands behind a single-board computer.
+        Whether its name indicates a single-board computer as host.
     """
 
     device: Device
@@ -169,7 +169,7 @@ class ServingDevice:
         Raises
         ------
         ValueError
-            If the device states no format that multiplies them.
+            If the device has no format that multiplies them.
 
         References
         ----------
@@ -246,7 +246,7 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
     Raises
     ------
     ValueError
-        If it is unknown, or its memory bandwidth is.
+        If the device or its memory bandwidth is unknown.
     """
     if not name.strip():
         raise refuse("serving_no_device", "hardware")

@@ -183,15 +183,15 @@ class Parameters:
         Parameters
         ----------
         codes : array of int
-            Engine of each row.
+            Engine code of each row.
         sparse : array of bool
             Whether the model has routed experts.
         expert_bits : float or array
-            Bits of their weights; kernels for packed experts reach other rates. [bit]
+            Bits of expert weights; kernels for packed experts reach other rates [bit].
         nested : array of bool
-            Whether the weights are in a format of llama.cpp that takes longer to unpack.
+            Whether the weights are in a llama.cpp format that takes longer to unpack.
         stages : float or array
-            Pipeline stages, each a hand-over. [1]
+            Pipeline stages, with one transfer each [1].
         """
         local, serves = IS_LOCAL[codes], IS_SERVER[codes]
         packed = np.where(

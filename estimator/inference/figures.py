@@ -51,7 +51,7 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
     Raises
     ------
     Refusal
-        With the reason if it is refused.
+        If the setup is refused, with the reason.
     """
     if answer.errors:
         raise refusal(answer.errors[min(answer.errors)])
@@ -198,7 +198,7 @@ class Roofline:
     Parameters
     ----------
     peak_flop_per_s, bytes_per_s : float
-        Of one device.
+        Peak and memory bandwidth of one device.
     decode, prefill : RooflinePoint
     """
 

@@ -21,15 +21,15 @@ class WeightFormat:
     Parameters
     ----------
     name : str
-        As it is shown.
+        Name for people.
     bits : float
-        Bits of a weight in memory, scales included. [bit]
+        Bits per weight in memory, including scales [bit].
     arithmetic : tuple of str
-        Formats of a device that multiply it, the wanted one first.
+        Device formats that multiply it, preferred one first.
     outer_bits : float
-        Bits of what stays outside of the format: all but experts where only they are packed. [bit]
+        Bits of weights outside the format, such as all but experts [bit].
     packed_by : str
-        "llama.cpp" for its own formats, "" for those of serving engines.
+        "llama.cpp" for its own formats, "" for formats of serving engines.
     """
 
     name: str
@@ -179,7 +179,7 @@ def weight_format(text: str, field: str = "precision") -> WeightFormat:
     Raises
     ------
     ValueError
-        If no word of it is a format.
+        If no word is a format.
 
     >>> weight_format("Q4_K_M").bits, weight_format("GPTQ int4").name
     (4.89, 'int4')

@@ -62,12 +62,12 @@ def item_pass_s(
     Parameters
     ----------
     flop : float or array
-        FLOPs of the pass, all items of the batch together. [flop]
+        FLOPs of the pass for the whole batch [FLOP].
     weight_bytes : float or array
-        Bytes of the weights, read once a pass. [B]
+        Weight memory, read once per pass [B].
     machine, engine : Machine, Engine
     layers : float or array
-        Launched one after another. [1]
+        Layers, launched one after another [1].
     """
     compute_s = flop / (machine.peak_flop_per_s * engine.matrix_share)
     read_s = weight_bytes / (machine.bytes_per_s * engine.read_share)
@@ -89,15 +89,15 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
     Parameters
     ----------
     asked : ServingQuestion
-        `concurrency` is the batch.
+        Question whose `concurrency` is the batch.
     item : Item
     catalog : Catalog
 
     Raises
     ------
     ValueError
-        If a name is unknown, the size of the item is missing, the weights do not fit in one device,
-        or an input would have no effect.
+        If a name is unknown, the item size is missing, the weights do not fit in one device, or an
+        input has no effect.
     """
     check_question(item)
     for field in OF_TOKENS:

@@ -61,7 +61,7 @@ class KnownLoads:
     ----------
     catalog : Catalog
     runs : sequence of MeasuredRun
-        Shipped, imported or measured here.
+        Runs that are built in, imported or measured here.
     host : str
         Id of this host.
     """
@@ -226,7 +226,8 @@ def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
     Raises
     ------
     ValueError
-        Why: an unknown model, a format that the device lacks, a number out of its limits.
+        For an unknown model, a format that the device does not support, or a number outside its
+        limits.
     """
     resolve_valid([_question(run, load) for load in run.served], catalog)
 
@@ -237,7 +238,7 @@ def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
     Raises
     ------
     ValueError
-        If it names no known device, or a number that cannot be.
+        If a device is unknown or a number is invalid.
     """
     hardware = _hardware_of(run, load)
     if hardware is None:

@@ -44,14 +44,14 @@ class Traffic:
     Parameters
     ----------
     sequences, input_tokens, output_tokens : float or array
-        Sequences in flight on all devices [1]; tokens read and written by each. [token]
+        Sequences in flight on all devices [1]; input and output tokens of each [token].
     cached_share : float or array
-        Share of the input that a prefix cache already holds [1].
+        Share of the input found in the prefix cache [1].
     tokens_per_pass, drafted : float or array
-        With speculative decoding: tokens that a pass yields, and drafts that it checks beside
-        the one token of plain decoding [token].
+        With speculative decoding, tokens yielded per pass, and drafts checked in addition to one
+        plain token [token].
     draft_share : float or array
-        Parameters of the draft model over those that a token visits [1].
+        Parameters of the draft model over active parameters [1].
     """
 
     sequences: Number
@@ -75,17 +75,17 @@ class Performance:
     Parameters
     ----------
     passes : Passes
-        Of which it is.
+        Passes that it is computed from.
     pace : Pace
-        Latencies of a request and rates of one replica of the attention layers.
+        Latencies of a request, and rates of one attention replica.
     step : StepTime
         Parts of a decode step.
     prefill_s : float or array
-        Time to read one input alone, to its first token [s].
+        Prefill time of one prompt without others, to its first token [s].
     output_tokens_per_s : float or array
-        Of all devices.
+        Output rate of all devices.
     device_power_w, device_energy_per_output_token_j : float or array
-        Of all devices, boards alone.
+        Power and energy of all devices, without host.
     """
 
     passes: "Passes"
@@ -105,9 +105,9 @@ class Setup:
     ----------
     model, machine, engine, layout, draw : Served, Machine, Engine, Layout, Draw
     static_batches : bool or array of bool
-        Whether sequences begin and end together, and do not make room one by one.
+        Whether sequences start and end together instead of one by one.
     prefill : PrefillPool
-        Devices besides those of `layout`, which then decode only.
+        Prefill devices, in addition to `layout`, which then only decodes.
     """
 
     model: Served
@@ -132,13 +132,13 @@ class Passes:
     ----------
     setup, traffic : Setup, Traffic
     costs : DecodeCosts
-        Of a decode step.
+        Costs of a decode step.
     prefill : StepTime
-        Of the passes that read one input alone.
+        Time of passes that prefill one prompt without others.
     riding_s : float or array
-        What one input adds to the decode steps of others [s].
+        Time that one prompt adds to decode steps of others [s].
     pool : PoolTimes or None
-        What a prompt takes on devices of its own; None where no set-up has any.
+        Times of a prompt in a prefill pool, None if no setup has one.
     """
 
     setup: Setup
@@ -259,7 +259,7 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     ----------
     setup : Setup
     traffic : Traffic
-        Their fields broadcast together.
+        Traffic; its fields broadcast together.
     """
     layout, passes = setup.layout, passes_of(setup, traffic)
     running = _running(setup, traffic)

@@ -51,11 +51,11 @@ class PrefillPool:
     Parameters
     ----------
     devices : float or array
-        Of the pool; 0 where prompts are read by those that decode [1].
+        Devices of the pool, 0 if prefill and decode share devices [1].
     layout : Layout
-        Of the pool, and anything where it has no devices.
+        Layout of the pool, arbitrary without devices.
     link_bytes_per_s : float or array
-        From one device of the pool to the decode pool, one way.
+        Bandwidth from one device of the pool to the decode pool, one way.
     """
 
     devices: Number
@@ -74,12 +74,12 @@ class PoolTimes:
     Parameters
     ----------
     read : StepTime
-        Of a prompt alone.
+        Time of a prompt without others.
     busy_s, sent_s : float or array
-        Time of one replica for a prompt among others; time to send its cache [s].
+        Time of one replica per prompt among others, and time to send its cache [s].
     engine : Engine
     replicas : float or array
-        Of the pool, each reading one prompt after the other [1].
+        Replicas of the pool, each processing one prompt at a time [1].
     """
 
     read: StepTime
@@ -141,9 +141,10 @@ def decoding_sequences(
     ----------
     times : PoolTimes
     flying, most, later_tokens : float or array
-        Requests in flight; sequences that the decode pool holds; tokens after the first.
+        Requests in flight, sequences that fit in the decode pool, and tokens after the first.
     step_s, token_s : callable
-        Time of a decode step, and of a token of one sequence, by the sequences that decode [s].
+        Time of a decode step, and of one sequence's token, as functions of the number of decoding
+        sequences [s].
     """
     low = np.zeros(np.broadcast(flying, most, later_tokens).shape)
     high = np.minimum(flying, most) + low

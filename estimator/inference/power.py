@@ -22,12 +22,11 @@ class Draw:
     Parameters
     ----------
     awake : float or array
-        Share of it that a device takes as soon as it runs kernels at full clocks.
+        Share of the range drawn as soon as kernels run at full clocks.
     reading, computing : float or array
-        Further share with the memory, and with the arithmetic, at its peak.
+        Additional share with memory, and with arithmetic, at its peak.
     between : float or array, optional
-        Share that it takes between kernels, instead of being awake; None where it never waits for
-        launches.
+        Share drawn between kernels, None if the device never waits for launches.
     """
 
     awake: Number
@@ -54,7 +53,7 @@ def board_power_w(
         Power limit and idle power [W].
     draw : Draw
     memory_rate, arithmetic_rate : float or array
-        Bytes moved over the bandwidth, FLOPs over the peak, both as time means [1].
+        Mean bandwidth over its peak, and mean FLOP/s over the peak [1].
     """
     wanted = draw.awake + draw.reading * memory_rate + draw.computing * arithmetic_rate
     return idle_w + (tdp_w - idle_w) * soft_limit(wanted)

@@ -79,17 +79,17 @@ class ServingAnswer:
     Parameters
     ----------
     table : ServingTable
-        What the questions that are not refused name, one row each.
+        Resolved questions that are not refused, one per row.
     places : array of int
-        Which question each row of the table is.
+        Question index of each row.
     errors : mapping of int to Notice
-        Question -> why it is refused.
+        Question -> reason why it is refused.
     ranges : mapping of str to Uncertain
-        Quantity -> one value a row, NaN where it cannot be had; empty if all are refused.
+        Quantity -> value per row, NaN if unavailable; empty if all are refused.
     notices : NoticeTable
         What was assumed for each row of the table.
     corrected : mapping of str to array
-        Quantity -> factor by which measured loads moved it; empty where none are known [1].
+        Quantity -> calibration factor from measured runs; empty without any [1].
     """
 
     table: ServingTable
@@ -129,7 +129,7 @@ def answer_serving(
     questions : sequence of ServingQuestion
     catalog : Catalog
     calibration : callable, optional
-        As `KnownLoads.corrected`; without it measured loads are left out.
+        See `KnownLoads.corrected`; without it, measured runs are not used.
     """
     return answer_questions(Table.of(ServingQuestion, questions), catalog, calibration=calibration)
 

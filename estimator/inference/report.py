@@ -42,12 +42,12 @@ def inference_report(
     level : float
         Probability inside the intervals [1].
     held : Comparison, optional
-        What it is compared with: a latency goal, an API, the energy of training.
+        Comparison with a latency goal, an API, or the energy of training.
 
     Raises
     ------
     Refusal
-        If the set-up is refused, or a comparison lacks a number.
+        If the setup is refused, or a comparison lacks a number.
     """
     row, _ = single(answer)
     facts: dict[str, Any] = {"step": roofline(answer), **memory(answer), **request_times(answer)}

@@ -94,11 +94,11 @@ class Resolution:
     Parameters
     ----------
     table : ServingTable
-        One row for each question that is not refused.
+        One row per question that is not refused.
     rows : array of int
-        Which question each row of the table is.
+        Question index of each row.
     errors : mapping of int to Notice
-        Question -> why it is refused.
+        Question -> reason why it is refused.
     """
 
     table: ServingTable
@@ -150,7 +150,7 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
     Raises
     ------
     ValueError
-        If a name is unknown, or what is asked cannot be.
+        If a name is unknown, or the combination is impossible.
     """
     notes: list[Notice] = []
     device = _device(asked.hardware, catalog)
@@ -202,7 +202,7 @@ def find_model(
     Raises
     ------
     ValueError, OSError
-        If it is unknown, or its config cannot be read.
+        If the model is unknown, or its config cannot be read.
     """
     if config:
         return from_config(config_of(config), name or config_name(config))

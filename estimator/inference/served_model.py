@@ -39,17 +39,17 @@ class ServedModel:
     Parameters
     ----------
     name : str
-        As shown.
+        Name for people.
     numbers : Served
-        What the formulas need.
+        Numbers used by the formulas.
     longest_context : float or None
-        Tokens it was made for, None if not known. [token]
+        Context length that the model was made for, None if unknown [token].
     shape_known : bool
-        Whether its layers are read from a config, not guessed from its size.
+        Whether its layers come from a config rather than being guessed from the size.
     published_in : str
-        Key of `FORMATS` for the weights of its checkpoint; empty for 16 bit or unknown.
+        Key of `FORMATS` for the published weights; empty for 16 bits or unknown.
     multimodal : bool
-        Whether its prompts may hold images, videos or sound.
+        Whether its prompts may contain images, videos or sound.
     """
 
     name: str
@@ -78,7 +78,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
     Raises
     ------
     ValueError
-        If the config is none, or of a model that does not generate.
+        If the config is invalid, or the model does not generate tokens.
     """
     network = architecture(config)
     spoken = getattr(network, "text", None) or network

@@ -68,13 +68,13 @@ class NamedSetup:
     Parameters
     ----------
     model, device, weights, products, cache_bytes, engine
-        Model, device, weight format and how it is multiplied, bytes of a cached value [B] and code
-        of the engine.
+        Model, device, weight format with its arithmetic, bytes per cached value [B], and engine
+        code.
     site : Found of Site
     notes : tuple of Notice
-        What the words have assumed, without those of the site.
+        Assumptions made when resolving names, except the site's.
     program_known : bool
-        Whether the name of the program, if any, is that of a known engine.
+        Whether the program name, if given, is a known engine.
     """
 
     model: ServedModel
@@ -145,26 +145,26 @@ class ServingTable:
     parameters : Parameters
         Of the engines.
     asked : Table of ServingQuestion
-        What they are asked, a rate of requests as the sequences that it keeps in flight.
+        Questions, with the request rate converted to sequences in flight.
     named : sequence of NamedSetup
-        What the words of several rows name.
+        Resolved names of several rows.
     named_at : array of int
-        Which of them each row has.
+        Index of each row into `named`.
     prices, price_at
-        Prices of a device-hour, None where none is on record, and which each row has.
+        Prices per device-hour, None if not on record, and each row's index.
     model, machine, layout : Served, Machine, Layout
     layout_chosen : array of bool
         Whether the layout was left open.
     engines : array of int
-        Codes of the engines.
+        Engine code of each row.
     expert_bits : array
-        Bits of a weight of an expert. [bit]
+        Bits per expert weight [bit].
     nested : array of bool
-        Whether the weights take longer to unpack.
+        Whether weights take longer to unpack.
     longest_context : array
-        Tokens that the model was made for, NaN where unknown. [token]
+        Context length that the model was made for, NaN if unknown [token].
     prefill : PrefillPool
-        Devices that read prompts, besides those of `layout`.
+        Prefill devices, in addition to `layout`.
     """
 
     catalog: Catalog

@@ -55,19 +55,20 @@ class Served:
     Parameters
     ----------
     dense_params, routed_params, table_params : float or array
-        Parameters that every token multiplies; those of routed experts; those of input tables,
-        which are held but not read as a whole. [1]
+        Parameters used by every token, routed experts' parameters, and input tables' parameters,
+        which are stored but not read as a whole [1].
     experts, experts_per_token : float or array
-        Routed experts of a layer, and how many of them a token visits; 1 and 1 without. [1]
+        Routed experts per layer, and active ones per token; 1 and 1 in a dense model [1].
     layers, hidden, cache_heads : float or array
-        Layers; width of the states that devices exchange; heads over which a cache can be split.
+        Layers, width of states exchanged between devices, and heads over which a cache can be
+        split.
     cache_values, window_values, window, state_values : float or array
-        Values kept per token in layers that see everything, and in layers that see a window; the
-        window [token]; values kept per sequence whatever its length. [1]
+        Values stored per token in full-attention layers and in windowed layers; the window [token];
+        values stored per sequence of any length [1].
     pair_flop, window_pair_flop : float or array
-        FLOPs of one query-key pair, summed over the layers of either kind. [flop]
+        FLOPs per query-key pair, summed over the full-attention and the windowed layers [FLOP].
     latent_pair_flop : float or array
-        What a pair costs more where keys and values stay latent, as they do in decoding [flop].
+        Additional FLOPs per pair if keys and values stay latent, as in decode [FLOP].
     """
 
     dense_params: Number
@@ -99,9 +100,9 @@ class Machine:
     Parameters
     ----------
     peak_flop_per_s, pair_flop_per_s : float or array
-        Dense peak at the arithmetic of the weights, and at that of attention [FLOP/s].
+        Dense peak in the format of the weights' arithmetic, and of attention [FLOP/s].
     bytes_per_s, memory_bytes : float or array
-        Memory bandwidth [B/s]; memory [B].
+        Memory bandwidth [B/s] and size [B].
     link_bytes_per_s : float or array
         To the other devices, both ways together.
     tdp_w, idle_w : float or array
@@ -109,7 +110,7 @@ class Machine:
     linked_devices : float or array
         Devices behind one fast link [1].
     unpacked_bytes : float or array
-        Bytes of a weight that is unpacked before long inputs are read, 0 where none is [B].
+        Bytes per weight that is unpacked before long prompts, 0 if none [B].
     """
 
     peak_flop_per_s: Number
@@ -130,35 +131,36 @@ class Engine:
     Parameters
     ----------
     read_share, cache_share, expert_share : float or array
-        Share of the memory bandwidth at which weights, caches and experts are read [1].
+        Share of memory bandwidth reached when reading weights, caches and experts [1].
     ceiling_bytes_per_s : float or array
-        Rate that small matrices do not pass on the widest memory [B/s].
+        Bandwidth limit of small matrices on devices with the widest memory [B/s].
     matrix_share : float or array
-        Share of the peak that large matrix products reach [1].
+        Share of the peak reached by large matrix products [1].
     pair_share : float or array, optional
-        Share of the peak that the products of attention reach; None where it is `matrix_share` [1].
+        Share of the peak reached by attention products; None for `matrix_share` [1].
     half_rows : float or array
         Rows at which a matrix product reaches half of that share [token].
     layer_s, step_s, sequence_s : float or array
-        Floor of a step per layer, per step and per sequence: launches, scheduling, sampling [s].
+        Fixed time of a step per layer, per step and per sequence: launches, scheduling, sampling
+        [s].
     latent_layer_s : float or array
-        Additional floor per layer whose attention works on a latent cache [s].
+        Additional fixed time per layer with latent attention [s].
     collective_s, link_share : float or array
-        Latency of one collective [s]; share of the link that it reaches [1].
+        Latency of a collective [s], and share of the link bandwidth that it reaches [1].
     pass_tokens, tile_rows : float or array
-        Tokens of an input that one pass reads at most; rows of an expert at which its products
-        reach half of their rate in such a pass [token].
+        Most prompt tokens per pass, and rows at which an expert's products reach half of their rate
+        in it [token].
     launches_ahead : bool or array of bool
-        Whether the host launches kernels while earlier ones run, so that the slower of the two
-        sets the pace.
+        Whether the host launches kernels while earlier ones run, so that the slower of the two sets
+        the pace.
     request_s, queue_s : float or array
-        Time of a request outside all steps: connection, tokenizer, scheduler; and what each other
-        request in flight adds to it, as one process handles them all [s].
+        Time of a request outside all steps (connection, tokenizer, scheduler), and additional time
+        per request in flight, as one process handles them all [s].
     waiting_steps, wave_share : float or array
-        Steps that end before a prompt is read and its first token is delivered; share of the
-        requests in flight whose prompts are read first, as clients start and finish in waves [1].
+        Steps that end before a prompt is processed and its first token delivered; share of requests
+        in flight whose prompts come first, as clients start and finish in waves [1].
     reserved_share : float or array
-        Share of an answer that a request is granted memory for when it is admitted [1].
+        Share of the output for which a request reserves memory when admitted [1].
     """
 
     read_share: Number
@@ -191,10 +193,10 @@ class Layout:
     Parameters
     ----------
     devices, data_parallel, expert_shard, stages : float or array
-        All devices; replicas of the attention layers; devices over which experts are split, at
-        least as many as a layer is; pipeline stages of a replica. [1]
+        Total devices, attention replicas, devices that split the experts (at least as many as split
+        a layer), and pipeline stages per replica [1].
     dense_bytes, expert_bytes, cache_bytes : float or array
-        Bytes of a dense weight, of an expert's weight, of a cached value. [B]
+        Bytes per dense weight, expert weight and cached value [B].
     """
 
     devices: Number = 1.0
@@ -284,11 +286,11 @@ class ExpertCosts:
     Parameters
     ----------
     experts, experts_per_token, shard : float or array
-        As in `Served`; devices over which they are split. [1]
+        As in `Served`; devices that split the experts [1].
     tokens_per_row : float or array
-        Tokens that one device's experts see for each row of the attention layers [1].
+        Tokens that one device's experts process per row of the attention layers [1].
     read_s, compute_s : float or array
-        Time to read and to fill the products of all experts of a device [s].
+        Time to read all experts of a device, and to compute their products at full rows [s].
     """
 
     experts: Number
@@ -311,13 +313,13 @@ class DecodeCosts:
     Parameters
     ----------
     read_s, compute_s, overhead_s : float or array
-        Whatever its rows [s].
+        Time independent of the number of rows [s].
     row_read_s, row_compute_s, row_overhead_s : float or array
-        For each row [s].
+        Time per row [s].
     experts : ExpertCosts or None
-        None where no model has any.
+        Costs of experts, None if no model has any.
     launches_ahead : bool or array of bool
-        As in `Engine`.
+        See `Engine`.
     """
 
     read_s: Number

@@ -51,7 +51,7 @@ def profile_of(path: str, text: Iterable[str]) -> Floats:
     Raises
     ------
     ValueError
-        File, line and what should stand there.
+        With file, line and the expected content.
     """
     lines = _lines(path, text)
     header = [name.strip() for name in lines[0][1]] if lines else []

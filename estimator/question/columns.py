@@ -56,16 +56,16 @@ class CellReader(Generic[Asked]):
     header : sequence of str
         Columns of the table.
     catalog : Catalog
-        Knows the sites.
+        Profiles, for the sites.
     without : collection of str
-        Inputs that no column gives.
+        Inputs that no column sets.
 
     Attributes
     ----------
     columns : dict of str to str
-        Input -> its column; of several, the documented one.
+        Input -> its column; the documented one if there are several.
     places : list of int
-        Places of these columns in the header.
+        Indices of these columns in the header.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class CellReader(Generic[Asked]):
         Parameters
         ----------
         block : Block
-            A column for each of `places`.
+            One column for each of `places`.
         """
         count = len(block.texts)
         refused = {row: Notice("text", "", {"text": why}) for row, why in block.refused.items()}

@@ -29,7 +29,7 @@ class Dialect:
     Parameters
     ----------
     lines : iterator of str
-        The table; its first line tells what stands between the cells.
+        Lines of the table; the first determines the delimiter.
 
     Examples
     --------

@@ -40,7 +40,7 @@ class TextColumn:
     Parameters
     ----------
     cells : pyarrow.StringArray
-        Null where a cell is empty.
+        Cells, null where empty.
 
     Examples
     --------
@@ -87,11 +87,11 @@ class Block:
     Parameters
     ----------
     texts : list of str
-        Rows as they are written back; a row of another width is cut or filled up.
+        Rows as written back; rows of another width are cut or padded.
     columns : list of TextColumn
-        Those that were asked for; a refused row has empty cells.
+        Requested columns; a refused row has empty cells.
     refused : mapping of int to str
-        Row -> why it cannot be read.
+        Row -> reason why it cannot be read.
     """
 
     texts: list[str]
@@ -107,7 +107,7 @@ class Records:
     Raises
     ------
     ValueError
-        Where a line is no CSV, with its number.
+        If a line is not CSV; with its number.
     """
 
     def __init__(self, lines: Iterator[str]) -> None:
@@ -133,11 +133,11 @@ class Records:
         Parameters
         ----------
         width : int
-            Cells of a row.
+            Cells per row.
         places : sequence of int
-            Which cells are read.
+            Indices of the cells to read.
         size : int
-            Lines of a block.
+            Lines per block.
         """
         while lines := list(islice(self._lines, size)):
             texts = [text for line in lines if (text := line.rstrip("\r\n"))]

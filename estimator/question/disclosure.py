@@ -19,7 +19,7 @@ class Disclosure(Question):
         Raises
         ------
         Refusal
-            Both inputs in one line.
+            With both inputs, in one line.
         """
         if self.contract_share is not None and self.contract is None:
             raise refuse("share_without_contract", "contract_share")

@@ -80,7 +80,7 @@ def choose_precision(device: Device, asked: str | None) -> str:
     Raises
     ------
     ValueError
-        If the device lacks it; the message names the ones it has.
+        If the device does not support it; lists the supported ones.
     """
     if asked is not None:
         if asked not in device.peaks:
@@ -129,7 +129,7 @@ def read_hardware(name: str, precision: str | None = None) -> Hardware:
     Raises
     ------
     ValueError
-        If it is not known (the nearest names are offered), or lacks the precision.
+        If the device is unknown (suggests the closest names) or does not support the precision.
 
     Examples
     --------
@@ -334,11 +334,11 @@ class Offers:
     Parameters
     ----------
     count : int
-        Offers. [1]
+        Number of offers [1].
     date_from, date_to : str
-        The oldest and the newest of their dates.
+        Dates of the oldest and newest offer.
     provider : str
-        Whose they are, where they are all of one.
+        Provider, if all offers come from one.
     """
 
     count: int

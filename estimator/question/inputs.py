@@ -42,39 +42,39 @@ class Input:
     Parameters
     ----------
     name : str
-        Field of the questions that have it.
+        Field of the questions that have this input.
     help : str
-        Meaning, for a help text.
+        Meaning, for help texts and tooltips.
     group : str
-        A key of `GROUPS`.
+        Key of `GROUPS`.
     label : str
-        Label of its control on a page; empty where no page asks for it.
+        Label of its control on a page; empty if no page has one.
     unit : str
-        Of its number; empty for counts, shares and words.
+        Unit of its number; empty for counts, shares and words.
     example : str
-        As people would write it.
+        Example in the form people write.
     choices : tuple of str
-        Words that it may be.
+        Allowed words.
     open_choices : bool
-        Whether other words than `choices` are left to the profiles.
+        Whether the profiles may allow more words than `choices`.
     limits : str
-        A key of `core.bounds.LIMITS`, where that is not the name.
+        Key of `core.bounds.LIMITS`, by default the name.
     columns : tuple of str
-        Its names in a table, the documented one first; the name itself where empty.
+        Column names in a table, documented one first; by default the name.
     option : str
-        Its documented option, where that is not the name.
+        Documented option, by default the name.
     aliases : tuple of str
-        Further spellings of its option.
+        Other spellings of the option.
     resolved : str
-        Name of the number that it overrides in an answer, where that is not its own.
+        Name of the number in an answer that it overrides, by default its own.
     number, flag : bool
-        Whether it is a number, or yes or no.
+        Whether it is a number, or a flag.
     whole : bool
         Whether its number is a count.
     refines : bool
-        Whether a row of a table can be answered without it where its cell cannot be read.
+        Whether a table row with an unreadable cell is still answered, without this input.
     local : bool
-        A file of the user, or meaningless without one: no link carries it.
+        Whether it is a local file or needs one, so that links leave it out.
     """
 
     name: str
@@ -903,7 +903,7 @@ def question_from(question: type[Asked], given: Mapping[str, Any]) -> Asked:
     Raises
     ------
     ValueError
-        If a name is no input, one input is given twice, or a number cannot be read.
+        If a name is not an input, an input is given twice, or a number cannot be read.
     """
     named = {
         spelling: name
@@ -955,7 +955,7 @@ def read_number(name: str, text: str) -> float:
     Raises
     ------
     ValueError
-        Name, text and what would be read.
+        With the name, the text and an example.
 
     Examples
     --------

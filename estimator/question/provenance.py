@@ -21,15 +21,15 @@ class SourcedNumber:
     Parameters
     ----------
     value, low, high : float
-        Median and central 80%, in `unit`; equal if the number is taken as exact.
+        Median and central 80%, in `unit`; equal if the number is exact.
     unit : str
-        As in the profiles; "1" for shares and counts.
+        Unit as in the profiles; "1" for shares and counts.
     basis : str
-        given | datasheet | measured | published | derived | assumed.
+        One of given, datasheet, measured, published, derived, assumed.
     source : str
-        Id in the profiles' sources; empty if the user gave the number.
+        Source id in the profiles; empty if given by the user.
     date, note : str
-        When the number was stated, and what to know about it; may be empty.
+        Date of the number, and a comment; may be empty.
     """
 
     value: float
@@ -49,11 +49,11 @@ class Found(Generic[Thing]):
     Parameters
     ----------
     value
-        The thing itself.
+        Result of the look-up.
     inputs : mapping of str to SourcedNumber
-        Each number behind it, by name.
+        Numbers that the result depends on, by name.
     notices : tuple of Notice
-        What was assumed.
+        Assumptions.
     """
 
     value: Thing

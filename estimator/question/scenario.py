@@ -86,7 +86,7 @@ class Scenario(Question):
         Raises
         ------
         ValueError
-            Both inputs in one line.
+            With both inputs, in one line.
         """
         ways = [name for name in ("flop", "params", "config") if getattr(self, name) is not None]
         if ways == ["flop", "params"] and self.tokens is None:

@@ -121,7 +121,7 @@ def widened(record: Record, spreads: Sequence[float]) -> Record:
     ----------
     record : Record
     spreads : sequence of float
-        Standard deviations of the logarithm [1].
+        Log standard deviations [1].
     """
     if record.value <= 0 or record.low == 0:
         return record

@@ -43,7 +43,7 @@ class Words:
     ----------
     distinct : tuple of str
     codes : array of int
-        `UNSPECIFIED` where a row has none.
+        Index of each row's text, `UNSPECIFIED` if it has none.
 
     Examples
     --------
@@ -110,19 +110,19 @@ class Table(Generic[Asked]):
     question : type
         Dataclass of a row; its fields are the columns.
     count : int
-        Rows.
+        Number of rows.
     numbers : mapping of str to array
-        Input that is a number -> its column, NaN where unspecified; a missing column is
-        unspecified in every row. `recomputation` is the share computed again [1].
+        Numeric input -> column, NaN where unspecified; a missing column is unspecified in every
+        row. `recomputation` is the recomputed share [1].
     words : mapping of str to Words
-        The other inputs.
+        Other inputs.
     errors : mapping of int to Notice
-        Row -> why it is already refused.
+        Row -> reason why it is refused.
     notices : mapping of int to tuple of Notice
-        Row -> notices on what was read.
+        Row -> notices from reading it.
     setups : array of int, optional
-        Set-up of each row: rows of the same set-up differ only in `NOT_OF_SETUP`, so that their
-        time and power are computed once. None: each row has its own.
+        Setup index of each row; rows of one setup differ only in `NOT_OF_SETUP`, so that time and
+        power are computed once. None if every row has its own.
 
     Examples
     --------
@@ -171,7 +171,7 @@ class Table(Generic[Asked]):
         Raises
         ------
         ValueError
-            If a name is no input of the question, or the lengths differ.
+            If a name is not an input of the question, or lengths differ.
         """
         lengths = {len(one) for one in columns.values() if _is_column(one)}
         if len(lengths) > 1:
@@ -317,7 +317,7 @@ def columns_of(
     Raises
     ------
     ValueError
-        If the share computed again is none of its words.
+        If the recomputed share is not one of its words.
     """
     numbers: dict[str, Floats] = {}
     words: dict[str, Words] = {}
@@ -376,7 +376,7 @@ def check_question(asked: Question) -> None:
     Raises
     ------
     ValueError
-        Input, rule and value in one line.
+        With input, rule and value, in one line.
     """
     for name, value in asked.specified_inputs().items():
         declared = asked.inputs.get(name)
@@ -395,7 +395,7 @@ def check_choices(asked: Question) -> None:
     Raises
     ------
     ValueError
-        Input, word and the choices.
+        With input, word and choices.
     """
     for name, declared in asked.inputs.items():
         check_choice(declared, getattr(asked, name))

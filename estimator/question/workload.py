@@ -74,17 +74,17 @@ class Work:
     Parameters
     ----------
     workload : Workload
-        For the core.
+        Work in the form of the core model.
     kind : str
-        Kind of work, which sets the utilization expected.
+        Workload type, which sets the expected utilization.
     arch, name : str
-        Architecture and name in free words; may be empty.
+        Architecture and name in free text; may be empty.
     preset : Preset, optional
-        The preset that was named.
+        Preset, if one is named.
     config : mapping, optional
-        Keys of the config that was named.
+        Keys of the config, if one is given.
     params, hidden, seq_len : float, optional
-        Parameters [1], width [1] and tokens in a sequence [token], where they are known.
+        Parameters [1], hidden size [1] and tokens per sequence [token], if known.
     """
 
     workload: Workload
@@ -105,11 +105,11 @@ class CountedNetwork:
     Parameters
     ----------
     config : mapping
-        Its keys.
+        Keys of the config.
     ledger : Ledger
-        Its terms, for one sequence or image.
+        Ledger of one sequence or image.
     side_assumed : bool
-        Whether it sees images whose size nothing tells.
+        Whether the image size is assumed.
     """
 
     config: Mapping[str, Any]
@@ -137,19 +137,19 @@ class WorkTable:
     table : Table of Scenario
     catalog : Catalog
     presets, preset_at
-        Presets that rows name, and which of them each row has; -1: none.
+        Presets named in rows, and each row's index; -1 for none.
     networks, network_at
-        Configs that rows name, read and counted, and which of them each row has; -1: none.
+        Configs named in rows, read and counted, and each row's index; -1 for none.
     numbers : mapping of str to array
-        Fields of `OF_WORK`, with what presets and configs bring; NaN where unknown.
+        Fields of `OF_WORK`, including values from presets and configs; NaN where unknown.
     words : mapping of str to list of str
-        kind, arch and name of each row.
+        Columns kind, arch and name.
     kinds : KindColumn
-        Kind of network of each row.
+        Network kind of each row.
     flop, device_hours : Uncertain
-        Of the final run, arrays, NaN where unknown [FLOP], [h].
+        Final run's FLOPs [FLOP] and device time [h]; NaN where unknown.
     remarks : Remarks
-        Notices, and why rows are refused.
+        Notices, and reasons why rows are refused.
     """
 
     table: Table[Scenario]
@@ -509,7 +509,7 @@ def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice,
     Raises
     ------
     ValueError
-        If it names no work, or work in two ways that exclude each other.
+        If it has no work, or two conflicting amounts of work.
     """
     found = resolve_work(Table.of(Scenario, [scenario]), catalog)
     if 0 in found.remarks.errors:
@@ -531,14 +531,14 @@ def read_network(
     ----------
     config : str
     seq_len : float, optional
-        Tokens in a sequence [token].
+        Tokens per sequence [token].
     image_size : float, optional
-        Side of its images [pixel].
+        Image side [pixel].
 
     Raises
     ------
     ValueError
-        The file or the text is no config of a known family, or one that sees no images of a size.
+        If it is not a config of a known family, or its network takes no images of a given size.
     """
     return _count_network(compact_json(config_of(config)), seq_len, image_size)
 

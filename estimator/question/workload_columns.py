@@ -31,9 +31,9 @@ def work_of_rows(
     numbers : mapping of str to array
         Columns of the table, NaN where a cell is empty.
     kinds : sequence of NetworkKind
-        One a row.
+        Network kind of each row.
     formula : Uncertain
-        Uncertainty of the formula of parameters and tokens; FLOPs that a row states are exact [1].
+        Uncertainty of the FLOPs computed from parameters and tokens; given FLOPs are exact [1].
     """
     stated = ~np.isnan(stated_flop(numbers))
     return Uncertain(
@@ -50,7 +50,7 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
     numbers : mapping of str to array
         Columns of the table, NaN where a cell is empty.
     kinds : sequence of NetworkKind
-        One a row.
+        Network kind of each row.
 
     Returns
     -------
