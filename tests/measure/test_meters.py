@@ -48,23 +48,22 @@ def meters_of():
         meter.close()
 
 
-def test_a_machine_with_counters_needs_no_codecarbon(tmp_path, meters_of):
-    found, notes = meters_of(put(tmp_path, PACKAGE | MEMORY))
-    assert found == {"cpu": "rapl", "dram": "rapl"}
-    assert notes == []
-
-
-def test_what_has_no_counter_is_left_to_codecarbon(tmp_path, meters_of):
-    found, notes = meters_of(put(tmp_path, PACKAGE))
-    assert found == {"cpu": "rapl", "dram": "codecarbon"}
-    assert notes == []
-
-
-def test_a_machine_without_counters_is_left_to_codecarbon_and_told_why(tmp_path, meters_of):
-    found, notes = meters_of(tmp_path)
-    assert found == {"cpu": "codecarbon", "dram": "codecarbon"}
-    assert len(notes) == 1
-    assert notes[0].startswith("cpu: no processor energy counters")
+@pytest.mark.parametrize(
+    ("files", "meters", "note"),
+    [
+        (PACKAGE | MEMORY, {"cpu": "rapl", "dram": "rapl"}, None),
+        (PACKAGE, {"cpu": "rapl", "dram": "codecarbon"}, None),
+        (
+            {},
+            {"cpu": "codecarbon", "dram": "codecarbon"},
+            "cpu: no processor energy counters",
+        ),
+    ],
+)
+def test_what_has_no_counter_is_left_to_codecarbon(tmp_path, meters_of, files, meters, note):
+    found, notes = meters_of(put(tmp_path, files))
+    assert found == meters
+    assert [one.startswith(note or "-") for one in notes] == [True] * (note is not None)
 
 
 def test_the_processor_is_named_beside_its_meter(tmp_path):

@@ -90,72 +90,58 @@ def test_packages_and_memory_of_all_sockets_are_added_up_and_no_zone_twice(xeon)
     assert meters["dram"].device is None
 
 
-def test_cores_graphics_and_platform_are_never_added_to_their_package(machine):
+PACKAGES = [f"package-0-die-{die}" for die in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("zones", "expected", "mirrors"),
+    [
+        (
+            {
+                "intel-rapl:0": ("package-0", 5000, 6000),
+                "intel-rapl:0:0": ("core", 3000, 3900),
+                "intel-rapl:0:1": ("uncore", 500, 600),
+                "intel-rapl:1": ("psys", 9000, 12000),
+            },
+            1000,
+            0,
+        ),
+        ({"intel-rapl-mmio:0": ("package-0", 5000, 5400)}, 400, 0),
+        (
+            {
+                f"intel-rapl:{die}": (name, 54321.5 + 0.1 * die, 54521.5)
+                for die, name in enumerate(PACKAGES)
+            },
+            200,
+            3,
+        ),
+        (
+            {
+                "intel-rapl:0": (PACKAGES[0], 54321, 54421),
+                "intel-rapl:1": (PACKAGES[1], 51000, 51030),
+            },
+            130,
+            0,
+        ),
+        ({"intel-rapl:0": ("package-0", 0, 40), "intel-rapl:1": ("package-1", 0, 60)}, 100, 0),
+    ],
+    ids=[
+        *("parts of a package, platform", "second driver only", "dies that count the package"),
+        *("dies that count themselves", "counters that have just begun"),
+    ],
+)
+def test_each_joule_of_a_package_is_counted_once(machine, zones, expected, mirrors):
     machine.control("intel-rapl")
-    machine.zone("intel-rapl:0", "package-0", 5000)
-    machine.zone("intel-rapl:0:0", "core", 3000).zone("intel-rapl:0:1", "uncore", 500)
-    machine.zone("intel-rapl:1", "psys", 9000)
-    (meter,) = open_rapl(machine.root)[0]
+    for place, (name, before_j, _) in zones.items():
+        machine.zone(place, name, before_j)
+    (meter,), notes = open_rapl(machine.root)
     read_j(meter)
-    machine.set("intel-rapl:0:0", 3900)
-    machine.set("intel-rapl:0:1", 600)
-    machine.set("intel-rapl:1", 12000)
-    machine.set("intel-rapl:0", 6000)
+    for place, (_, _, after_j) in zones.items():
+        machine.set(place, after_j)
     assert meter.component == "cpu"
-    assert read_j(meter) == pytest.approx(1000)
-
-
-def test_the_second_driver_serves_where_it_is_the_only_one(machine):
-    machine.zone("intel-rapl-mmio:0", "package-0", 5000)
-    (meter,) = open_rapl(machine.root)[0]
-    read_j(meter)
-    machine.set("intel-rapl-mmio:0", 5400)
-    assert read_j(meter) == pytest.approx(400)
-
-
-def test_an_amd_processor_is_read_like_any_other(machine):
-    machine.control("intel-rapl")
-    machine.zone("intel-rapl:0", "package-0", 7000, range_uj=65_532_610_987)
-    machine.zone("intel-rapl:0:0", "core", 2000, range_uj=65_532_610_987)
-    (meter,) = open_rapl(machine.root)[0]
-    read_j(meter)
-    machine.set("intel-rapl:0", 7123)
-    machine.set("intel-rapl:0:0", 2999)
-    assert read_j(meter) == pytest.approx(123)
-
-
-def test_dies_that_all_count_the_whole_package_are_counted_once_and_it_is_said(machine):
-    for die in range(4):
-        machine.zone(f"intel-rapl:{die}", f"package-0-die-{die}", 54321.5 + 0.1 * die)
-    (meter,), notes = open_rapl(machine.root)
-    read_j(meter)
-    for die in range(4):
-        machine.set(f"intel-rapl:{die}", 54521.5)
-    assert read_j(meter) == pytest.approx(200)
-    assert len(notes) == 3
-    assert notes[0] == "cpu: package-0-die-1 counts what another zone counts; left out"
-
-
-def test_dies_that_count_for_themselves_are_added_up(machine):
-    machine.zone("intel-rapl:0", "package-0-die-0", 54321).zone(
-        "intel-rapl:1", "package-0-die-1", 51000
-    )
-    (meter,), notes = open_rapl(machine.root)
-    read_j(meter)
-    machine.set("intel-rapl:0", 54421)
-    machine.set("intel-rapl:1", 51030)
-    assert read_j(meter) == pytest.approx(130)
-    assert notes == []
-
-
-def test_counters_that_have_only_just_begun_are_not_taken_for_doubles(machine):
-    machine.zone("intel-rapl:0", "package-0", 0).zone("intel-rapl:1", "package-1", 0)
-    (meter,), notes = open_rapl(machine.root)
-    read_j(meter)
-    machine.set("intel-rapl:0", 40)
-    machine.set("intel-rapl:1", 60)
-    assert read_j(meter) == pytest.approx(100)
-    assert notes == []
+    assert read_j(meter) == pytest.approx(expected)
+    said = [f"cpu: {name} counts what another zone counts; left out" for name in PACKAGES[1:]]
+    assert notes == said[:mirrors]
 
 
 def test_wraps_are_undone_each_socket_for_itself(xeon):
