@@ -111,10 +111,6 @@ def test_stamps_that_are_cut_short_are_left_out(tmp_path):
     assert read_stamps("o 1.0\n") is None
 
 
-def test_what_a_program_says_of_its_steps_may_be_cut_short():
-    assert read_stamps('m 1.0\nm 2.0\nfacts {"flop": 1').given == {}
-
-
 def test_lines_that_are_no_stamps_are_left_out():
     """Whoever writes into the file stops no watching: neither no number, nor no time."""
     odd = "o\no x\no nan\ntotal many\nfacts {\ncounted 7\ncounted [1]\n\x00\n"
@@ -204,22 +200,6 @@ def test_on_boards_steps_count_between_waits_for_them():
     """Steps are queued faster than they are done: only the waits tell when they were."""
     found = read_stamps("s 0.0\no 0.1\no 0.2\ns 3.0\no 3.1\n")
     assert found.times_s == (1.0, 1.0, 1.0)
-
-
-def test_a_command_is_stopped_when_enough_was_seen(script, capfd):
-    watch = StepWatch(steps=30, for_s=None)
-    ended = watch.run(script(SCRIPT.format(steps=100_000)))
-    assert watch.enough
-    assert ended.exit_code == 0
-    assert 30 <= watch.seen.steps < 3000
-    assert "to the end" not in capfd.readouterr().out
-
-
-def test_a_command_goes_on_where_that_is_asked(script, capfd):
-    watch = StepWatch(steps=10, for_s=None, goes_on=True)
-    ended = watch.run(script(SCRIPT.format(steps=40)))
-    assert (watch.enough, ended.exit_code) == (True, 0)
-    assert "to the end" in capfd.readouterr().out
 
 
 def test_a_command_that_fails_before_keeps_its_exit_code(script):

@@ -18,7 +18,6 @@ import pytest
 
 from estimator.measure.meters.nvml import NvmlMeter, open_nvml
 from estimator.measure.meters.open import open_meters
-from estimator.measure.sampler import Sampler
 from estimator.runs import read_runs
 from estimator.runs.energy import summarise
 from estimator.runs.meter import DeviceLost, MeterError, Sample
@@ -241,17 +240,6 @@ def test_the_state_is_reported_of_the_whole_run_though_it_is_read_seldom(stub, b
     assert (state.clock_hz, state.temperature_c, state.busy) == (1.755e9, 62, pytest.approx(0.8))
     assert state.reasons == ("power limit",)
     assert state.throttled == pytest.approx(0.5, abs=0.05)
-
-
-def test_a_power_reading_that_is_stuck_is_said_and_the_counter_holds(stub, board):
-    stub.set(TRACE="constant:300")
-    meter = board()
-    samples = readings(stub, meter, 10)
-    stub.set(TRACE="constant:400")
-    later = readings(stub, meter, 1)
-    assert {one.power_w for one in samples} == {300}
-    assert later[-1].power_w == 400
-    assert any("steady, or stuck" in note for note in reported(meter, samples).notes)
 
 
 # Opening
@@ -485,26 +473,6 @@ def test_a_board_lost_in_mid_run_is_lost_and_what_was_read_is_kept(stub, board):
     summary = reported(meter, samples)
     assert summary.energy.mean_w == pytest.approx(300)
     assert summary.energy.duration_s > 3.9
-
-
-def test_the_sampler_gives_a_lost_board_up_and_goes_on_with_the_other(stub):
-    stub.set(COUNT=2)
-    meters, _ = open_nvml({})
-    sampler = Sampler(meters, rate_hz=200)
-    sampler.start()
-    stub.set(FAIL="field186@0=15")
-    patience_s = time.monotonic() + 60
-    while not sampler.notes and time.monotonic() < patience_s:
-        time.sleep(0.01)
-    seen = len(sampler.so_far()["gpu:1"])
-    while len(sampler.so_far()["gpu:1"]) == seen and time.monotonic() < patience_s:
-        time.sleep(0.01)
-    samples = sampler.stop()
-    assert "gpu:0: no longer read: the board is lost: GPU is lost" in sampler.notes
-    assert len(samples["gpu:1"]) > seen > 0
-    assert len(samples["gpu:0"]) > 0
-    for meter in meters:
-        meter.close()
 
 
 def test_an_unknown_error_of_power_means_a_lost_board_and_of_the_clock_does_not(stub, board):

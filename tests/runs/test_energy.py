@@ -217,13 +217,6 @@ def test_a_counter_that_wraps_unseen_is_never_a_negative_energy():
     assert says(summary, "went backwards")
 
 
-def test_a_stuck_counter_gives_way_to_the_integral():
-    summary = reported(steady(5, counter=lambda at: 777.0))
-    assert (summary.energy.meter, summary.energy.trust) == ("nvml power", "sampled")
-    assert summary.energy.energy_j == pytest.approx(1000)
-    assert says(summary, "did not move")
-
-
 def test_a_counter_stuck_from_the_middle_on_is_found_by_the_integral():
     summary = reported(steady(10, counter=lambda at: 200 * min(at, 5)))
     assert says(summary, "integrated power is 2.00 times")
