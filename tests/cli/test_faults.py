@@ -7,12 +7,6 @@ import sys
 import pytest
 
 ESTIMATE = "estimate --preset gpt-3 --hardware h100"
-COMMANDS = (
-    ESTIMATE,
-    f"{ESTIMATE} --json",
-    "report --preset gpt-3 --hardware h100 --format annex-xi",
-    "batch {folder}/runs.csv -o -",
-)
 
 
 @pytest.fixture
@@ -35,7 +29,7 @@ def tried(words, folder, stdout=subprocess.PIPE, **environment):
     )
 
 
-@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("words", [ESTIMATE, f"{ESTIMATE} --json", "batch {folder}/runs.csv -o -"])
 def test_a_full_disk_is_one_line(words, folder):
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = tried(words, folder, stdout=full)
@@ -51,8 +45,15 @@ def test_a_folder_that_is_not_there_is_one_line(folder):
     assert not (folder / "none").exists()
 
 
-@pytest.mark.parametrize("home", ["/dev/null", "/nonexistent", "{folder}/ü 日本"])
-@pytest.mark.parametrize("words", [ESTIMATE, "calibrate show"])
+@pytest.mark.parametrize(
+    ("words", "home"),
+    [
+        (ESTIMATE, "/dev/null"),
+        ("calibrate show", "/dev/null"),
+        ("calibrate show", "/nonexistent"),
+        ("calibrate show", "{folder}/ü 日本"),
+    ],
+)
 def test_any_home_and_locale_answer(words, home, folder):
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii:backslashreplace"}
     done = tried(words, folder, HOME=home.format(folder=folder), **plain)
