@@ -55,6 +55,22 @@ def test_annex_xi_has_compute_time_and_energy_to_two_figures():
     assert "CHECK BEFORE YOU PUBLISH: implausible" in text_of(found, "markdown", option_of)
 
 
+PARTS = ("devices", "hosts (CPU, memory, fans)", "network beyond a node")
+
+
+@pytest.mark.parametrize(
+    ("energy_kwh", "metered", "parts"),
+    [(None, None, 0), (5e5, "devices", 1), (7e5, "nodes", 2), (1.1e6, "facility", 3)],
+)
+def test_a_part_is_metered_within_the_boundary_of_the_meter_alone(energy_kwh, metered, parts):
+    scenario = replace(FLAGSHIP, energy_kwh=energy_kwh, metered=metered)
+    facts = training_facts(answer_scenario(scenario, CATALOG), Disclosure(), CATALOG)
+    said = [facts.boundary[part] for part in PARTS]
+    assert said == ["metered"] * parts + ["predicted"] * (3 - parts)
+    supply = facts.boundary["cooling and supply (PUE)"]
+    assert supply.startswith("metered" if metered == "facility" else "predicted")
+
+
 def test_scope_2_is_reported_by_location_and_by_market():
     found = rows(made("scope2"))
     assert found["location"]["value"] == pytest.approx(1100 * 0.25654)
