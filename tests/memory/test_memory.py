@@ -549,6 +549,8 @@ def test_adapters_by_hand():
     """LoRA on all matrices of Llama 2 7B with rank 64: 160 million (Dettmers et al. 2023)."""
     decoder = architecture(json.loads((GOLDEN / "configs" / "llama-2-7b.json").read_text()))
     assert adapter_params(decoder, 64) == 64 * 32 * (4 * 8192 + 3 * (4096 + 11008)) == 159_907_840
+    two_matrices = architecture(json.loads((GOLDEN / "configs" / "gpt2.json").read_text()))
+    assert adapter_params(two_matrices, 1) == 12 * (4 * 1536 + 2 * (768 + 3072))
 
 
 def test_quantised_fine_tuning_holds_half_a_byte_a_parameter():
