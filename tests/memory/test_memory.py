@@ -112,6 +112,8 @@ def test_full_fine_tuning_takes_16_to_18_bytes_a_parameter(fp32_gradients, bytes
 def test_70_billion_weights_in_16_bit_are_140_gb():
     found = ask(params=70e9, inference=True)
     assert found.memory.weights_bytes / 1e9 == pytest.approx(140)
+    whole = ask(params=70e9, inference=True, precision="fp32")
+    assert whole.memory.weights_bytes / 1e9 == pytest.approx(280)
 
 
 @pytest.mark.parametrize(
