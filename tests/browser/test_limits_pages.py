@@ -25,6 +25,19 @@ def test_a_page_fits_every_width_in_german(tour, path):
         wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_the_four_answers_of_the_front_door_are_in_sight_on_a_phone(tour, lang):
+    """A phone of 844 px shows about 700 of them between the bars of its browser."""
+    page = tour(f"home?lang={lang}")
+    page.set_viewport_size({"width": 390, "height": 700})
+    answers = page.locator(".tw-front b")
+    answers.first.wait_for()
+    wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+    assert answers.count() == 4
+    boxes = [answer.bounding_box() for answer in answers.all()]
+    assert max(box["y"] + box["height"] for box in boxes) <= 700
+
+
 def test_a_page_prints_whole_and_without_its_controls(tour):
     """What scrolls on the screen is as high as its content on paper."""
     page = tour("claims")

@@ -18,7 +18,7 @@ from estimator.web.question.page import answered as answered_prompt
 from estimator.web.report.page import PARAMETERS as REPORT
 from estimator.web.report.page import answered as answered_report
 from estimator.web.shared import style
-from estimator.web.shared.amounts import amount, localised, result
+from estimator.web.shared.amounts import amount, device_count, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor
 from estimator.web.shared.inline import unbroken
@@ -113,12 +113,12 @@ def _gpt3() -> Card:
     hours, energy = preset.as_run["wall_hours"], preset.as_run["energy_kwh"]
     source = catalog.source(hours.source)
     reported = _("reported by {author}, {year}").format(author=author(source), year=source.date[:4])
+    ran = device_count(devices, answer.device.name)
     return Card(
-        question=_("Train {name} on {count} {device}").format(
-            name=preset.name, count=localised(f"{devices:,.0f}"), device=answer.device.name
-        ),
+        question=_("Train {name}").format(name=preset.name),
         figure=", ".join((result("wall_hours", hours.value), result("energy_kwh", energy.value))),
         notes=(
+            ran,
             reported,
             _("predicted: {span}").format(span=between("wall_hours", low, high)),
             _("355 years? see why"),
