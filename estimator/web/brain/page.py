@@ -63,14 +63,14 @@ PARAMETERS = LinkParameters(
         "preset",
         known_presets(),
         label=N_("Training run"),
-        help=N_("Training run that the brain is compared with."),
+        help=N_("Training run to compare with a brain."),
         called=preset_names,
     ),
     Choice(
         "hardware",
         known_hardware(),
         label=N_("Device"),
-        help=N_("Device that the run is counted on."),
+        help=N_("Device on which the training run is estimated."),
         called=hardware_names,
     ),
     Number(
@@ -277,7 +277,7 @@ def _section(show: str, heading: str, picture: Picture, frame: Frame) -> None:
 SECTIONS = {
     "energy": (N_("Energy"), "", "kWh"),
     "power": (N_("Power"), N_("power (logarithmic)"), "W"),
-    "samples": (N_("Play before the level is reached"), N_("play (logarithmic)"), "hour"),
+    "samples": (N_("Playing time to reach the level"), N_("playing time (logarithmic)"), "hour"),
     "operations": (N_("Operations per joule"), N_("operations per joule (logarithmic)"), "1"),
 }
 SLIDES = {

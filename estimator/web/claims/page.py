@@ -55,7 +55,7 @@ PARAMETERS = LinkParameters(
         "verdict",
         (ALL, *VERDICTS),
         label=N_("Verdict"),
-        help=N_("Claims in the list below."),
+        help=N_("Only list claims with this verdict."),
         called=lambda: VERDICTS,
         rest=N_("all"),
     ),
@@ -188,7 +188,7 @@ def _sources(chosen: Claim) -> None:
     items = "".join(f"<p>{line}</p>" for line in lines)
     st.html(f'<div class="tw tw-assumed">{items}</div>')
     target = chosen.link if not chosen.link.startswith("?") else f"estimate{chosen.link}"
-    st.html(f'<p class="tw tw-links">{anchor(target, _("Open this case with its controls"))}</p>')
+    st.html(f'<p class="tw tw-links">{anchor(target, _("Open this case in the app"))}</p>')
 
 
 def _list(found: list[Claim]) -> None:

@@ -177,7 +177,7 @@ def _gradient(values: Values, rows: list[Values], frame: Frame) -> None:
         _(
             "Each plain layer multiplies the bound by the largest singular value of its weights "
             "(its norm) times the steepest slope of its activation: below 1 the gradient vanishes. "
-            "Right, but loose: the claims page sets it against simulated networks."
+            "The bound is correct but loose: Fact checks compares it with simulated networks."
         )
     )
 

@@ -35,10 +35,10 @@ PARAMETERS = LinkParameters(
         low=0.0,
         high=99_999_999.0,
         whole=True,
-        label=N_("Number of the sheet"),
+        label=N_("Sheet number"),
         help=N_(
-            "Each sheet has its own numbers, such as a student number; 0 is the sheet of "
-            "the lecture."
+            "Every number gives a sheet with different values, for example one per student; 0 is "
+            "the lecture’s own sheet."
         ),
     ),
     Number(
@@ -48,7 +48,7 @@ PARAMETERS = LinkParameters(
         high=300.0,
         whole=True,
         label=N_("Sheets to print"),
-        help=N_("Sheets in the printable file and in its key, numbered from this one on."),
+        help=N_("How many sheets the printable file and its key contain, starting from this one."),
     ),
     Number(
         "number",
@@ -57,7 +57,7 @@ PARAMETERS = LinkParameters(
         high=float(COUNT),
         whole=True,
         label=N_("Exercise on the slide"),
-        help=N_("Exercise on the slide."),
+        help=N_("Which exercise the slide shows."),
     ),
 )
 
@@ -213,7 +213,7 @@ QUESTION = PageQuestion(
         share.printable(
             "exercises-key",
             lambda: key(values["seed"], values["sheets"]),
-            _("Key to print, apart"),
+            _("Answer key to print"),
         ),
     ),
 )

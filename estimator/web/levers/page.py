@@ -75,7 +75,7 @@ PARAMETERS = LinkParameters(
         high=4096.0,
         whole=True,
         label=N_("Concurrent sequences"),
-        help=N_("Number of concurrent answers."),
+        help=N_("Sequences generated at the same time."),
     ),
     Number(
         "context",
@@ -83,8 +83,8 @@ PARAMETERS = LinkParameters(
         low=1.0,
         high=1e6,
         whole=True,
-        label=N_("Tokens in the cache of each"),
-        help=N_("Context tokens per answer; their cache takes memory."),
+        label=N_("Context tokens"),
+        help=N_("Tokens in the KV cache per sequence."),
     ),
     scenario.site(("world", *place_names())),
     *(
@@ -141,12 +141,12 @@ def _draw(values: Values, answer: tuple[Case, LeverComparison], frame: Frame) ->
     style.sentence(escape(_headline(case, found, settings)))
     if not frame.slide:
         roofline = _(
-            "By the roofline: reading or computing, whichever takes longer, each at 60% of "
-            "what the device can do (assumed)."
+            "Computed by a roofline: memory reads or arithmetic, whichever takes longer, each at "
+            "an assumed 60% of the device’s peak."
         )
         engine = _(
-            "By the engine of the page Inference for weights of 16, 8 and 4 bits; the roofline "
-            "scales it for other widths and levers."
+            "Computed as on the page Inference for weights of 16, 8 and 4 bits; other widths run at "
+            "the speed of the next wider one, and a roofline scales the other levers."
         )
         style.caption(engine if found.after.served else roofline)
     if frame.shows("ratios"):
@@ -159,7 +159,7 @@ def _draw(values: Values, answer: tuple[Case, LeverComparison], frame: Frame) ->
             st.subheader(_("Cases without a gain"), anchor=False)
             style.assumptions(lines)
         elif frame.show:
-            style.assumptions([_("The hardware benefits from every lever set.")])
+            style.assumptions([_("Every lever that is set pays off on this hardware.")])
     if not frame.slide:
         _application(found)
         _evidence(found)
@@ -256,7 +256,7 @@ def _application(found: LeverComparison) -> None:
     """Draw the cost of applying the levers, and the break-even point."""
     if not found.application:
         return
-    st.subheader(_("Cost of applying it, and break-even"), anchor=False)
+    st.subheader(_("One-time cost and break-even"), anchor=False)
     rows = []
     for name, spent in found.application.items():
         tokens = found.break_even_tokens.get(name, math.inf)
@@ -270,8 +270,8 @@ def _application(found: LeverComparison) -> None:
     draw_table((_("Quantity"), _("to apply"), _("repaid after")), rows)
     style.caption(
         _(
-            "Quantization looks at 128 sequences; pruning, factors, early exits and experts train "
-            "again; a student learns while its teacher answers."
+            "Quantization calibrates on 128 sequences. Pruning, low-rank factors, early exits and "
+            "experts are retrained; distillation trains the student and runs the teacher."
         )
     )
 
@@ -280,7 +280,7 @@ def _evidence(found: LeverComparison) -> None:
     """Draw the published accuracy cost of each lever, and the results behind it."""
     if not found.evidence:
         return
-    st.subheader(_("Published loss of quality"), anchor=False)
+    st.subheader(_("Published quality loss"), anchor=False)
     rows = []
     for one in found.evidence:
         lever = LEVERS[one.lever]

@@ -65,7 +65,7 @@ PARAMETERS = LinkParameters(
         "law",
         LAWS,
         label=N_("Law"),
-        help=N_("Scaling law that determines the best split of parameters and tokens."),
+        help=N_("Scaling law used to split the budget between parameters and tokens."),
         called=lambda: LAW_NAMES,
     ),
     Choice("axis", tuple(AXES), help=N_("Unit of the horizontal axis.")),
@@ -75,7 +75,9 @@ PARAMETERS = LinkParameters(
         low=0.0,
         high=1e20,
         label=N_("Tokens served"),
-        help=N_("Tokens generated over the model's life; many favor a smaller model."),
+        help=N_(
+            "Tokens generated over the model's lifetime; the more, the smaller the best model."
+        ),
     ),
     Typed(
         "unique",
@@ -84,7 +86,7 @@ PARAMETERS = LinkParameters(
         high=1e20,
         required=True,
         label=N_("Unique tokens"),
-        help=N_("Number of unique training tokens; beyond it, data repeat."),
+        help=N_("Distinct training tokens available; beyond this number, data are repeated."),
     ),
 )
 Found = tuple[Bought, NextStep]
@@ -258,8 +260,8 @@ def _imagenet(frame: Frame) -> None:
     figures.draw_picture(picture, frame.look, key="scaling_imagenet")
     style.caption(
         _(
-            "The exponent is fitted on three points in print, each a power of ten: an order of "
-            "magnitude."
+            "The exponent is fitted to three published points, each rounded to a power of ten, so "
+            "this is an order of magnitude."
         )
     )
 

@@ -45,7 +45,7 @@ VIEW_NAMES = {
     "compute": N_("Training compute"),
     "memory-wall": N_("The memory wall"),
     "efficiency": N_("Efficiency"),
-    "budget": N_("Purchasing power of a budget"),
+    "budget": N_("What a budget buys"),
     "cost": N_("Cost of a fixed model"),
     "quantum": N_("Quantum volume"),
 }
@@ -135,9 +135,9 @@ def compute_picture(values: Row) -> Picture:
             all=localised(digits(MONTHS * every.trend().doubling_years()[1])),
         ),
         basis=_(
-            "Only record-breaking runs enter the fit, so it shows the pace of the front, not of "
-            "all training. Squares: closed models as Epoch AI estimates them (2025); "
-            "they enter no fit. Point at a run for its row."
+            "The line is fitted to record-breaking runs only, so it shows how fast the largest "
+            "runs grow, not all training. Squares are closed models as estimated by Epoch AI "
+            "(2025) and are not part of the fit. Point at a run for its row."
         ),
     )
 
