@@ -145,8 +145,8 @@ def _draw(values: Values, answer: tuple[Case, LeverComparison], frame: Frame) ->
             "an assumed 60% of the device’s peak."
         )
         engine = _(
-            "Computed as on the page Inference for weights of 16, 8 and 4 bits; other widths run at "
-            "the speed of the next wider one, and a roofline scales the other levers."
+            "Computed as on the page Inference for weights of 16, 8 and 4 bits; other widths run "
+            "at the speed of the next wider one, and a roofline scales the other levers."
         )
         style.caption(engine if found.after.served else roofline)
     if frame.shows("ratios"):
