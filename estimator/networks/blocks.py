@@ -133,17 +133,17 @@ class Attention:
     Parameters
     ----------
     hidden, heads, kv_heads, head_dim : int
-        Model width; query heads; key and value heads; width of one head. [1]
+        Model width, query heads, key-value heads, and width of one head [1].
     qkv_bias, output_bias : bool
-        Biases of the projections.
+        Whether the projections have biases.
     gate : int
-        Outputs of a matrix that gates what the heads put out, 0 without one. [1]
+        Outputs of a gate matrix on the heads' output, 0 without one [1].
     value_dim : int or None
-        Width of a head's values where it is not that of its keys. [1]
+        Width of a head's values if different from its keys [1].
     norm_params : int
         Parameters of query and key norms, and of attention sinks. [1]
     window : int or None
-        Keys each query may see, the whole sequence if None. [token]
+        Keys that each query may attend to, None for the whole sequence [token].
 
     References
     ----------
@@ -258,16 +258,16 @@ class LatentAttention:
     query_rank : int or None
         Width of the query's latent; None projects queries directly. [1]
     kv_rank : int
-        Width of the latent that keys and values share, and that the cache keeps. [1]
+        Width of the shared latent of keys and values, which the cache stores [1].
     nope_dim, rope_dim, value_dim : int
         Widths of a head: key without position, key with rotary position, value. [1]
     bias : bool
         Biases of the down projections and of the output.
     gate : int
-        Outputs of a matrix that gates what the heads put out, 0 without one. [1]
+        Outputs of a gate matrix on the heads' output, 0 without one [1].
     index_heads, index_dim : int
-        Heads and their width of the indexer that picks the keys a query attends to, 0 without
-        one [2]_; the primary figure still counts every pair. [1]
+        Heads and head width of the indexer that selects keys for a query, 0 without one [2]_; the
+        primary figure still counts every pair [1].
 
     References
     ----------
@@ -361,13 +361,13 @@ class Experts:
     expert : Mlp
         One routed expert.
     experts, active : int
-        Experts held; experts that each token visits. [1]
+        Number of experts, and of active experts per token [1].
     router_bias : bool
         Bias of the router.
     shared : Mlp or None
-        Expert that every token visits; several shared experts are one of their joint width.
+        Expert that every token uses; several shared experts count as one of their total width.
     shared_gate : bool
-        One learned gate on the shared expert's output.
+        Whether the shared expert's output has a learned gate.
 
     References
     ----------

@@ -96,7 +96,7 @@ def compiled_row(fields: Fields, model_type: str) -> Row:
     Raises
     ------
     UnknownArchitectureError
-        The sizes of the config are those of no compiled network of its type.
+        If the sizes of the config match no compiled network of its type.
     """
     differences = []
     for row in compiled_rows(model_type):

@@ -43,7 +43,7 @@ def config_of(given: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        As `inline_config` and `read_config`.
+        As in `inline_config` and `read_config`.
     """
     return inline_config(given) if is_inline(given) else read_config(given)
 
@@ -69,7 +69,7 @@ def inline_config(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is no JSON object.
+        If it is not a JSON object.
     """
     try:
         found = json.loads(text)
@@ -86,12 +86,12 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     path : str or path
-        A `config.json`.
+        Path of a `config.json`.
 
     Raises
     ------
     ValueError
-        The file is missing, a directory, larger than 10 MB, not Unicode, not JSON, or not a JSON
+        If the file is missing, a directory, larger than 10 MB, not Unicode, not JSON, or not a JSON
         object.
     """
     file = Path(path)
@@ -113,14 +113,14 @@ def parse_config(content: bytes, name: str) -> dict[str, Any]:
     Parameters
     ----------
     content : bytes
-        At most a byte more than `MAX_CONFIG_BYTES` need be read of it.
+        Content; at most one byte more than `MAX_CONFIG_BYTES` needs to be read.
     name : str
-        Where it came from, for a refusal.
+        Name of the source, for a refusal.
 
     Raises
     ------
     ValueError
-        It is larger than 10 MB, not Unicode, not JSON, or not a JSON object.
+        If it is larger than 10 MB, not Unicode, not JSON, or not a JSON object.
     """
     if content.startswith(WEIGHTS):
         raise refuse("config_file_weights", path=name)

@@ -30,9 +30,10 @@ class Conv:
     padding : int or None
         Pixels added on each side; None keeps the map's size at stride 1. [pixel]
     groups : int
-        Channels are convolved in so many groups, all inputs each if 1. [1]
+        Number of channel groups; with 1, all inputs are connected [1].
     bias, norm : bool
-        Parameters per output channel: one, and scale and shift of a norm.
+        Whether there are parameters per output channel for a bias, and for a norm's scale and
+        shift.
 
     >>> stem = Conv(3, 64, kernel=7, stride=2)
     >>> stem.cost().params, float(stem.side(224.0))

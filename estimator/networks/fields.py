@@ -35,13 +35,13 @@ class Fields:
     values : mapping
         A config, or a part of one.
     path : str
-        Where the part sits, for messages (``text_config.``).
+        Path of the part in the config, for messages (``text_config.``).
     notes : tuple of str
-        Reservations about the reading, for the architecture to carry as warnings.
+        Reservations, which the architecture carries as warnings.
     usual : mapping
-        Defaults of the type for keys that are absent.
+        The type's defaults for missing keys.
     aliases : mapping
-        Keys that the config states under another name or in another part -> where it states them.
+        Keys that the config has under another name or in another part -> their location.
 
     >>> fields = Fields({"n_embd": 768, "n_inner": None})
     >>> fields.size("hidden_size", "n_embd"), fields.size_or_none("n_inner")

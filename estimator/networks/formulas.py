@@ -40,12 +40,12 @@ def forward_flop(*, params: Any, tokens: Any) -> Any:
     Parameters
     ----------
     params, tokens : float or array, positive
-        Parameters that multiply, as in `training_flop` [1]; tokens of the pass [token].
+        Multiplied parameters, as in `training_flop` [1], and tokens of the pass [token].
 
     Returns
     -------
     float or array
-        Both broadcast together [flop].
+        FLOPs, with both inputs broadcast [FLOP].
 
     References
     ----------
@@ -64,16 +64,15 @@ def training_flop(*, params: Any, tokens: Any) -> Any:
     Parameters
     ----------
     params : float or array, positive
-        Parameters that multiply: without the input tables, with the output head. For a mixture
-        of experts those that are active for one token; all of them overstate by a
-        factor of 1.3 to 30 [1].
+        Multiplied parameters: without input tables, with the output head. For a mixture of experts,
+        the active ones per token; all would overstate FLOPs by a factor of 1.3 to 30 [1].
     tokens : float or array, positive
-        Tokens seen, epochs included [token].
+        Training tokens, counted once per epoch [token].
 
     Returns
     -------
     float or array
-        Both broadcast together [flop].
+        FLOPs, with both inputs broadcast [FLOP].
 
     Notes
     -----
@@ -101,19 +100,19 @@ def attention_forward_flop(
     layers : float or array, positive
         Attention layers [1].
     attention_width : float or array, positive
-        Heads times width of a head; the model's width in most families, not in Gemma or Qwen3
+        Heads times head width; equal to the model width in most families, but not in Gemma or Qwen3
         [1].
     seq_len : float or array, positive
-        Tokens that see each other; every query is counted against all of them [token].
+        Tokens per sequence; every query is counted against all of them [token].
     tokens : float or array, positive
         Tokens of the pass [token].
     causal : bool
-        Half of it, for a kernel that skips the masked half.
+        Whether to count half, for a kernel that skips the masked half.
 
     Returns
     -------
     float or array
-        All broadcast together [flop].
+        FLOPs, with all inputs broadcast [FLOP].
 
     References
     ----------
@@ -135,12 +134,12 @@ def attention_training_flop(
     Parameters
     ----------
     layers, attention_width, seq_len, tokens, causal
-        As in `attention_forward_flop`.
+        See `attention_forward_flop`.
 
     Returns
     -------
     float or array
-        All broadcast together; model FLOPs, what a fused kernel recomputes left out [flop].
+        Model FLOPs, with all inputs broadcast, excluding recomputation in fused kernels [FLOP].
 
     References
     ----------

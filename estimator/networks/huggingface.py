@@ -68,15 +68,15 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     Parameters
     ----------
     config : mapping
-        A parsed `config.json` of transformers, diffusers (by `_class_name`) or timm (by
+        Parsed `config.json` of transformers, diffusers (with `_class_name`) or timm (with
         `architecture`).
 
     Raises
     ------
     UnknownArchitectureError
-        The family is unknown.
+        If the family is unknown.
     ValueError
-        A size is missing or out of bounds; the message names the key.
+        If a size is missing or out of bounds; the message names the key.
     """
     if not isinstance(config, Mapping):
         raise ValueError(f"config must be a mapping, got {type(config).__name__}")
@@ -114,17 +114,17 @@ def model_ledger(
     config : mapping
         A parsed `config.json`.
     batch, seq_len, image_size, causal, windowed
-        As in `Inputs`.
+        See `Inputs`.
 
     Returns
     -------
     Ledger
-        Its FLOPs broadcast over `batch` and `seq_len`.
+        Ledger whose FLOPs broadcast over `batch` and `seq_len`.
 
     Raises
     ------
     ValueError
-        As `architecture`, or a quantity that is not positive and finite.
+        As in `architecture`, or if a quantity is not positive and finite.
 
     >>> gpt2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12}
     >>> ledger = model_ledger(gpt2, seq_len=1024)

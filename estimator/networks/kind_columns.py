@@ -20,7 +20,7 @@ class KindColumn(Sequence[NetworkKind]):
     ----------
     distinct : tuple of NetworkKind
     codes : array of int
-        Which of them each row has.
+        Index of each row's kind.
 
     Examples
     --------

@@ -261,25 +261,26 @@ class NetworkKind:
     Parameters
     ----------
     group : str
-        One of `GROUPS`: runs of one group share what is measured of them.
+        One of `GROUPS`; runs in a group share their measurements.
     transformer, convolution, depthwise, unet, other : bool
-        Nature of its elementwise work; other: recommenders and graphs. An unknown network counts
+        Type of elementwise work; other: recommenders and graph networks. An unknown network counts
         as a transformer.
     encoder, contrastive, sparse, recurrent : bool
         Properties that slow it down.
     lora : bool
-        Only adapters are trained.
+        Whether only adapters are trained.
     family : str
         One of `FAMILIES`, and of `WAYS`; empty if none.
     rare : bool
-        A transformer or recurrence outside language and vision: few are published.
+        Whether it is a transformer or recurrence outside language and vision, with few published
+        runs.
     speech : bool
-        It hears or makes sound.
+        Whether it processes speech or audio.
     linear : bool
-        Its attention grows with the sequence as other work does: a recurrence over all steps at
-        once, alone or beside attention.
+        Whether attention grows linearly with the sequence: a recurrence over all steps at once,
+        possibly mixed with attention.
     pictures : bool
-        Its samples are photographs that a host decodes.
+        Whether its samples are photographs that a host decodes.
     """
 
     group: str
@@ -348,7 +349,8 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     work : str
         One of `KINDS`.
     arch, name : str
-        As in a table of runs. Without an architecture the usual network of the type is meant.
+        Texts as in a table of runs; without an architecture, the typical network of the workload
+        type.
 
     Examples
     --------

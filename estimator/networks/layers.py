@@ -20,15 +20,16 @@ class Layers:
     costs : mapping
         Costs of one layer, per token and per attended pair.
     times : int
-        Layers with parameters of their own. [1]
+        Number of layers with their own parameters [1].
     reuse : float
-        How often each is run, more than once where layers share weights. [1]
+        Number of runs of each layer, more than one if layers share weights [1].
     window : int or None
-        Keys each query may see on one side, the whole sequence if None. [token]
+        Keys that each query may attend to on one side, None for the whole sequence [token].
     near : function or None
-        Positions and pairs of a part, where not every token sees every other by construction.
+        Function to positions and pairs where tokens do not all attend to each other by
+        construction.
     cache_values, state_values : int
-        Values that each keeps per token, and per sequence whatever its length. [1]
+        Values stored per token, and per sequence of any length [1].
 
     >>> from estimator.networks.blocks import linear
     >>> stack = Layers(costs={"mlp/up": linear(2, 3)}, times=4)
@@ -82,18 +83,18 @@ class Stack:
     Parameters
     ----------
     before, after, once : mapping
-        Costs per token round the layers: tables and norms, head over every position; per sequence:
-        poolers and heads on one token.
+        Costs per token before and after the layers (tables, norms, heads over every position), and
+        per sequence (poolers and heads on one token).
     stack : tuple of Layers
         The layers.
     rows : mapping
         Costs per row of a table of relative positions, and per (query, row) pair.
     row_count : function
-        Rows of that table that a sequence uses.
+        Number of rows of that table used by a sequence.
     longest : int
         Longest sequence the model was made for. [token]
     causal : bool
-        Attention is masked, so that a kernel may skip half of the scores.
+        Whether attention is masked, so that a kernel may skip half of the scores.
     """
 
     before: Costs

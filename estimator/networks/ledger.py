@@ -33,17 +33,18 @@ class Inputs:
     batch : float or array, positive
         Sequences or images per pass. [1]
     seq_len : float, array or None, positive
-        Tokens per sequence; None takes 2048, or all that the model holds if that is less. For an
-        encoder-decoder the tokens on each side (for Whisper those written), for encoders of raw
-        audio samples at 16 kHz, 160,000 by default. [token]
+        Tokens per sequence, by default 2048 or the model's maximum. For an encoder-decoder, tokens
+        on each side (for Whisper, output tokens); for encoders of raw audio, samples at 16 kHz, by
+        default 160,000 [token].
     image_size : float, array or None, positive
-        Side of a square image for models that see; None takes the config's. For models of
-        diffusers the side of the map that they get, latents as a rule. [pixel]
+        Side of a square image for vision models, by default the config's. For diffusers models, the
+        side of the input map, usually latents [pixel].
     causal : bool
-        Halve the score terms, as a kernel that skips the masked half does. The primary figure is
-        full attention.
+        Whether to halve the score terms, like a kernel that skips the masked half. The primary
+        figure is full attention.
     windowed : bool
-        Count sliding-window layers inside their window. The primary figure is full attention.
+        Whether to count sliding-window layers only inside their window. The primary figure is full
+        attention.
     """
 
     batch: Quantity = 1.0
@@ -73,14 +74,14 @@ class Term:
     Parameters
     ----------
     params, active_params : int
-        Parameters held; parameters that take part for one token (less than `params` only where
-        a router picks experts). Weights shared with an earlier term count there, and 0 here. [1]
+        Total parameters, and parameters used for one token, fewer only if a router selects experts.
+        Weights shared with an earlier term count there, and 0 here [1].
     flop : float or array
         Forward FLOPs of the whole pass. [flop]
     backward_ratio : float
         Backward over forward FLOPs: 2, or 1 for a first layer that needs no input gradient.
     is_embedding : bool
-        A table that inputs look up: tokens, positions, types.
+        Whether it is a table that inputs look up: tokens, positions, types.
     """
 
     params: int = 0
@@ -106,11 +107,11 @@ class CacheLayers:
     Parameters
     ----------
     layers, values_per_token : int
-        Layers; values that each keeps per token. [1]
+        Number of layers, and values stored per layer and token [1].
     window : int or None
-        Tokens kept at most, all if None. [token]
+        Maximum number of tokens stored, None for all [token].
     state_values : int
-        Values that each keeps per sequence whatever its length: the state of a recurrence. [1]
+        Values stored per layer and sequence of any length: recurrent state [1].
     """
 
     layers: int
@@ -126,17 +127,17 @@ class Ledger:
     Parameters
     ----------
     terms : mapping of str to Term
-        Ordered as the forward pass; a name reads ``block/part``.
+        Terms in the order of the forward pass; names have the form ``block/part``.
     items : float or array
-        What passes through the network: text tokens, images, audio frames. [item_unit]
+        Amount of input: text tokens, images, audio frames [item_unit].
     item_unit : str
         One of `ITEM_UNITS`.
     model_type, name : str
-        Family as in the config; name of the model, the family's when the config has none.
+        Family as in the config, and name of the model, by default the family's.
     cache : tuple of CacheLayers
-        Key-value cache, empty where the model does not generate token by token.
+        Key-value cache, empty if the model does not generate tokens.
     warnings : tuple of str
-        What a reader must know before trusting the numbers.
+        Warnings to read before relying on the numbers.
 
     >>> ledger = Ledger(terms={"head": Term(params=6, active_params=6, flop=24.0)}, items=2.0)
     >>> ledger.params_total, ledger.forward_flop, ledger.training_flop, ledger.weights_bytes()
@@ -203,7 +204,7 @@ class Ledger:
         Parameters
         ----------
         context : float or array
-            Tokens kept per sequence. [token]
+            Tokens stored per sequence [token].
         batch : float or array
             Sequences. [1]
         bytes_per_value : float

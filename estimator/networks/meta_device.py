@@ -35,14 +35,14 @@ def counted_ledger(config: Mapping[str, Any], inputs: Inputs) -> Ledger:
     Parameters
     ----------
     config : mapping
-        A parsed `config.json`, its `model_type` known to the installed transformers.
+        Parsed `config.json` with a `model_type` known to the installed transformers.
     inputs : Inputs
         Whole numbers of sequences and tokens, or of images and pixels.
 
     Raises
     ------
     ValueError
-        torch or transformers is missing, transformers does not know the model, or the pass reads
+        If torch or transformers is missing, transformers does not know the model, or the pass reads
         values, which the meta device does not have.
     """
     torch, transformers = _installed()

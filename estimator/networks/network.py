@@ -45,16 +45,15 @@ class Network:
     Parameters
     ----------
     run : function
-        From inputs to the pass.
+        Function from inputs to the pass.
     model_type, name, warnings : str, str, tuple of str
         Passed on to the ledger.
     cache : tuple of CacheLayers
-        Key-value cache, empty where the network does not generate token by token.
+        Key-value cache, empty if the network does not generate tokens.
     item_unit : str
-        What the items of the pass are.
+        Unit of the pass's items.
     text : Architecture or None
-        The language model inside one that also sees or hears: it alone runs for every token
-        written.
+        Inner language model of a multimodal one; only it runs for output tokens.
 
     >>> net = Network(run=lambda inputs: Pass(lines=[("a", Term(params=2)), ("a", Term(params=3))],
     ...                                       items=inputs.batch))
@@ -125,9 +124,9 @@ def lines(
     times : int
         Equal layers, each with its own parameters. [1]
     first : bool
-        The first layer of the network, which needs no gradient of its input.
+        Whether it is the first layer, which needs no input gradient.
     prefix : str
-        What every name begins with.
+        Prefix of every name.
 
     >>> from estimator.networks.blocks import linear
     >>> dict(lines({"head": linear(2, 3)}, 4.0, prefix="text/"))["text/head"].flop

@@ -30,7 +30,7 @@ def family(*model_types: str) -> Callable[[Function], Function]:
     Raises
     ------
     ValueError
-        A type already has a reader.
+        If a type already has a reader.
     """
 
     def register(reader: Function) -> Function:

@@ -24,17 +24,18 @@ def prompt(*, profiles: str | None = None, interval: float = CENTRAL, **inputs: 
     interval : float
         Probability inside the intervals [1].
     **inputs
-        Inputs of the command `prompt` with underlines: `model`, `task`, `per`, `times` and so on.
+        Inputs of the command `prompt` with underscores: `model`, `task`, `per`, `times` and so on.
 
     Returns
     -------
     Report
-        energy_wh [Wh], co2e_g [g], water_ml [mL] and electricity_usd [USD], as far as known.
+        Report with energy_wh [Wh], co2e_g [g], water_ml [mL] and electricity_usd [USD], where
+        known.
 
     Raises
     ------
     ValueError
-        If an input is unknown or inadmissible, or the model does not do the task.
+        If an input is unknown or invalid, or the model cannot do the task.
 
     Examples
     --------
@@ -56,18 +57,18 @@ def serve_cost(*, profiles: str | None = None, interval: float = CENTRAL, **inpu
     interval : float
         Probability inside the intervals [1].
     **inputs
-        Inputs of the command `serve-cost` with underlines: `preset`, `hardware`, `concurrency` and
-        so on; those of comparisons and of items excepted.
+        Inputs of the command `serve-cost` with underscores: `preset`, `hardware`, `concurrency` and
+        so on, except inputs of comparisons and of items.
 
     Returns
     -------
     Report
-        The quantities of `serve-cost --json`, with its numbers.
+        Report with the quantities and numbers of `serve-cost --json`.
 
     Raises
     ------
     ValueError
-        If an input is unknown or inadmissible, or the set-up cannot serve.
+        If an input is unknown or invalid, or the setup cannot serve.
     """
     catalog = Catalog.open(profiles)
     asked = question_from(ServingQuestion, inputs)

@@ -108,7 +108,7 @@ def enter(needs: Needs) -> None:
     Raises
     ------
     SetupError
-        The packages are missing and cannot be installed: one line with the remedy.
+        If packages are missing and cannot be installed; one line with the remedy.
     """
     missing = missing_modules(needs.modules)
     if not missing:
@@ -160,7 +160,7 @@ def missing_modules(modules: Mapping[str, str], path: Sequence[str] | None = Non
     modules : mapping
         Distribution -> module.
     path : sequence of str, optional
-        Folders to look in; the running interpreter's own by default.
+        Folders to search, by default the running interpreter's.
 
     >>> missing_modules({"python-dateless": "no_such_module", "stdlib": "json"})
     ['python-dateless']
@@ -198,14 +198,14 @@ def set_up(needs: Needs, missing: Sequence[str]) -> None:
     Parameters
     ----------
     needs : Needs
-        What it must hold.
+        Packages that the environment needs.
     missing : sequence of str
-        The distributions that are not there, to say why.
+        Missing distributions, to explain the set-up.
 
     Raises
     ------
     SetupError
-        No venv module, no network, no room or no right to write: with the remedy.
+        If there is no venv module, network, space or write permission; with the remedy.
     """
     folder = needs.root / FOLDER
     if is_foreign(folder):

@@ -41,17 +41,17 @@ def install(folder: Path, requirements: Sequence[Path], lock: TextIO, log: list[
     Parameters
     ----------
     folder : Path
-        The environment.
+        Folder of the environment.
     requirements : sequence of Path
     lock : file
-        Held while pip runs.
+        File locked while pip runs.
     log : list of str
-        What pip says is added.
+        Receives pip's output.
 
     Raises
     ------
     SetupError
-        If pip fails: why, and what to do.
+        If pip fails; with reason and remedy.
     """
     sources = [word for path in requirements for word in ("-r", str(path))]
     pips = [pip.name for site in site_of(folder) for pip in Path(site).glob("pip-*.dist-info")]

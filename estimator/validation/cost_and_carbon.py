@@ -33,7 +33,7 @@ class Judged:
     Parameters
     ----------
     name, family, device : str
-        What ran where.
+        Names of run, family and device.
     reported : float
         Cost or CO2e as reported [USD or kgCO2e].
     predicted : Uncertain
@@ -54,9 +54,9 @@ class Judgement:
     Parameters
     ----------
     runs : sequence of Judged
-        Runs whose reported amount tests something.
+        Runs whose reported amount is a real test.
     left_out : dict of str to int
-        Reason -> how many rows with a reported amount were left out.
+        Reason -> number of excluded rows with a reported amount.
     """
 
     runs: Sequence[Judged]

@@ -69,7 +69,7 @@ class Points:
     count, families : int
         Runs scored, and families they belong to [1].
     median_error, family_median_error : float
-        Median of |predicted / reported - 1|; with one vote a run, and with one vote a family [1].
+        Median of |predicted / reported - 1|, with equal weight per run, and per family [1].
     bias : float
         Median of predicted over reported [1].
     within_125, within_2 : float
@@ -111,7 +111,7 @@ class Blind:
     log_ratio : array
         Logarithm of predicted over reported device-hours [1].
     log_sd : array
-        Standard deviation given with the prediction [1].
+        Predicted log standard deviation [1].
     """
 
     log_ratio: Floats
@@ -132,15 +132,15 @@ def blind_predictions(
     Parameters
     ----------
     prior : mapping of str to Uncertain
-        Parameters before any run was seen.
+        Prior of the parameters.
     runs, tables : PublishedArrays
         Published runs, and rows of throughput tables.
     groups : array of str
-        Group of networks whose uncertainty each run shares.
+        Group of networks with the same uncertainty.
     own_variance : array
-        Variance from what a run omits, beside that of similar runs [1].
+        Variance due to omitted inputs, excluding the variance of similar runs [1].
     by : str
-        What is held out as a whole: `family` or `stack`.
+        Unit that is held out: `family` or `stack`.
     """
     held, tables_held = getattr(runs, by), getattr(tables, by)
     ratio, variance = np.empty((2, len(runs.flop)))
@@ -227,9 +227,9 @@ class Spread:
         Group of networks, in vendors' code or another -> standard deviation of well-known runs
         [1].
     every : float
-        That of all networks together [1].
+        Standard deviation of all networks together [1].
     growth : Growth
-        How much wider others are.
+        Growth of the spread for less well-known runs.
     """
 
     groups: Mapping[str, float]
@@ -383,7 +383,7 @@ def bootstrap_median(values: Floats, members: Places) -> tuple[float, float]:
     values : array of shape (n,)
         Errors.
     members : array of shape (n,)
-        Number of the group of each, from zero.
+        Group number of each value, from zero.
 
     References
     ----------

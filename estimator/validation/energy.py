@@ -50,9 +50,9 @@ class MeasuredPower:
     Parameters
     ----------
     reading : Reading
-        What was measured.
+        Measurement.
     predicted_w : Uncertain
-        Mean power for each device, as that meter would see it [W].
+        Predicted mean power per device within the meter's scope [W].
     """
 
     reading: Reading
@@ -132,13 +132,13 @@ def blind_power(
     Parameters
     ----------
     found : sequence of Reading
-        What was measured.
+        Measurements.
     prior : mapping of str to Uncertain
-        Parameters before any meter was read.
+        Prior of the parameters.
     tpu_load : float
         Share of the way from idle to the power limit of a busy TPU [1].
     own : sequence of Reading
-        Further readings that every fit knows, and that are not scored.
+        Further readings that are always in the fit but not scored.
     """
     ratio = held_out_ratio(found, prior, tpu_load, own)
     return Blind(log_ratio=ratio, log_sd=_spread(ratio, found))

@@ -62,12 +62,12 @@ class HeldOut:
     Parameters
     ----------
     published : PublishedRuns
-        The runs scored.
+        Scored runs.
     blind : Blind
-        Predictions of models that have not seen the family.
+        Predictions without the run's family.
     by_stack : Blind
-        Predictions of models that have not seen the benchmark, software collection or model line.
-        The headline rests on these.
+        Predictions without the run's benchmark, software collection or model line; used for the
+        headline.
     """
 
     published: PublishedRuns
@@ -137,7 +137,7 @@ class HeldOut:
         Raises
         ------
         ValueError
-            If no run is chosen.
+            If no run is selected.
         """
         if not chosen.any():
             raise ValueError("no runs to score")

@@ -75,13 +75,13 @@ class MemoryCase:
     Parameters
     ----------
     row : mapping
-        Of ``runs/memory_cases.csv``.
+        Row of ``runs/memory_cases.csv``.
     question : MemoryQuestion
-        As the command line would ask it.
+        Question as asked on the command line.
     predicted_gib, low_gib, high_gib : float
-        With the priors, and its 80% interval. [GiB]
+        Prediction with the priors, and its 80% interval [GiB].
     held_out_gib, held_out_log_sd : float
-        By factors fitted without its source [GiB], and by how much its errors may be off [1].
+        Prediction with factors fitted without its source [GiB], and its log standard deviation [1].
     """
 
     row: Mapping[str, str]
@@ -112,11 +112,11 @@ class MemoryScore:
     cases : int
         How many.
     error, too_low, covered : float
-        As the command answers: median of the relative error, share more than 15% too low, and
-        share inside the 80% interval. [1]
+        As answered by the command: median relative error, share more than 15% too low, and coverage
+        of the 80% interval [1].
     held_out_error, bias, coverage, held_out_too_low : float
-        Held out: median error, median of predicted over measured less one, share inside the 80%
-        interval, and share more than 15% too low. [1]
+        Held out: median error, median of predicted over measured minus one, coverage of the 80%
+        interval, and share more than 15% too low [1].
     """
 
     cases: int
@@ -159,9 +159,9 @@ class Peaks:
     Parameters
     ----------
     terms : array of shape (n, factors)
-        What each factor scales [GiB].
+        Memory that each factor scales [GiB].
     fixed : array
-        The rest of the need [GiB].
+        Remaining memory [GiB].
     log_peak : array
         Logarithm of the measured peak [1].
     log_sd : array

@@ -43,11 +43,10 @@ class PowerModel:
     load_exponent : float
         Elasticity of the load to the share of the time that the device is busy [1].
     parts_share, host_share : float
-        Power of processors and memory, and of all of the node beside the devices, over that of the
-        devices [1].
+        Power of CPU and memory, and of everything in the node except devices, over device power
+        [1].
     waiting_params : float
-        Parameters whose samples take a device of `REFERENCE_PEAK` as long as the host that feeds
-        it [1].
+        Network size at which device and host take equally long per sample, at `REFERENCE_PEAK` [1].
     """
 
     load: float
@@ -70,17 +69,17 @@ class Meters:
     idle_w, limit_w : array
         Idle power and power limit of the device [W].
     busy : array
-        Utilization over that without waiting [1]; NaN where the work is not known.
+        Busy share of the time [1]; NaN if the work is unknown.
     params, peak_flop_per_s : array
         Parameters of the network, NaN where unknown [1]; peak of the device [FLOP/s].
     run_odds : array
-        Odds that the device is busy where neither work nor parameters are known [1].
+        Odds of being busy if neither work nor parameters are known [1].
     scope : array of str
         `DEVICES`, `PARTS` or `NODE`.
     measured_w : array
-        Mean power for each device [W].
+        Mean power per device [W].
     family : array of str
-        Measurements of one family are held out together.
+        Family; measurements of a family are held out together.
     """
 
     idle_w: Floats
@@ -101,7 +100,7 @@ def expected_power(model: PowerModel, meters: Meters) -> Floats:
     ----------
     model : PowerModel
     meters : Meters
-        `measured_w` and `family` do not count.
+        Meters; `measured_w` and `family` are ignored.
 
     Returns
     -------
@@ -123,9 +122,9 @@ def fitted_power(prior: Mapping[str, Uncertain], meters: Meters) -> PowerModel:
     Parameters
     ----------
     prior : mapping of str to Uncertain
-        Parameter -> median and spread expected before any measurement.
+        Prior median and spread of each parameter.
     meters : Meters
-        What was measured.
+        Measurements.
 
     Returns
     -------

@@ -57,18 +57,18 @@ class Reading:
     Parameters
     ----------
     name, family, domain, kind, device : str
-        What ran, of which kind of device it was read, and which device.
+        Name, family, domain, kind and device of the reading.
     scope : str
-        What the meter saw.
+        Scope of the meter.
     measured_w : float
-        Mean power for each device, without the site's PUE [W].
+        Mean power per device, without the site's PUE [W].
     idle_w, limit_w : float
         Idle power and power limit of the device [W].
     busy : float
-        Utilization over that without waiting [1]; NaN where the work is not known.
+        Busy share of the time [1]; NaN if the work is unknown.
     params, devices, peak_flop_per_s : float
-        Parameters of the network [1] and devices of the run [1], NaN where unknown; peak of the
-        device [FLOP/s].
+        Network parameters [1] and number of devices [1], NaN if unknown; peak of the device
+        [FLOP/s].
     """
 
     name: str

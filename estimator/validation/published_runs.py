@@ -57,21 +57,21 @@ class PublishedRuns:
     Parameters
     ----------
     runs : PublishedArrays
-        For the fit.
+        Runs for the fit.
     tables : PublishedArrays
-        Rows of throughput tables, for the fit beside them; never scored.
+        Throughput table rows for the fit, never scored.
     rows : sequence of dict
-        The rows behind them, as in the table.
+        Rows of the table.
     own_variance : array
-        Variance from what a run omits, beside that of similar runs [1].
+        Variance due to omitted inputs, excluding the variance of similar runs [1].
     stacks : array of str
-        Collection of one software, benchmark over all its submitters, or model line of each run.
+        Software collection, benchmark across submitters, or model line of each run.
     groups, devices : array of str
         Kind of network and device of each run.
     like : array of str
-        Group of networks, in vendors' code or another, whose uncertainty it shares.
+        Group of networks with the same uncertainty; vendor code is separate.
     left_out : dict
-        Reason -> how many rows of the table were not usable.
+        Reason -> number of unusable rows.
     """
 
     runs: PublishedArrays

@@ -75,9 +75,9 @@ class MeasuredSetups:
     table : ServingTable
         One row per case.
     values : mapping of str to array
-        Quantity -> what was measured, NaN where nothing was.
+        Quantity -> measured value, NaN if not measured.
     left_out : mapping of str to int
-        Reason -> configurations that cannot be asked.
+        Reason -> number of configurations that cannot be asked.
     """
 
     cases: Sequence[ServingCase]

@@ -65,15 +65,15 @@ class ServingScore:
     Parameters
     ----------
     quantity, by, group : str
-        What is scored, by which property the rows are grouped, and the group.
+        Scored quantity, property used for grouping, and group.
     rows : int
-        Predictions: as many for a configuration as `WAYS`, one of each, except for a single way,
-        in-sample scores, and pools.
+        Number of predictions: one per configuration and way of `WAYS`; one per configuration for a
+        single way, in-sample scores and pools.
     median_error, bias, within_1_5, coverage : float
         Median of |predicted / measured - 1|; median of predicted / measured; share within a factor
         of 1.5; share inside the 80% interval. [1]
     roofline_error : float or None
-        Median error of the weights-only roofline, where it says anything [1].
+        Median error of the weights-only roofline, if it applies [1].
     """
 
     quantity: str
@@ -200,10 +200,10 @@ class HeldOutErrors:
     ----------
     quantity : str
     seen : array of bool
-        Rows that measured it.
+        Rows that measured the quantity.
     errors : Errors
     stated : array of shape (h, n)
-        Standard deviation of every error by the rows that share no group with it [1].
+        Standard deviation of each error, from rows that share no group with it [1].
     """
 
     quantity: str

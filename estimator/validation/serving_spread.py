@@ -44,17 +44,17 @@ class Errors:
     Parameters
     ----------
     logs : array of shape (h, n)
-        Logarithm of predicted over measured, a row for each way of holding out [1].
+        Log of predicted over measured, one row per way of holding out [1].
     beside : array of shape (n,)
-        Variance that is stated without them: of what the question leaves out [1].
+        Variance stated separately: from inputs left unspecified [1].
     scale : array of shape (n,)
-        Spread of a row over that of its engine [1].
+        Spread of a row relative to its engine's [1].
     engines, tests : array of shape (n,)
-        Code of the engine of a row; quantity of the rows that it measured.
+        Engine code of each row, and the quantity that it measured.
     devices, usual_make : array of shape (n,)
-        Id of the device of a row; whether NVIDIA makes it.
+        Device id of each row, and whether NVIDIA makes it.
     held_out : sequence of arrays of shape (n,)
-        What each way holds out as a whole: the line of models, the system.
+        Unit held out by each way: model line, system.
     """
 
     logs: Floats

@@ -39,15 +39,15 @@ def split_runs(
     Parameters
     ----------
     catalog : Catalog
-        For the parameters before any run was seen.
+        Catalog with the prior of the parameters.
     published : PublishedRuns
         All runs.
     fitted_on : array of bool
-        Those that predict.
+        Runs used for the fit.
     tables : PublishedArrays
-        Rows of throughput tables that help them.
+        Throughput table rows used for the fit.
     by : str
-        What was held out as a whole to find their spread: `family` or `stack`.
+        Unit held out to find the spread: `family` or `stack`.
     """
     prior, runs, own = prior_model(catalog), published.runs, published.own_variance
     known, scored = rows_of(runs, fitted_on), rows_of(runs, ~fitted_on)

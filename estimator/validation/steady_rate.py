@@ -35,7 +35,7 @@ class SteadyRates:
     rows : list of dict
         The rows as in the table.
     blind, without_layout : Blind
-        Predictions, and the same where the layout is kept from the model.
+        Predictions with, and without, the layout.
     """
 
     runs: PublishedArrays

@@ -64,11 +64,12 @@ class PublishedArrays:
     flop, devices, device_hours : array
         Work [FLOP], devices [1] and device time [h] of each run.
     machine, features
-        Device and run, fields as arrays.
+        Device and run, with arrays as fields.
     family : array of str
-        Runs of one model line, or submitter and device, are held out together.
+        Family: model line, or submitter and device; held out together.
     stack : array of str
-        So are runs of one benchmark, software collection or model line, in the stricter score.
+        Stack: benchmark, software collection or model line; held out together in the stricter
+        score.
     """
 
     flop: Floats
@@ -97,9 +98,9 @@ def fitted_model(prior: Mapping[str, Uncertain], runs: PublishedArrays) -> Utili
     Parameters
     ----------
     prior : mapping of str to Uncertain
-        Parameter -> median and spread expected before seeing any run.
+        Prior median and spread of each parameter.
     runs : PublishedArrays
-        What was published.
+        Published runs.
 
     Returns
     -------

@@ -24,12 +24,12 @@ def whole_chain_scores(catalog: Catalog, report: HeldOut) -> dict[str, Score]:
     ----------
     catalog : Catalog
     report : HeldOut
-        Of the device-hours.
+        Held-out scores of device-hours.
 
     Returns
     -------
     dict
-        "energy", "cost", "co2e" -> score.
+        Score of "energy", "cost" and "co2e".
     """
     energy = [
         (run.reading.name, run.predicted_w / run.reading.measured_w)

@@ -26,7 +26,7 @@ class BartFacts:
     spare_positions : int or None
         Rows of the position table beyond the positions; None without parameters. [1]
     embedding_norm, final_norm : bool
-        A norm after the tables; after the last layer.
+        Whether there is a norm after the tables, and after the last layer.
     """
 
     spare_positions: int | None = 2

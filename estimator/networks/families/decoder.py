@@ -81,22 +81,22 @@ class Family:
     Parameters
     ----------
     intermediate_key, kv_heads_key, head_dim_key : str
-        Keys of the MLP's width, of the key-value heads and of a head's width; empty where a
-        config does not state it. Without a default the MLP is four times as wide as the model,
-        the key-value heads are the heads, and a head is the width over the heads.
+        Keys of MLP width, key-value heads and head width; empty if a config has none. By default
+        the MLP is four times the model width, all heads are key-value heads, and head width is
+        model width over heads.
     kv_heads : function or None
-        How to read the key-value heads of a config without a key of theirs, 0 for all heads.
+        Function that reads the key-value heads of a config without a key for them, 0 for all heads.
     spare_positions : int or None
         Rows of a learned position table beyond the positions, None without a table. [1]
     embedding_width_key : str
-        Key of the width of the token table, empty where it is the model's.
+        Key of the token table's width, empty if it is the model width.
     attention_bias, qkv_bias, output_bias, mlp_bias, head_bias, bias : Fact
-        Which matrices have a bias: all of attention, its first three, its last, those of the MLP,
-        the output layer; all but the output layer.
+        Whether these matrices have biases: all of attention, its first three, its last, the MLP,
+        the output layer, and all but the output layer.
     gated : bool
-        Three MLP matrices instead of two.
+        Whether the MLP has three matrices instead of two.
     gate : function or None
-        Outputs of a matrix that gates what attention puts out. [1]
+        Outputs of a gate matrix on the attention output [1].
     norms, outer_norms : int or function
         Norms per layer, and outside the layers. [1]
     norm_params : int or function
@@ -106,7 +106,8 @@ class Family:
     windows : function
         Window of each layer.
     attention, feed_forwards : function or None
-        How to read another attention than `Attention`, other MLPs than one `Mlp` per layer.
+        Functions that read another attention than `Attention`, or other MLPs than one `Mlp` per
+        layer.
     """
 
     intermediate_key: str = "intermediate_size"

@@ -52,11 +52,11 @@ class Joint:
     Parameters
     ----------
     sizes : TransformerSizes
-        What the config states.
+        Sizes from the config.
     side, text_tokens : int
-        Side of the latent map and tokens of text where the caller gives none; 0 without text. [1]
+        Default side of the latent map, and default text tokens; 0 without text [1].
     per_image, per_patch, per_text, per_both : mapping
-        Costs of all layers together, by what they run over and what attends to each other there.
+        Costs of all layers together, per image, image patch, text token, and attended pair.
     """
 
     sizes: TransformerSizes

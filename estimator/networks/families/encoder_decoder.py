@@ -114,16 +114,16 @@ class EncoderDecoder:
     Parameters
     ----------
     table : int
-        Parameters of the token table that both sides share. [1]
+        Parameters of the token table shared by both sides [1].
     source, target : Side
-        Encoder and decoder, whose layers attend to the encoder's output in the same way as to
-        themselves; a side that the class leaves out is None.
+        Encoder and decoder; cross-attention has the shape of self-attention. None for a side that
+        the class lacks.
     heads : tuple of mapping
         Heads over every decoded position, and per sequence.
     longest : int
         Longest sequence the model was made for. [token]
     filters : Filters
-        Convolutions over a recording, whose frames the encoder gets instead of tokens.
+        Convolutions over a recording that turn it into the encoder's frames.
     """
 
     table: int

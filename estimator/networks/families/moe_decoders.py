@@ -61,15 +61,15 @@ class Mixture:
     Parameters
     ----------
     keys, active_key, width_key : tuple of str, str, str
-        Where a config states the experts, how many a token visits, and the width of one.
+        Config keys of the experts, of the active experts per token, and of an expert's width.
     active : int or None
-        How many a token visits whatever the config says. [1]
+        Active experts per token, overriding the config [1].
     shared : function
-        Width of the shared expert, 0 without one, from the fields and the width of an expert.
+        Function from fields and expert width to the shared expert's width, 0 without one.
     sparse : function
-        Whether a layer is a mixture.
+        Function that selects the layers with experts.
     bias, router_bias, shared_gate : bool
-        Biases of experts and router; a learned gate on the shared expert.
+        Biases of experts and router, and a learned gate on the shared expert.
     """
 
     keys: tuple[str, ...] = EXPERTS

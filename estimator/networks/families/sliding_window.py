@@ -33,11 +33,11 @@ def sliding(
     Parameters
     ----------
     default : int or None
-        Window of a config that does not state `key`. [token]
+        Window of a config without `key` [token].
     slides : function or None
-        Which layers slide, all if None.
+        Function that selects the windowed layers, None for all.
     asked : bool
-        Only where `use_sliding_window` asks.
+        Whether only `use_sliding_window` turns windows on.
     listed : bool
         Whether the family reads `layer_types`.
     """

@@ -34,9 +34,9 @@ class T5Facts:
     Parameters
     ----------
     bias_everywhere, sparse : bool
-        Distance biases of its own in each layer; experts in some layers.
+        Whether each layer has its own distance biases, and whether some layers have experts.
     encoder : function
-        The encoder of a config, from T5's.
+        Function from T5's encoder to the encoder of a config.
     """
 
     bias_everywhere: bool = False

@@ -141,24 +141,24 @@ class TextFacts:
     Parameters
     ----------
     spare_positions : int
-        Rows of the position table that no token uses. [1]
+        Rows of the position table that no token uses [1].
     width_key : str
-        Key of the width of the token table, empty where it is the model's.
+        Key of the token table's width, empty if it is the model width.
     has_positions, has_types, embedding_norm, bridged : bool
-        A table of positions, none where they are rotary or sines; of sentence types; a norm on the
-        sum of the tables; a projection behind them even where they are as wide as the model.
+        Whether there is a learned position table, a sentence-type table, a norm on the sum of
+        tables, and a projection after them even at equal width.
     layer, stack, extra : function
         Costs of a layer; the layers of these costs; further costs round the stack.
     causal : bool
-        Attention is masked.
+        Whether attention is masked.
     pooled : tuple of str
-        Tasks whose trunk ends in a pooler, the bare trunk being the empty string.
+        Tasks whose trunk ends in a pooler; the empty string is the bare trunk.
     dense_before : tuple of str
         Tasks of `CLASSIFIERS` with a dense layer before the labels.
     twin_bias : bool
-        An untied language head holds its bias twice.
+        Whether an untied language head stores its bias twice.
     own_heads : mapping
-        Task -> heads over every position instead of the usual ones.
+        Task -> its own heads over every position.
     heads : function
         Heads of the class in the config.
     """

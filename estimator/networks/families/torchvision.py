@@ -70,17 +70,17 @@ def named_architecture(
     Parameters
     ----------
     name : str
-        Case, dashes and underscores do not matter; a tag of weights behind a dot is left out.
+        Name; case, dashes, underscores and a weights tag after a dot are ignored.
     classes : int or None
-        Outputs of the classifier, 0 for none; those of the published weights if None: 1000, or
-        none of a network that is trained without labels. [1]
+        Outputs of the classifier, 0 for none; by default as in the published weights: 1000, or none
+        for networks trained without labels [1].
     side : int or None, positive
-        Side of the images of a network with a config, its usual one if None. [pixel]
+        Image side of a network with a config, by default its usual one [pixel].
 
     Raises
     ------
     ValueError
-        No such name, or a negative number of classes.
+        If there is no such name, or a negative number of classes.
 
     >>> from estimator.networks.ledger import Inputs
     >>> named_architecture("resnet50").ledger(Inputs()).params_total

@@ -99,7 +99,7 @@ def seeing_network(
     bridge : mapping
         Costs per image token.
     image_tokens : int or None
-        Tokens of an image on the text side; None takes one for each `merged` patches. [token]
+        Tokens of an image in the text, by default one per `merged` patches [token].
     """
 
     def bridged(batch: Quantity, positions: Quantity) -> Iterable[Line]:
@@ -402,17 +402,18 @@ class Tower:
     Parameters
     ----------
     text : str
-        Type of the language model behind it where the config has none; the type's own if empty.
+        Default type of the language model behind it; the type's own if empty.
     hidden_key, out_key : str
         Keys of the tower's width and of the width behind it.
     gated, norm_params, placed : bool, int, bool
-        Gated MLP; parameters per channel of a norm; a table of positions and biases of patches.
+        Whether the MLP is gated; parameters per channel of a norm; whether there are a position
+        table and patch biases.
     deep : int
-        Layers whose states go deep into the text. [1]
+        Number of layers whose states enter deep layers of the text model [1].
     alone : bool
-        The wrapper alone says whether the head is tied, whatever its text part says.
+        Whether only the wrapper's config decides whether the head is tied.
     grouped : bool
-        Fewer key and value heads than heads.
+        Whether there are fewer key-value heads than heads.
     """
 
     text: str = ""

@@ -52,9 +52,9 @@ class Vision:
     after, once : mapping
         Heads over every patch, and per image.
     patch_bias : bool
-        The patch convolution has a bias.
+        Whether the patch convolution has a bias.
     steps : int
-        Patches in time, more than one for videos. [1]
+        Patches in time, more than one for videos [1].
     """
 
     side: int

@@ -42,9 +42,9 @@ class Exercise:
     Parameters
     ----------
     question, steps : Phrase
-        What is asked, and how the answer is reached.
+        Text of the question, and the steps to the answer.
     answer, unit : float, str
-        The answer as the product computes it, and its unit.
+        Answer as computed by the product, and its unit.
     link : str
         Page and query that show the same case in the app.
     """

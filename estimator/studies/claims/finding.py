@@ -32,9 +32,9 @@ class Figure:
     Parameters
     ----------
     name, unit : str
-        What it is, in which unit.
+        Name and unit.
     value : Uncertain
-        Its median and uncertainty.
+        Median and uncertainty.
     """
 
     name: str
@@ -62,19 +62,19 @@ class Finding:
     Parameters
     ----------
     value : Uncertain
-        The figure, in the unit of the claim.
+        Recomputed number, in the unit of the claim.
     words : mapping of str to str
-        The numbers of the formula and the sentences of its record, each as text with its unit.
+        Numbers in the formula and in the record's sentences, as text with units.
     met : tuple of bool
-        Whether each of the assumptions of its record is so.
+        Whether each assumption of the record is met.
     figures : tuple of Figure
-        Further figures of the case.
+        Further numbers of the case.
     scenario : Scenario, optional
         The same case as a scenario.
     promise : Promise, optional
-        Which of its results is the figure.
+        Result of the scenario that is the recomputed number.
     page, query : str, mapping
-        The page that shows the case, where it is no scenario.
+        Page that shows the case, if it is not a scenario.
     """
 
     value: Uncertain

@@ -52,7 +52,7 @@ def claim(claim_id: str, catalog: Catalog) -> Claim:
     Raises
     ------
     ValueError
-        If there is no claim of this id.
+        If there is no claim with this id.
 
     Examples
     --------

@@ -33,13 +33,13 @@ def verdict(claimed: float, relation: str, found: Interval, *, assumptions_met: 
     Parameters
     ----------
     claimed : float
-        The figure as claimed, in the unit of the interval.
+        Claimed number, in the unit of the interval.
     relation : str
         "equal", "at least" or "at most".
     found : Interval
-        The recomputed figure.
+        Recomputed number.
     assumptions_met : bool
-        Whether everything that the claim takes for granted is so.
+        Whether all assumptions of the claim are met.
 
     Examples
     --------

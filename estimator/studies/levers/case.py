@@ -31,7 +31,7 @@ class Case:
     Parameters
     ----------
     network, load : StoredDecoder, Load
-        What runs, and what is asked of it.
+        Network and its load.
     preset, hardware : str
         Ids of the model and of the device.
     device : str
@@ -94,7 +94,7 @@ def case_of(preset: str, hardware: str, load: Load, catalog: Catalog) -> Case:
     Raises
     ------
     ValueError
-        If the preset has no size, or the device no memory, bandwidth or peak on record.
+        If the preset has no size, or no memory, bandwidth or peak of the device is on record.
     """
     device = catalog.device(hardware)
     for key in ("memory_bytes", "memory_bytes_per_s"):

@@ -53,15 +53,15 @@ class State:
     memory_bytes : float
         Weights and caches [B].
     fits : bool
-        Whether the device holds them.
+        Whether they fit in the device's memory.
     tokens_per_s : float
-        Of all sequences together [token/s].
+        Throughput of all sequences together [token/s].
     bound_by_memory : bool
-        Binding limit.
+        Whether memory bandwidth is the limit.
     per_million : mapping of str to Uncertain
-        energy_kwh, cost_usd, co2e_kg of a million tokens, as far as they can be had.
+        energy_kwh, cost_usd and co2e_kg per million tokens, where known.
     served : bool
-        Whether the engine of inference answered, or the roofline alone.
+        Whether the answer comes from the inference engine model rather than the roofline only.
     """
 
     memory_bytes: float
@@ -79,15 +79,15 @@ class LeverEvidence:
     Parameters
     ----------
     lever : str
-        Which.
+        Name of the lever.
     lost : ResultSpread, optional
-        Share of the quality lost in results near the setting; none where there is none.
+        Quality loss in published results near the setting, None without results.
     of : str
-        Which quality: the accuracy, or, where no accuracy was published, the perplexity.
+        Quality metric: accuracy, or perplexity if no accuracy was published.
     results : tuple of Result
-        Those results.
+        Results behind it.
     gains : tuple of Result
-        Results near the setting that measured a speed or an energy.
+        Results near the setting that measured speed or energy.
     """
 
     lever: str
@@ -104,17 +104,17 @@ class LeverComparison:
     Parameters
     ----------
     before, after : State
-        Both.
+        States before and after the levers.
     nothing_gained : tuple of Phrase
-        Where the hardware gains nothing, and why.
+        Cases in which the hardware gains nothing, and why.
     evidence : tuple of LeverEvidence
-        Accuracy cost by lever.
+        Accuracy loss by lever.
     application_flop : float
-        Compute that applying the levers takes [FLOP].
+        Compute for applying the levers [FLOP].
     application : mapping of str to Uncertain
-        What that takes in energy, cost and CO2e.
+        Energy, cost and CO2e of that compute.
     break_even_tokens : mapping of str to float
-        Tokens after which it is repaid; infinite if never.
+        Tokens until it is paid back; infinite if never.
     """
 
     before: State
@@ -138,18 +138,18 @@ def compared(
     Parameters
     ----------
     case : Case
-        The network on its device.
+        Network on its device.
     settings : mapping of str to float
         Lever -> setting.
     scenario : Scenario
-        Hardware, place and price.
+        Hardware, site and price.
     retraining_tokens : float
-        Tokens of training that a lever which needs it takes to keep the accuracy [token].
+        Training tokens that a lever needs to keep its accuracy, if it needs any [token].
 
     Raises
     ------
     ValueError
-        If a lever or its setting is not admissible, or the hour of the device cannot be answered.
+        If a lever or its setting is invalid, or the device's hourly figures cannot be estimated.
     """
     changed = pulled(case, settings)
     flop = application_flop(case, settings, retraining_tokens)

@@ -28,17 +28,17 @@ class StoredDecoder:
     params : float or array
         Parameters in memory [parameter].
     active_share : float or array
-        Share of them that works on one token [1].
+        Active share of the parameters per token [1].
     weight_bits, activation_bits, cache_bits : float or array
         Width of weights, of activations in the products, and of the cache [bit].
     cache_values : float or array
-        Keys and values of one token in the cache [1].
+        Cached values per token [1].
     depth_share : float or array
         Share of the layers that a token passes [1].
     sparse_2_4 : bool
         Whether two of four weights are zero, in the pattern that hardware skips.
     zero_share : float or array
-        Share of the weights that are zero in no pattern: stored and multiplied all the same [1].
+        Share of zero weights without a pattern, which are stored and multiplied anyway [1].
     """
 
     params: Number
@@ -80,7 +80,7 @@ class Load:
     batch : float or array
         Concurrent sequences [1].
     context : float or array
-        Tokens of each in the cache [token].
+        Cached tokens per sequence [token].
     """
 
     batch: Number = 1.0
@@ -98,7 +98,7 @@ class Roof:
     bytes_per_s : float or array
         Bandwidth of the memory [B/s].
     compute_share, bandwidth_share : float or array
-        Shares of both that are reached [1].
+        Achieved shares of peak and bandwidth [1].
     skips_2_4 : bool
         Whether 2:4 sparsity doubles its peak.
     """
@@ -117,9 +117,9 @@ class Step:
     Parameters
     ----------
     compute_s, memory_s : float or array
-        Time that the products and the reading take by themselves [s].
+        Time of the products, and of reading memory, each on its own [s].
     batch : float or array
-        Tokens made [token].
+        Tokens per step [token].
     """
 
     compute_s: Number

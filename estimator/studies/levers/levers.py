@@ -28,17 +28,17 @@ class Lever:
     id, title : str
         Name in links, and for people.
     results : str
-        Lever of the published results that tell its accuracy cost.
+        Lever name in the published results on its accuracy.
     apply : function
         Network and setting -> network.
     setting : str
-        What its number means.
+        Meaning of its number.
     unit : str
         "bit" or "share".
     default, least, most : float
         A usual setting, and the range.
     retrains : bool
-        Whether it takes training to keep the accuracy.
+        Whether it needs training to keep the accuracy.
     """
 
     id: str
@@ -179,7 +179,7 @@ def pulled(case: Case, settings: Mapping[str, float]) -> Case:
     Raises
     ------
     ValueError
-        If a lever is unknown or its setting outside its range.
+        If a lever is unknown or its setting out of range.
     """
     network = case.network
     for lever_id, setting in settings.items():

@@ -24,13 +24,13 @@ class Result:
     lever, variant, model, task, metric, source : str
         As published.
     quality : bool
-        Whether it is a quality; a speed or an energy otherwise.
+        Whether the metric is a quality rather than a speed or energy.
     before, after : float
         The metric without and with the lever.
     higher_is_better : bool
         Direction of the metric.
     bits, kept_share, speedup, energy_ratio : float, optional
-        Bits of a weight, share of the parameters kept, and speed and energy over those before [1].
+        Bits per weight, share of parameters kept, and speed and energy relative to before [1].
     failed : bool
         Whether its authors call it a failure.
     """
@@ -69,9 +69,9 @@ class ResultSpread:
     Parameters
     ----------
     low, mid, high : float
-        Tenth, fiftieth and ninetieth percentile.
+        10th, 50th and 90th percentile.
     results, sources : int
-        How many results of how many sources.
+        Number of results and of sources.
     """
 
     low: float

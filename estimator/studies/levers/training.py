@@ -27,9 +27,9 @@ class TrainingCost:
     flop : float or array
         Training compute [FLOP].
     state_bytes : float or array
-        Weights, gradients and states of the optimizer [B].
+        Memory of weights, gradients and optimizer states [B].
     activation_share : float or array
-        Activations stored, over those of every layer [1].
+        Share of activations stored [1].
     """
 
     flop: Number

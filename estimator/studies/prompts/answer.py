@@ -130,7 +130,7 @@ def answer_prompt(asked: PromptQuestion, catalog: Catalog) -> PromptAnswer:
     Raises
     ------
     ValueError
-        If the model is unknown or does not do the task, or an input is inadmissible.
+        If the model is unknown or cannot do the task, or an input is invalid.
     """
     check_question(asked)
     task = asked.task or "question"
@@ -160,7 +160,7 @@ def find_subject(name: str, task: str, catalog: Catalog) -> Subject:
     Raises
     ------
     ValueError
-        If it is unknown, or does another task.
+        If it is unknown, or cannot do the task.
     """
     only = CLASS_OF_TASK.get(task, "")
     name = name.strip() or only or "gpt"

@@ -37,13 +37,13 @@ class Unknown:
     name : str
         Name of the dimension, such as ``params``.
     factor : str
-        What it counts to in the uncertainty, such as ``size``.
+        Source of uncertainty that it belongs to, such as ``size``.
     record : Record, optional
         Median and central 80 % of a number.
     chances : mapping of str to float
-        Choice -> its chance [1].
+        Choice -> probability [1].
     most : float
-        A number is never larger.
+        Upper bound of the number.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Designs:
         Parameters
         ----------
         answers : Uncertain
-            One value for each design that is kept.
+            One value per kept design.
         kept : array of bool
             Designs that could be answered.
         """

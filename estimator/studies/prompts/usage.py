@@ -34,21 +34,22 @@ class UsageFormat:
     Parameters
     ----------
     name : str
-        Of the export or log.
+        Name of the export or log.
     needs : tuple of str
-        Keys by which a record is recognised; the first counts the tokens that were written.
+        Keys that identify a record; the first has the output tokens.
     model : tuple of str
-        Keys of the model's name, the first that is filled; none where an earlier record states it.
+        Keys of the model's name, of which the first non-empty one counts; none if an earlier record
+        has it.
     read, cached : tuple of str
-        Keys of input tokens, and of those found in a cache.
+        Keys of input tokens, and of cached tokens.
     within : bool
-        Whether the cached tokens are counted in `read` as well.
+        Whether `read` includes cached tokens.
     requests : str
-        Key of the number of requests; empty where a record is one request.
+        Key of the number of requests; empty if a record is one request.
     many : bool
         Whether a record without a number of requests sums up several.
     once : str
-        Key by which a record that is written several times is recognised.
+        Key that identifies a record written several times.
     """
 
     name: str
@@ -149,7 +150,7 @@ def usage_of(content: bytes) -> list[ModelUsage]:
     Raises
     ------
     ValueError
-        If it is no text, or has no usage in a known format.
+        If it is not text, or contains no usage in a known format.
 
     Examples
     --------

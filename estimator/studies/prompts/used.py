@@ -26,7 +26,7 @@ def usage_report(
     ----------
     used : sequence of ModelUsage
     asked : PromptQuestion
-        What is known of all of it: site, PUE, hardware.
+        Known facts about all usage: site, PUE, hardware.
     catalog : Catalog
     level : float
         Probability inside the intervals [1].

@@ -46,12 +46,12 @@ class Bought:
     Parameters
     ----------
     flop, params, tokens, loss : float
-        Training compute, the best size and data for it, and the loss they reach
-        [FLOP, parameter, token, nat].
+        Training compute, its optimal size and data, and the resulting loss [FLOP, parameter, token,
+        nat].
     answer : Answer
-        The run on the hardware asked for.
+        Run on the given hardware.
     extrapolated : bool
-        Whether the compute lies outside that of the runs behind the law.
+        Whether the compute is outside the range of the law's runs.
     """
 
     flop: float
@@ -69,13 +69,13 @@ class NextStep:
     Parameters
     ----------
     loss : float
-        The loss then [nat].
+        New loss [nat].
     flop : float
-        Training compute it takes in all, at the best size [FLOP].
+        Total training compute for it, at the optimal size [FLOP].
     factor : float
-        Over the compute before [1].
+        Compute relative to before [1].
     quantities : mapping of str to Uncertain
-        Time, energy, cost and CO2e of that run, as `estimate` names them.
+        Time, energy, cost and CO2e of the run, with the names of `estimate`.
     """
 
     loss: float
@@ -92,16 +92,16 @@ def bought(
     Parameters
     ----------
     amount, unit : float, str
-        The budget: in usd, kwh, kg, days or flop.
+        Budget in usd, kwh, kg, days or flop.
     scenario : Scenario
-        Hardware, devices, place and price; its work is left aside.
+        Hardware, devices, site and price; its work is ignored.
     law_name : str
-        The fit to go by.
+        Name of the law.
 
     Raises
     ------
     ValueError
-        If the unit is unknown, the amount not positive, or the quantity cannot be had there.
+        If the unit is unknown, the amount not positive, or the quantity unavailable.
     """
     if unit not in CURRENCIES:
         raise ValueError(f"unit must be one of {', '.join(CURRENCIES)}, got {unit!r}")
@@ -134,7 +134,7 @@ def next_step(before: Bought, scenario: Scenario, catalog: Catalog) -> NextStep:
     Raises
     ------
     ValueError
-        If no compute reaches that loss.
+        If no amount of compute reaches the loss.
     """
     law = scaling_law(catalog)
     loss = before.loss * (1 - LESS_LOSS)

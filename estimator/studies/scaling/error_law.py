@@ -73,7 +73,7 @@ def fitted_error_law(
     errors, flop : sequence of float
         Points in print, today's first [1, FLOP].
     other_exponent : float
-        The exponent of another fit by the same authors, which the interval shall reach [1].
+        Exponent of another fit by the same authors, which the interval must include [1].
     """
     across = np.log10(1 / np.asarray(errors))
     up = np.log10(np.asarray(flop))

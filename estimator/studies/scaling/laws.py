@@ -28,11 +28,11 @@ class ScalingLaw:
     Parameters
     ----------
     E : float
-        Loss that no size and no data undercut [nat].
+        Irreducible loss [nat].
     A, alpha : float
-        What a finite size adds [nat, 1].
+        Loss due to finite size [nat, 1].
     B, beta : float
-        What finite data add [nat, 1].
+        Loss due to finite data [nat, 1].
 
     Examples
     --------
@@ -83,7 +83,7 @@ class ScalingLaw:
         Raises
         ------
         ValueError
-            If the loss is not above E, which no compute undercuts.
+            If the loss is not above E.
         """
         excess = np.asarray(loss, dtype=np.float64) - self.E
         if np.any(excess <= 0):

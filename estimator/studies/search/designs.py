@@ -41,11 +41,11 @@ class Evaluation:
     level : float
         Probability inside the intervals [1].
     profiles : str
-        A directory of the user's over the shipped profiles; empty for none.
+        User's profiles directory; empty for none.
     calibrated : bool
-        Whether measured runs correct the predictions.
+        Whether measured runs calibrate the predictions.
     keep_too_large : bool
-        Whether designs stay whose devices cannot hold the model.
+        Whether to keep designs that do not fit in memory.
     """
 
     level: float = 0.8
@@ -130,8 +130,8 @@ def memory(result: TableResult) -> tuple[Floats, Floats]:
     Returns
     -------
     needed, held : array [B]
-        Weights, gradients and optimizer states, shared out as well as can be; activations and what
-        a framework reserves are not included.
+        Weights, gradients and optimizer states, sharded as far as possible, without activations and
+        allocator overhead.
     """
     asked = result.questions
     params = asked.work.numbers["params"]

@@ -76,9 +76,9 @@ class Swing:
     name : str
         Input of `Scenario`.
     values : (Value, Value)
-        The values that give the least and the most.
+        Values with the smallest and the largest result.
     low, high : float
-        The quantity there, in the unit of its name.
+        The quantity at these values, in the unit of its name.
     """
 
     name: str
@@ -102,19 +102,19 @@ class Exploration:
     Parameters
     ----------
     base : Scenario
-        What is kept.
+        Scenario that stays fixed otherwise.
     swept : sequence of tuple of str
-        Inputs of `SWEPT` that are swept together: one, or two different ones.
+        Inputs of `SWEPT` to sweep together: one, or two different ones.
     steps : sequence of int
         Values of each input that is a number, for each sweep [1].
     places : tuple of str
-        Where designs may stand.
+        Sites to consider.
     catalog : Catalog
 
     Raises
     ------
     ValueError
-        If the base itself cannot be estimated.
+        If the base scenario cannot be estimated.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Exploration:
         Raises
         ------
         ValueError
-            If the base does not have the quantity.
+            If the base scenario lacks the quantity.
         """
         mids = self._bounds[quantity][:, 1]
         if np.isnan(mids[0]):

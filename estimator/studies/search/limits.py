@@ -46,7 +46,7 @@ class Limits:
     most : mapping of str to float
         Quantity -> its limit, positive, in the unit of its name.
     confidence : float
-        Probability in (0, 1) that all of them hold [1].
+        Required probability of meeting all limits, in (0, 1) [1].
 
     Raises
     ------
@@ -78,7 +78,7 @@ def probability_within(quantity: Uncertain, limit: float) -> Floats:
     Returns
     -------
     array
-        0 or 1 where the quantity is exact; NaN where it is unknown.
+        Probabilities; 0 or 1 for exact quantities, NaN for unknown ones.
 
     >>> float(probability_within(Uncertain(100.0, {"power": 0.2}), 100.0))
     0.5
@@ -155,11 +155,11 @@ def probability_of_all(
     Parameters
     ----------
     quantities : mapping of str to Uncertain, shape (n,) each
-        Of all designs.
+        Quantities of all designs.
     most : mapping of str to float
         Quantity -> its limit.
     place : int
-        Which design.
+        Index of the design.
     """
     chosen = [rows_of(quantities[name], place) for name in most]
     limits = list(most.values())
@@ -187,23 +187,22 @@ def best_designs(
     Parameters
     ----------
     objective : array, shape (n,)
-        What is to be small; a design with NaN is left out.
+        Quantity to minimize; designs with NaN are excluded.
     quantities : mapping of str to Uncertain, shape (n,) each
-        What the limits are about; a design without a quantity that is limited is left out.
+        Limited quantities; designs that lack one are excluded.
     limits : Limits
         The limits and the confidence.
     count : int
-        Designs at most.
+        Maximum number of designs.
     ties : sequence of array, shape (n,) each
-        What decides among equals, the most important first; NaN comes last.
+        Tie-breakers, most important first; NaN sorts last.
     alike : array of int, shape (n,), optional
-        Number of the group of each design: only the best of a group is chosen.
+        Group of each design; only the best of a group is chosen.
 
     Returns
     -------
     dict of int to float
-        Design -> probability that it keeps all limits [1], the best first; among designs equal in
-        all of this, the one that comes first.
+        Design -> probability of meeting all limits [1], best first; full ties keep their order.
 
     Notes
     -----

@@ -17,17 +17,17 @@ def pareto_front(costs: Floats) -> Mask:
     Parameters
     ----------
     costs : array, shape (n, k)
-        Costs of n designs; a design with NaN among them is on no front.
+        Costs of n designs; designs with NaN are never on the front.
 
     Returns
     -------
     array of bool, shape (n,)
-        Of equal designs all are on the front, or none.
+        Mask of the front; equal designs are all on it or all off it.
 
     Raises
     ------
     ValueError
-        If the shape is another.
+        If the shape is invalid.
 
     >>> pareto_front(np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 3.0], [3.0, 1.0]]))
     array([ True,  True, False,  True])

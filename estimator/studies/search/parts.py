@@ -29,9 +29,9 @@ class Parts:
     Parameters
     ----------
     out : Path
-        The file that the sweep will be, `.parquet` or `.csv`.
+        Output file of the sweep, `.parquet` or `.csv`.
     belongs : mapping
-        What the parts were made from; parts of anything else are refused.
+        Inputs that the parts were made from; other parts are refused.
     """
 
     out: Path

@@ -62,13 +62,13 @@ class Request:
     Parameters
     ----------
     space : Space
-        The workload and what is fixed, as inputs of one value, and the choices as lists.
+        Workload and fixed inputs with one value each, and choices as lists.
     limits : Limits
-        What must be kept, by quantity: `cost_usd`, `wall_hours`, `co2e_kg`, `energy_kwh`.
+        Limits on `cost_usd`, `wall_hours`, `co2e_kg` and `energy_kwh`.
     minimize : str
-        A key of `OBJECTIVES`.
+        Key of `OBJECTIVES`.
     count : int
-        Plans at most [1].
+        Maximum number of plans [1].
     """
 
     space: Space
@@ -84,15 +84,15 @@ class TrainingPlan:
     Parameters
     ----------
     scenario : Scenario
-        The design as a question of its own.
+        Design as a scenario.
     probability : float
-        That all limits are met at once [1].
+        Probability of meeting all limits at once [1].
     holds : mapping of str to float
-        Quantity that is limited -> probability that this limit holds [1].
+        Limited quantity -> probability of meeting the limit [1].
     quantities : mapping of str to Uncertain
-        What the design takes.
+        Quantities of the design.
     also_in : tuple of str
-        Other sites where the same design keeps the limits.
+        Other sites where the design meets the limits.
     """
 
     scenario: Scenario
@@ -113,16 +113,16 @@ class PlanAnswer(Generic[Shown]):
     Parameters
     ----------
     plans : tuple of TrainingPlan or ServingPlan
-        The best first; empty if no design keeps the limits.
+        Plans, best first; empty if no design meets the limits.
     nearest : TrainingPlan or ServingPlan, optional
-        Where there are no plans: the design most likely to keep the limits.
+        Without plans, the design most likely to meet the limits.
     gains : mapping of str to float
-        Limit -> by which share the objective of the best plan falls where this limit alone is
-        relaxed by a tenth [1]; a limit that binds has a gain, and infinity is a first plan at all.
+        Limit -> relative gain in the best plan's objective if only this limit is relaxed by a tenth
+        [1]; positive if the limit binds, infinite if it makes a first plan possible.
     designs, too_large : int
-        How many were looked at, and do not fit their devices [1].
+        Number of designs examined, and of designs that do not fit [1].
     refusals : tuple of Notice
-        Why designs cannot be estimated or cannot serve the requests at all, one each.
+        Reasons why designs cannot be estimated or cannot serve the requests, one per design.
     """
 
     plans: tuple[Shown, ...]
@@ -193,7 +193,7 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[TrainingPlan]:
     ------
     ValueError
         If the objective or a limited quantity is unknown, there are more than `MOST_DESIGNS`
-        designs, or not one of them can be estimated; the message gives the most common reason.
+        designs, or none can be estimated; the message gives the most common reason.
     """
     _check(request)
     known = known_runs(catalog)

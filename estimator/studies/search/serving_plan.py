@@ -88,17 +88,17 @@ class ServingRequest:
     Parameters
     ----------
     question : ServingQuestion
-        The model and the traffic, its `request_rate` or `users` among it.
+        Model and traffic, including `request_rate` or `users`.
     choices : mapping of str to tuple
         Fields of the question -> values to choose from: `hardware`, `devices` and others.
     limits : Limits
-        What must be kept, by quantity of `LIMITED`; `load` is always below one.
+        Limits on quantities of `LIMITED`; `load` is always below one.
     days : float
-        How long the service runs, for cost, energy and CO2e. [day]
+        Duration of the service, for cost, energy and CO2e [day].
     minimize : str
-        A key of `OBJECTIVES`.
+        Key of `OBJECTIVES`.
     count : int
-        Plans at most [1].
+        Maximum number of plans [1].
     """
 
     question: ServingQuestion
@@ -121,27 +121,27 @@ class ServingPlan:
     Parameters
     ----------
     question : ServingQuestion
-        The design as a question of its own.
+        Design as a question.
     weights : str
-        Format of its weights.
+        Weight format.
     replicas : float
-        Copies of the model, or of its attention layers where they share experts [1].
+        Replicas of the model, or of attention if replicas share experts [1].
     fewest_devices : float
-        Devices whose memory holds the weights once [1].
+        Least devices whose memory fits the weights once [1].
     concurrency : float
         Sequences in flight on all devices. [1]
     requests_per_s : float
-        That arrive, from users at the latency of this design.
+        Arriving requests, for users at the latency of this design.
     price : Found of Uncertain, optional
-        Of a device-hour; None where none is on record.
+        Price per device-hour, None if not on record.
     probability : float
-        That all limits are met at once [1].
+        Probability of meeting all limits at once [1].
     holds : mapping of str to float
-        Quantity that is limited -> probability that this limit holds [1].
+        Limited quantity -> probability of meeting the limit [1].
     quantities : mapping of str to Uncertain
-        What the design takes over the days, its latencies and its load.
+        Quantities of the design over the days, with latencies and load.
     notes : tuple of Notice
-        What was assumed for it, and which measured loads correct it.
+        Assumptions, and the measured runs that calibrate it.
     """
 
     question: ServingQuestion
@@ -178,14 +178,14 @@ def serving_plans_by_aim(
     Parameters
     ----------
     request : ServingRequest
-        Its `minimize` is left out.
+        Request; its `minimize` is ignored.
     catalog : Catalog
     aims : sequence of str
         Keys of `OBJECTIVES`.
     dearest : float
-        Median cost over the cheapest of plans for aims after "cost" at most, without a limit [1].
+        Maximum cost of plans for other aims, relative to the cheapest, without a budget [1].
     calibration : callable, optional
-        As `KnownLoads.corrected`; without it measured loads are left out.
+        See `KnownLoads.corrected`; without it, measured runs are not used.
 
     Raises
     ------

@@ -132,8 +132,8 @@ def read_space(path: Path) -> Space:
     Raises
     ------
     ValueError
-        If the file is no TOML, or an input is unknown, or its values cannot be read; with the
-        file, the input and the rule.
+        If the file is not TOML, an input is unknown, or its values cannot be read; with file, input
+        and rule.
     OSError
         If the file cannot be read.
     """

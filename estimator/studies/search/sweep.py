@@ -49,11 +49,11 @@ class Swept:
     Parameters
     ----------
     designs, rows : int
-        Of the space, and in the table [1].
+        Designs in the space, and rows in the table [1].
     front : int
-        Designs on the Pareto front [1]; 0 if none was asked for.
+        Designs on the Pareto front [1]; 0 if not requested.
     left_out : mapping of str to int
-        Why designs are not in the table -> how many.
+        Reason for exclusion -> number of designs.
     """
 
     designs: int
@@ -91,18 +91,19 @@ def sweep(
     ----------
     space : Space
     parts : Parts
-        Where the parts lie, and the file that they become; parts that are there are kept.
+        Folder of the parts, and the final file; existing parts are kept.
     run : Runner
-        Makes parts.
+        Runner that computes parts.
     costs : sequence of str
-        Keys of `COSTS`; with some, a column `pareto` marks the designs that none beats in them.
+        Keys of `COSTS`; if given, a column `pareto` marks designs that no other design dominates in
+        them.
     progress : callable
-        Called with the parts done and all of them.
+        Called with the number of finished parts and of all parts.
 
     Raises
     ------
     ValueError
-        If a cost is unknown, or the parts on disk are of another sweep.
+        If a cost is unknown, or the parts on disk are from another sweep.
     """
     unknown = [name for name in costs if name not in COSTS]
     if unknown:

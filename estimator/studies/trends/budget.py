@@ -26,11 +26,11 @@ class YearBought:
     year : int
         Year.
     device, row : str
-        The device that gave most for a dollar, and where it stands.
+        Device with the most FLOP/s per dollar, and its record.
     flop : float
         Compute that the budget bought [FLOP].
     params, tokens : float
-        Best size and data for it, by the law of language models [parameter, token].
+        Optimal size and data for it, by the law of language models [parameter, token].
     """
 
     year: int

@@ -28,7 +28,7 @@ class GrowthRate:
     middle_year : float
         The middle of the records [year].
     records : int
-        How many records.
+        Number of records.
     """
 
     rate: float
@@ -59,7 +59,7 @@ def growth(years: Floats, values: Floats) -> GrowthRate:
     Parameters
     ----------
     years, values : array of shape (n,)
-        When, and how much; at least three records of at least two years [year, any unit].
+        Dates and values of at least three records in at least two years [year, any unit].
 
     Raises
     ------

@@ -36,7 +36,7 @@ class Held:
     params, memory_bytes : float
         Size of the model and of the memory [parameter, B].
     devices : float
-        Devices that hold its 16-bit weights and nothing else [1].
+        Devices needed to store its 16-bit weights [1].
     """
 
     year: int

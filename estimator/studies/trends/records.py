@@ -29,9 +29,9 @@ class Series:
     name, unit : str
         What is recorded.
     labels, rows : tuple of str
-        Name of each record, and where it stands.
+        Name and location of each record.
     years, values : array of shape (n,)
-        When, and how much [year, `unit`].
+        Dates and values [year, `unit`].
     """
 
     name: str
