@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
 from estimator.show.scores import held_out_text
@@ -23,7 +22,7 @@ from estimator.web.accuracy.page import PARAMETERS, kinds
 from estimator.web.shared import language
 from estimator.web.shared.share import csv
 from tests.build_docs import ROOT
-from tests.web.markup import alts, body, healthy, notices, query_of
+from tests.web.markup import alts, body, healthy, notices, query_of, visited
 
 CATALOG = Catalog.open()
 
@@ -33,19 +32,8 @@ def report():
     return validation_report(CATALOG)
 
 
-def accuracy():
-    """Only this page, as the site map opens it."""
-    from estimator.web.accuracy import page as accuracy_page
-    from estimator.web.shared import site
-
-    site.draw(accuracy_page.PAGE)
-
-
 def opened(query=""):
-    page = AppTest.from_function(accuracy, default_timeout=120)
-    for name, value in parse_qsl(query):
-        page.query_params[name] = value
-    return healthy(page.run())
+    return visited("accuracy", **dict(parse_qsl(query)))
 
 
 FOLDED = ("others", "method")
