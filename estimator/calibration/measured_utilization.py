@@ -125,7 +125,7 @@ DISTURBED = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationObservation(Observation):
-    """Merged timings that inform a device, with their expectation.
+    """Merged timings used to calibrate a device, with their expected utilization.
 
     Parameters
     ----------

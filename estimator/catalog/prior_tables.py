@@ -21,7 +21,7 @@ LONG_TEXTS = ('"' * 3, "'" * 3)
 
 
 class Priors(Mapping[str, Record]):
-    """Built-in priors, overridden by those of further files.
+    """Built-in priors, overridden by priors in further files.
 
     Parameters
     ----------

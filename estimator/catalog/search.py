@@ -12,7 +12,7 @@ SYNONYMS = {
     "azure": "microsoft",
     "cloud-region": "cloud region",
 }
-"""Common name -> what ids abbreviate."""
+"""Common name -> abbreviation used in ids."""
 
 
 def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:

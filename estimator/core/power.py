@@ -1,7 +1,7 @@
 """Power that a device draws under load, with its host and network.
 
 Power is idle plus load. The load, a share of the range from idle to the power limit, follows the
-busy share of the time: utilization over that of the same network without waiting. A memory-bound
+busy share of the time: utilization over the same network's without waiting. A memory-bound
 network at a tenth of the peak keeps a device as busy as another at four tenths and draws the same
 power. A waiting device draws less, but more than in proportion, as memory, clocks and leakage
 continue.
@@ -256,7 +256,7 @@ def _load(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
 
 
 def _activity(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
-    """Load over that of a device that never waits, at most one [1]."""
+    """Return the load relative to a device that never waits, at most one [1]."""
     if utilization is None:
         return hardware.unknown_busy**LOAD_EXPONENT
     busy = uncertain(utilization) / hardware.full_utilization

@@ -273,5 +273,5 @@ def _fitted(records: Mapping[str, Record]) -> Parameters:
 
 def _bound(record: Record, bound: float | None) -> float:
     if bound is None:
-        raise ValueError("a prior of serving needs low and high")
+        raise ValueError("an inference prior needs low and high")
     return bound

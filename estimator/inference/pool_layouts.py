@@ -19,7 +19,7 @@ POOLED = ("prefill_", "decode_")
 """Prefixes of the names of pool inputs."""
 
 SIZES = ("tensor_parallel", "data_parallel", "expert_parallel")
-"""Parallel sizes of a pool, by default those of the whole setup."""
+"""Parallel sizes of a pool, by default the whole setup's."""
 
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 """Shares of the devices that are tried for prefill [1]."""

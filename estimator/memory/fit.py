@@ -163,7 +163,7 @@ def answer_memory(
 
 
 _Way = tuple[Found[MemoryQuestion], float, float]
-"""Setting that may be assumed, with its whole need and that of its tensors [byte]."""
+"""Setting that may be assumed, with its total memory and the memory of its tensors [byte]."""
 
 
 def _settled(

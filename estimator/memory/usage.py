@@ -294,8 +294,9 @@ def _gradient_counts(
 ) -> list[tuple[ParameterGroup, Number]]:
     """Return the parameters whose gradients coexist if the optimizer steps in the backward pass.
 
-    The largest of the layers, the token table and the head. The gradient of a tied table waits for
-    its second part, from the head at the start of the backward pass to the table at its end.
+    This is the largest of the layers, the token table and the head. The gradient of a tied table
+    waits for its second part, from the head at the start of the backward pass to the table at its
+    end.
     """
     held = []
     for group in model.parameters:

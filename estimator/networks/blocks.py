@@ -100,7 +100,7 @@ def vocabulary_head(width: int, vocab: int, *, own: bool, biases: int = 0) -> Co
 
 
 def merged(*parts: Costs) -> Costs:
-    """Sum of costs of one name in several parts, such as the layers of a short block.
+    """Sum costs with the same name over several parts, such as the layers of a short block.
 
     >>> merged({"norm": params_only(2)}, {"norm": params_only(3)})["norm"].params
     5

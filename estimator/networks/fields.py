@@ -23,7 +23,7 @@ MAX_ITEMS = 100
 """Longest list of sizes; every published one is shorter."""
 
 MAX_NESTING = 20
-"""Deepest nesting of parts, twice that of published configs."""
+"""Maximum nesting of parts, twice as deep as in published configs."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ class Fields:
         return refuse("config_key_counted", key=key, known=", ".join(names), value=shown)
 
     def equal(self, key: str, value: object, other: str, needed: object) -> None:
-        """Refuse a value that differs from that of another key."""
+        """Refuse a value that differs from another key's."""
         if value != needed:
             named = {"key": self.full_name(key), "other": other, "value": _quote(value)}
             raise refuse("config_key_equal", **named, needed=_quote(needed))

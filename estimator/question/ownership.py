@@ -14,7 +14,7 @@ from estimator.core.units import H_PER_YEAR
 from estimator.question.provenance import Found, given_value, of_all, prior, recorded
 
 WHOLE = ("server", "supercomputer", "wafer", "brain", "soc", "npu-phone")
-"""Device types whose price is that of the whole machine."""
+"""Device types whose price includes the whole machine."""
 
 PURCHASE_PRICE = "launch_price_usd"
 """Number of a device that owning it starts from."""

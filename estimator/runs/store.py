@@ -69,7 +69,7 @@ def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
     Raises
     ------
     StoreError
-        If it cannot be had: no right, no room, locked for too long, or of a newer version.
+        If it is not accessible: no permission, no space, locked too long, or a newer version.
     """
     store = Store(StoreFile(path or store_path(), wait_s))
     try:

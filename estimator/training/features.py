@@ -51,7 +51,7 @@ USUAL_BATCH_TOKENS = 1e6
 
 USUAL_BATCH_FLOP = 1e21
 BATCH_EXPONENT = 0.2
-"""Work of that run [FLOP], and elasticity of the batch to the work [1]."""
+"""Work of a run with `USUAL_BATCH_TOKENS` [FLOP], and elasticity of batch size to work [1]."""
 
 USUAL_RECOMPUTATION = 0.5
 """Default share of runs with activation recomputation [1]."""

@@ -41,7 +41,7 @@ PACKED = 2.2
 
 
 def find_machine(device: Device, precision: str) -> TrainingMachine:
-    """Return the figures of a device; without a bandwidth, those of a balanced machine.
+    """Return the figures of a device; without a bandwidth, a balanced machine's.
 
     Without a link on record, the device communicates over the bus.
     """

@@ -60,7 +60,7 @@ def split_runs(
 
 
 def later_blind(catalog: Catalog, published: PublishedRuns, last: float) -> tuple[Mask, Blind]:
-    """Predict the runs after a year from those until then."""
+    """Predict runs after a year from earlier ones."""
     earlier = np.array([float(row["year"]) <= last for row in published.rows])
     tables = rows_of(published.tables, np.asarray(published.tables.features.year) <= last)
     return ~earlier, split_runs(catalog, published, earlier, tables, by="stack")

@@ -24,7 +24,7 @@ MOST_TOKENS = 4e6
 """Default maximum of tokens per step [token]; GPT-3, LLaMA and BLOOM took 3.2e6 to 4.2e6."""
 
 RECOMPUTED = 4.0 / 3.0
-"""FLOPs with one more forward pass over those without [1]."""
+"""FLOPs with an additional forward pass over FLOPs without it [1]."""
 
 RECOMPUTATION = {"True": 1.0, "False": 0.0}
 """Table cell -> recomputed share of the layers [1]."""

@@ -120,7 +120,7 @@ def _energy(one: Energy) -> str:
 
 
 def _groups(energy: Sequence[Energy]) -> Iterator[str]:
-    """Format components of one kind and meter together."""
+    """Format the components with the same kind and meter together."""
     groups: dict[tuple[str, str, Trust], list[Energy]] = {}
     for one in energy:
         kind = one.component.rpartition("/")[2].partition(":")[0]

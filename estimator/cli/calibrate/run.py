@@ -64,7 +64,10 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--label", metavar="TEXT", help="human-readable name of the run")
     group = parser.add_argument_group("server benchmark")
     group.add_argument(
-        "--task", choices=("training", "serving"), default="training", help="(default: training)"
+        "--task",
+        choices=("training", "serving"),
+        default="training",
+        help="what the command does (default: training)",
     )
     group.add_argument(
         "--result", metavar="FILE", help="result file of vLLM's, SGLang's or llama.cpp's benchmark"

@@ -39,7 +39,9 @@ def add_parser(verbs: Any) -> None:
         verbs, "export", "export measured runs to a file that can be shared", EXPORT, run_export
     )
     exports.add_argument("--hardware", metavar="NAME", help="export only runs on this device")
-    exports.add_argument("-o", "--output", metavar="FILE.toml", default="-", help="default: stdout")
+    exports.add_argument(
+        "-o", "--output", metavar="FILE.toml", default="-", help="file to write (default: stdout)"
+    )
     forgets = _verb(verbs, "forget", "drop measured runs", FORGET, run_forget)
     which = forgets.add_mutually_exclusive_group(required=True)
     which.add_argument("ids", metavar="ID", nargs="*", default=[], help="runs, by id")

@@ -23,13 +23,13 @@ WIDTH = ("hidden_size", "n_embd", "n_embed", "d_model")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 POSITIONS = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")
-"""Keys of one size; of several stated keys the last counts."""
+"""Alternative keys of a size; if several are set, the last one counts."""
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
 def has_fact(fact: Fact, fields: Fields) -> bool:
-    """Evaluate a fact of a family for a config."""
+    """Evaluate a family's fact, a constant or function, for a config."""
     if isinstance(fact, bool):
         return fact
     return fields.flag(fact) if isinstance(fact, str) else fields.flag(*fact)

@@ -1,12 +1,12 @@
 """Verdict on a claim, computed from the numbers only.
 
-    holds              the figure as claimed is met, and so is every assumption behind it
-    holds-if           it is met, but an assumption behind it is not; or the interval spans both
+    holds              the claimed number is met, and so are all its assumptions
+    holds-if           it is met but an assumption is not, or the interval includes both outcomes
     off                it is not met anywhere in the interval
-    cannot-be-checked  there is nothing to set it against
+    cannot-be-checked  there is nothing to compare it with
 
-A figure claimed as equal is met where it lies in the interval widened by a tenth, for figures in a
-lecture are rounded. One claimed as at least or at most is met where the interval lies on that side.
+A number claimed as equal is met if it is in the interval widened by a tenth, as numbers in lectures
+are rounded. A number claimed as at least or at most is met if the interval is on that side.
 """
 
 from dataclasses import dataclass

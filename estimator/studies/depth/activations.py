@@ -29,7 +29,7 @@ class Storage:
     forward_passes: Number
 
     def compute_factor(self) -> Number:
-        """Compute of a step over that with everything stored [1]."""
+        """Compute of a step relative to storing all activations [1]."""
         return 1 + (self.forward_passes - 1) * FORWARD_SHARE
 
     def memory_bytes(self, layer_bytes: Number) -> Number:
