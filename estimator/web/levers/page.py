@@ -9,13 +9,11 @@ import numpy as np
 import streamlit as st
 
 from estimator.question.scenario import Scenario
-from estimator.studies.depth.activations import checkpoints
 from estimator.studies.levers.case import Case, case_of
 from estimator.studies.levers.comparison import LeverComparison, State, compared
 from estimator.studies.levers.inference import Load
 from estimator.studies.levers.levers import LEVERS, Lever
-from estimator.studies.levers.results import Result, measured, results
-from estimator.studies.levers.training import plain, with_adapters, with_recomputation
+from estimator.studies.levers.results import Result
 from estimator.web.shared import scenario, share, style, widgets
 from estimator.web.shared.amounts import amount, sentence, with_span
 from estimator.web.shared.charts import Row
@@ -35,8 +33,6 @@ from estimator.web.shared.profiles import (
 from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed
 
 MOST_RESULTS = 12
-LAYERS = 32.0
-ADAPTER_SHARE = 0.002
 LOSSY = [lever for lever in LEVERS.values() if lever.id != "pattern"]
 
 
@@ -163,7 +159,6 @@ def _draw(values: Values, answer: tuple[Case, LeverComparison], frame: Frame) ->
     if not frame.slide:
         _application(found)
         _evidence(found)
-        _training(values)
 
 
 def _headline(case: Case, found: LeverComparison, settings: dict[str, float]) -> str:
@@ -323,44 +318,6 @@ def _results(chosen: list[Result]) -> None:
     rest = len(ordered) - MOST_RESULTS
     if rest > 0:
         style.caption(_("and {n} more in compression.csv").format(n=rest))
-
-
-def _training(values: Values) -> None:
-    """Draw the levers on training."""
-    st.subheader(_("Levers on training"), anchor=False)
-    records = open_catalog().preset(values["preset"]).records
-    params = records["params"].value
-    tokens = records["tokens"].value if "tokens" in records else 20 * params
-    whole = plain(params, tokens)
-    again = with_recomputation(params, tokens, LAYERS)
-    lora = with_adapters(params, tokens, ADAPTER_SHARE)
-    faster = measured(results(open_catalog(), "low-precision-training"), "speedup")
-    stored = float(checkpoints(LAYERS).layers_stored)
-    kept_layers = _("{stored} of {layers} layers stored").format(
-        stored=amount(stored, "1"), layers=f"{LAYERS:g}"
-    )
-    trained = _("{share} of the parameters trained").format(share=amount(ADAPTER_SHARE, "share"))
-    speedup = _("×{mid} as fast where measured ({low} to {high})").format(
-        mid=amount(faster.mid, "1"), low=amount(faster.low, "1"), high=amount(faster.high, "1")
-    )
-    tuning = _("transfer: tune on a thousandth of the tokens")
-    ways = (
-        (_("all in 16 bits"), whole, 1.0, ""),
-        (_("activations computed again"), again, 1.0, kept_layers),
-        (_("adapters of low rank (LoRA)"), lora, 1.0, trained),
-        (_("products in 8 bits"), whole, 1.0, speedup),
-        (tuning, whole, 1e-3, _("if a trained model is available")),
-    )
-    rows = [
-        (
-            name,
-            amount(float(np.asarray(way.flop)) * share, "FLOP"),
-            amount(float(np.asarray(way.state_bytes)), "B"),
-            note,
-        )
-        for name, way, share, note in ways
-    ]
-    draw_table((_("Way"), _("compute"), _("weights and states"), _("Note")), rows)
 
 
 def _yes(fits: bool) -> str:

@@ -13,7 +13,6 @@ from estimator.studies.levers.case import case_of
 from estimator.studies.levers.comparison import application_flop, compared, evidence
 from estimator.studies.levers.inference import Load
 from estimator.studies.levers.levers import LEVERS, gains_nothing, pulled
-from estimator.studies.levers.training import plain, with_adapters, with_recomputation
 
 CATALOG = Catalog.open()
 ALONE = case_of("llama-2-7b", "h100", Load(batch=1, context=1024), CATALOG)
@@ -160,15 +159,3 @@ def test_evidence_is_absent_where_nothing_was_published():
 def test_a_bad_setting_is_refused(bad):
     with pytest.raises(ValueError, match=r"must be in|no lever"):
         pulled(ALONE, bad)
-
-
-def test_levers_on_training():
-    whole, lora = plain(7e9, 1e9), with_adapters(7e9, 1e9, 0.002)
-    assert lora.state_bytes < whole.state_bytes / 7
-    # Rajbhandari et al. 2020, sec. 3.1: 16 bytes per trained parameter; 2 for a frozen 16-bit one.
-    assert whole.state_bytes == pytest.approx(7e9 * 16)
-    assert lora.state_bytes == pytest.approx(7e9 * 2 + 7e9 * 0.002 * 16)
-    assert lora.flop == pytest.approx(whole.flop * 2 / 3, rel=0.01)
-    again = with_recomputation(7e9, 1e9, 100.0)
-    assert again.activation_share == pytest.approx(0.2)
-    assert again.flop == pytest.approx(4 / 3 * whole.flop)
