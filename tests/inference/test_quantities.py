@@ -16,6 +16,7 @@ from estimator.inference.figures import (
     memory,
     request_times,
     results,
+    roofline,
     single,
 )
 from estimator.inference.quantities import answer_serving
@@ -379,6 +380,16 @@ def test_the_parts_of_the_energy_add_up_to_the_whole(catalog):
         assert min(parts.values()) >= 0.0
         assert (parts["network"] > 0) == (asked["devices"] > 8)
         assert (parts["reserved without work"] > 0) == ("duty_cycle" in asked)
+
+
+def test_without_measured_runs_the_share_of_prompts_is_that_of_the_model(catalog):
+    shares = []
+    for written in (20, 200, 2000):
+        answer = answer_serving([ServingQuestion(**SERVED | {"output_tokens": written})], catalog)
+        pace = answer.table.performance.pace
+        shares.append(roofline(answer)["prefill_share"])
+        assert shares[-1] == pytest.approx(float(pace.prefill_share[0]))
+    assert 1 > shares[0] > shares[1] > shares[2] > 0
 
 
 def test_an_answer_takes_its_energy_from_the_battery_of_a_phone(catalog):
