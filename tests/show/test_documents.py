@@ -71,6 +71,16 @@ def test_a_part_is_metered_within_the_boundary_of_the_meter_alone(energy_kwh, me
     assert supply.startswith("metered" if metered == "facility" else "predicted")
 
 
+def test_emissions_of_a_predicted_energy_are_predicted_and_of_a_metered_one_are_not():
+    bases = [
+        rows(made("scope2", replace(FLAGSHIP, energy_kwh=kwh, metered=metered)))["location"][
+            "basis"
+        ]
+        for kwh, metered in ((None, None), (1.1e6, "facility"))
+    ]
+    assert bases == ["predicted", "calibrated"]
+
+
 def test_scope_2_is_reported_by_location_and_by_market():
     found = rows(made("scope2"))
     assert found["location"]["value"] == pytest.approx(1100 * 0.25654)
