@@ -175,7 +175,7 @@ class Catalog:
         if key not in self._place_names:
             near = self._place_suggestions.nearest(key, count=12)
             raise unknown(
-                "place", name, [self._place_label(self._place_names[one]) for one in near]
+                "place", name, [self._place_label(self._place_names[index]) for index in near]
             )
         return self._entries(self._place_names[key])
 
@@ -231,7 +231,9 @@ class Catalog:
         paths = [layer / FILE for layer in self.layers]
         return self.once(
             "api prices",
-            lambda: {one.id: one for path in paths for one in read_api_prices(path, self._guard)},
+            lambda: {
+                price.id: price for path in paths for price in read_api_prices(path, self._guard)
+            },
         )
 
     def api_price(self, name: str) -> "ApiPrice":

@@ -130,7 +130,9 @@ class NameIndex:
             return refuse("unknown_board", name=quote(name), known=tuple(same_model))
         near = [self._ids[other] for other in self._suggestions.nearest(key, count=12)]
         size = take_apart(name).memory_gb if self.what == "hardware" else None
-        fitting = [one for one in near if size is None or holds(size, self._board(one))]
+        fitting = [
+            candidate for candidate in near if size is None or holds(size, self._board(candidate))
+        ]
         return unknown(self.what, name, fitting)
 
     def _of_model(self, name: str) -> list[str]:

@@ -93,7 +93,7 @@ class _Tables(Mapping[str, Record]):
     def _texts(self) -> dict[str, str]:
         """Table name -> its text, or the unnamed whole if it cannot be split."""
         headers = list(HEADER.finditer(self._text))
-        bounds = [*(one.start() for one in headers), len(self._text)]
+        bounds = [*(header.start() for header in headers), len(self._text)]
         texts = {"": self._text[: bounds[0]]}
         for header, (start, end) in zip(headers, pairwise(bounds), strict=True):
             texts[header[1]] = self._text[start:end]

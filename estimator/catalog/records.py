@@ -294,7 +294,7 @@ def _type_problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         if not isinstance(table.get(part, ""), str):
             yield part, f"{table[part]!r} is not a string", f'write {part} = "..."'
     several = table.get("sources", [])
-    if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
+    if not isinstance(several, list) or not all(isinstance(item, str) for item in several):
         yield "sources", f"{several!r} is not a list of strings", 'write sources = ["..."]'
 
 

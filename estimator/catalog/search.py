@@ -59,9 +59,9 @@ def _rank(text: str, entry: Sequence[str]) -> int:
         return 2
     words = {word for name in entry for word in _words(name)}
     words |= {word for name in set(words) for word in _words(SYNONYMS.get(name, ""))}
-    if all(any(word.startswith(one) for word in words) for one in asked):
+    if all(any(word.startswith(part) for word in words) for part in asked):
         return 3
-    return 4 if all(any(one in word for word in words) for one in asked) else 0
+    return 4 if all(any(part in word for word in words) for part in asked) else 0
 
 
 def _words(text: str) -> list[str]:

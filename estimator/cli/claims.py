@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     alone = options.id is not None
     print_shaped(
         shape_of(options),
-        data=lambda: found[0].as_json() if alone else [one.as_json() for one in found],
+        data=lambda: found[0].as_json() if alone else [claim.as_json() for claim in found],
         rows=lambda: map(_row, found),
         text=lambda: _argument(found[0]) if alone else _overview(found),
     )
@@ -91,7 +91,7 @@ def _overview(found: Iterable["Claim"]) -> Iterator["Block"]:
     from estimator.show.text import TextTable
 
     header = ("claim", "as claimed", "recomputed", "80% interval", "verdict")
-    yield TextTable(header=header, rows=[_cells(one) for one in found], whole=("claim",))
+    yield TextTable(header=header, rows=[_cells(claim) for claim in found], whole=("claim",))
     yield "For the formula and sources of a claim: twenty-watts claims ID"
 
 

@@ -116,7 +116,9 @@ def run(options: argparse.Namespace) -> int:
     answers, left_out = _within(answers, limits)
     _print(_sorted(answers, options.sort), catalog, shape_of(options))
     timed = scenarios[0]
-    if any(getattr(one, name) != getattr(timed, name) for one in scenarios for name in OF_RUN):
+    if any(
+        getattr(scenario, name) != getattr(timed, name) for scenario in scenarios for name in OF_RUN
+    ):
         what = f"the run was timed on {timed.hardware}: the others are predicted from its work"
         note(what, quiet=options.quiet)
     known = [found for _, found in answers if not isinstance(found, str)]

@@ -28,7 +28,7 @@ def add_inputs(
     """Add one option per input under its heading; numbers are parsed when the command runs."""
     for group, title in GROUPS.items():
         names = [one for one, described in inputs.items() if described.group == group]
-        shown = [one for one in names if one not in without]
+        shown = [name for name in names if name not in without]
         if shown:
             add_fields(parser.add_argument_group(title), shown, inputs)
 
@@ -110,7 +110,9 @@ def read_piped_config(options: argparse.Namespace) -> None:
     ValueError
         If stdin is closed or contains no config.json.
     """
-    places = [one for one in ("config", "model", "named") if getattr(options, one, None) == "-"]
+    places = [
+        field for field in ("config", "model", "named") if getattr(options, field, None) == "-"
+    ]
     if not places:
         return
     import sys

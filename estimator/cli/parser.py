@@ -56,7 +56,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
     ) -> None:
         """Write a short usage line; options are listed below it."""
         actions = list(actions)
-        needed = [one for one in actions if one.required or not one.option_strings]
+        needed = [action for action in actions if action.required or not action.option_strings]
         if len(actions) - len(needed) > MANY:
             options = argparse.Action([], "options", nargs="?", metavar="OPTIONS")
             actions, groups = [options, *needed], ()

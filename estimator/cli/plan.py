@@ -189,9 +189,9 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
 
 def _swept(shown: "Sequence[TrainingPlan]") -> list[str]:
     """Return the inputs in which plans differ, besides devices and their number."""
-    swept = [name for name in CHOICES if len({getattr(one.scenario, name) for one in shown}) > 1]
+    swept = [name for name in CHOICES if len({getattr(plan.scenario, name) for plan in shown}) > 1]
     swept = [name for name in swept if name not in ("hardware", "devices", "site")]
-    if any(one.also_in for one in shown) or len({one.scenario.site for one in shown}) > 1:
+    if any(plan.also_in for plan in shown) or len({plan.scenario.site for plan in shown}) > 1:
         swept.insert(0, "site")
     return swept
 

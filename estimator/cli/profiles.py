@@ -128,7 +128,7 @@ def _profile_text(
     if not records:
         return
     header = ("number", "value", "range", "basis", "source", "date")
-    yield TextTable(header=header, rows=[_for_people(catalog, *one) for one in records.items()])
+    yield TextTable(header=header, rows=[_for_people(catalog, *item) for item in records.items()])
     for key, record in records.items():
         remark = "; ".join(filter(None, (record.where, record.note)))
         if remark:
@@ -194,7 +194,7 @@ def _rows(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
         "prices": catalog.prices,
         "sources": catalog.sources,
     }
-    found = [{key: getattr(one, key) for key in COLUMNS[name]} for one in listed[name]()]
+    found = [{key: getattr(record, key) for key in COLUMNS[name]} for record in listed[name]()]
     return [{key: "" if cell is None else cell for key, cell in row.items()} for row in found]
 
 

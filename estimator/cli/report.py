@@ -180,8 +180,8 @@ def _run(name: str) -> "MeasuredRun":
     from estimator.runs.store import read_runs
 
     runs, _ = read_runs()
-    found = [one for one in runs if one.id == name or one.label == name]
-    found = found or [one for one in runs if one.id.startswith(name)]
+    found = [run for run in runs if run.id == name or run.label == name]
+    found = found or [run for run in runs if run.id.startswith(name)]
     if not found:
         raise ValueError(f"no run {name!r} is stored: see twenty-watts calibrate show --runs")
     return found[-1]
@@ -214,7 +214,7 @@ def _write(made: "list[Document]", options: argparse.Namespace) -> None:
 
         shape = shape_of(options)
         if shape == "json":
-            found = [as_data(one, option_of) for one in made]
+            found = [as_data(document, option_of) for document in made]
             print_json(found[0] if len(found) == 1 else found)
         elif shape == "csv":
             print_csv(

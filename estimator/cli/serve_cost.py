@@ -138,7 +138,7 @@ def compare(options: argparse.Namespace) -> int:
         {"hardware": hardware, "devices": count, "site": site}
         for hardware, count, site in itertools.product(names, counts, sites)
     ]
-    questions = [question_from(options, **one) for one in cases]
+    questions = [question_from(options, **case) for case in cases]
     answer = answer_serving(questions, catalog, calibration=calibration_of(options, catalog))
     if not answer.places.size:
         raise refusal(answer.errors[0])

@@ -127,7 +127,7 @@ def _matched(space: "Space", catalog: "Catalog") -> "Space":
 
     named = {name: space.values[name] for name in ("hardware", "site") if name in space.values}
     found = {
-        name: tuple(matched(option_of(name), [str(one) for one in values], catalog))
+        name: tuple(matched(option_of(name), [str(value) for value in values], catalog))
         for name, values in named.items()
     }
     return replace(space, values={**space.values, **found})

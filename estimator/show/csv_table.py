@@ -209,7 +209,11 @@ def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
     found = []
     for row, values in enumerate(cells):
         error = report.errors.get(row)
-        said = () if error else dict.fromkeys(render(one, names) for one in report.notices.of(row))
+        said = (
+            ()
+            if error
+            else dict.fromkeys(render(notice, names) for notice in report.notices.of(row))
+        )
         ends = ("; ".join(said), render(error, names) if error else "")
         found.append(dict(zip(SERVED_COLUMNS, (*values, *ends), strict=True)))
     return found
@@ -242,7 +246,10 @@ class _ResultsWriter:
         sets, at = notices.distinct()
         every = {id(notice): notice for found in sets for notice in found}
         sentences = {one: render(notice, self.names) for one, notice in every.items()}
-        texts = ("; ".join(dict.fromkeys([sentences[id(one)] for one in found])) for found in sets)
+        texts = (
+            "; ".join(dict.fromkeys([sentences[id(notices)] for notices in found]))
+            for found in sets
+        )
         return [f",{csv_cell(text)},\n" for text in texts], at
 
 

@@ -457,13 +457,13 @@ def document(
             raise refusal(fact.why or Notice("not_of_this_task"))
         key = entry.key.format(**paths)
         fields.append(FilledField(key=key, label=entry.label, fact=fact, figures=entry.figures))
-    ids = dict.fromkeys(one for field in fields for one in field.fact.sources)
+    ids = dict.fromkeys(source for field in fields for source in field.fact.sources)
     known_sources = {source.id: source for source in catalog.sources()}
     return Document(
         format=name,
         fields=tuple(fields),
         facts=facts,
-        sources=tuple(known_sources[one] for one in ids if one in known_sources),
+        sources=tuple(known_sources[source] for source in ids if source in known_sources),
         data_version=catalog.data_version,
         created=now,
     )
@@ -528,7 +528,9 @@ def _description(facts: Disclosed) -> str:
     energy = facts.facts["energy_kwh"]
     parts = [f"{part}: {how}" for part, how in facts.boundary.items()]
     if energy.low is not None and energy.high is not None:
-        span = format_range(*(format_value(one, energy.unit) for one in (energy.low, energy.high)))
+        span = format_range(
+            *(format_value(bound, energy.unit) for bound in (energy.low, energy.high))
+        )
         parts.append(f"{in_percent(facts.level)} interval of the energy: {span} ({energy.basis})")
     return "; ".join(parts)
 
@@ -665,7 +667,7 @@ def field_cells(field: FilledField, names: Names) -> tuple[str, ...]:
         return (field.label, "N/A", "", NOT_AVAILABLE, why, "")
     span = ""
     if fact.low is not None and fact.high is not None:
-        ends = (format_value(one, fact.unit, field.figures) for one in (fact.low, fact.high))
+        ends = (format_value(bound, fact.unit, field.figures) for bound in (fact.low, fact.high))
         span = format_range(*ends)
     sources = ", ".join(fact.sources) + (f" ({fact.date})" if fact.sources and fact.date else "")
     return (
@@ -712,9 +714,9 @@ def sheet_of(made: Document, names: Names) -> Sheet:
         Returns the interface's name of an input.
     """
     form, facts = FORMATS[made.format], made.facts
-    shouts = [one for one in facts.notices if one.code in IMPLAUSIBLE]
+    shouts = [notice for notice in facts.notices if notice.code in IMPLAUSIBLE]
     warnings = rendered(tuple(shouts), names)
-    lead = [*(f"CHECK BEFORE YOU PUBLISH: {one}" for one in warnings), f"{form.rule}."]
+    lead = [*(f"CHECK BEFORE YOU PUBLISH: {warning}" for warning in warnings), f"{form.rule}."]
     code = {}
     if made.format == "paper":
         lead.insert(len(warnings), paragraph(made))
@@ -765,7 +767,7 @@ def paragraph(made: Document) -> str:
         text = format_value(fact.value, fact.unit, figures)
         if fact.low is None or fact.high is None:
             return text
-        ends = (format_value(one, fact.unit, figures) for one in (fact.low, fact.high))
+        ends = (format_value(bound, fact.unit, figures) for bound in (fact.low, fact.high))
         return f"{text} ({in_percent(made.facts.level)} interval {format_range(*ends)})"
 
     def stated(key: str) -> str:
@@ -926,7 +928,10 @@ def as_html(shown: Sheet) -> str:
     def row(cells: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-    parts = [f"<h1>{escape(shown.title)}</h1>", *(f"<p>{escape(one)}</p>" for one in shown.lead)]
+    parts = [
+        f"<h1>{escape(shown.title)}</h1>",
+        *(f"<p>{escape(paragraph)}</p>" for paragraph in shown.lead),
+    ]
     body = "".join(row(cells, "td") for cells in shown.rows)
     parts.append(f"<table><thead>{row(HEADER, 'th')}</thead><tbody>{body}</tbody></table>")
     for heading, points in shown.lists.items():

@@ -24,7 +24,7 @@ Texts = npt.NDArray[np.uint64]
 
 
 def _words(texts: list[str]) -> Texts:
-    return np.array([one.encode() for one in texts], dtype="S8").view("<u8").astype(np.uint64)
+    return np.array([text.encode() for text in texts], dtype="S8").view("<u8").astype(np.uint64)
 
 
 def _beside(exponent: int) -> str:
@@ -40,13 +40,16 @@ def _bytes(first: int, end: int) -> int:
 
 
 NO_POINT = SIGNIFICANT
-BESIDE = _words([_beside(one) for one in EXPONENTS])
+BESIDE = _words([_beside(exponent) for exponent in EXPONENTS])
 POINT = np.array(
-    [NO_POINT if -5 < one < 0 else one if 0 <= one < SIGNIFICANT else 0 for one in EXPONENTS]
+    [
+        NO_POINT if -5 < exponent < 0 else exponent if 0 <= exponent < SIGNIFICANT else 0
+        for exponent in EXPONENTS
+    ]
 )
 """Digit that precedes the decimal point."""
 
-SCALE = np.array([float(f"1e{SIGNIFICANT - 1 - one}") for one in EXPONENTS])
+SCALE = np.array([float(f"1e{SIGNIFICANT - 1 - exponent}") for exponent in EXPONENTS])
 """Power of ten that makes all digits integral."""
 
 PLACES = [(point, kept) for point in range(NO_POINT + 1) for kept in range(SIGNIFICANT + 1)]
@@ -60,8 +63,8 @@ DOT = np.array(
 )
 """Byte masks before and after the point, and the point, by digits kept."""
 
-FOUR_DIGITS = _words([f"{one:04}" for one in range(10_000)])
-ZEROS = np.array([4 - len(f"{one:04}".rstrip("0")) for one in range(10_000)], dtype=np.uint8)
+FOUR_DIGITS = _words([f"{number:04}" for number in range(10_000)])
+ZEROS = np.array([4 - len(f"{number:04}".rstrip("0")) for number in range(10_000)], dtype=np.uint8)
 """Trailing zeros of four digits [1]."""
 
 
@@ -77,7 +80,7 @@ def rows_in_text(numbers: Floats) -> list[str]:
     words[~sure] = 0
     others = ~sure & ~np.isnan(numbers)
     if others.any():
-        texts = np.array([b"%.7g" % one for one in numbers[others].tolist()], dtype="S16")
+        texts = np.array([b"%.7g" % number for number in numbers[others].tolist()], dtype="S16")
         words[others] = texts.view("<u8").reshape(-1, 2)
     words[:, :, 1] |= np.uint64(ord(",") << 56)
     words[:, -1, 1] ^= np.uint64((ord(",") ^ ord("\n")) << 56)

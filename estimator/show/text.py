@@ -173,7 +173,7 @@ def _prompt(report: Report, names: Names) -> Iterator[Block]:
     yield f"Sources of uncertainty: {', '.join(shares[:MOST_FACTORS])}"
     yield f"As much as {'; '.join(map(str, as_little(facts['equivalents'])))}"
     for text, name in (("For a year", "year"), ("For a year of a million users", MILLION_USERS)):
-        energy, carbon = (facts[name][one]["mid"] for one in ("energy_wh", "co2e_g"))
+        energy, carbon = (facts[name][quantity]["mid"] for quantity in ("energy_wh", "co2e_g"))
         yield f"{text}, {times}: {amount('energy_wh', energy)}, {amount('co2e_g', carbon)} of CO2e"
     rows = [
         (

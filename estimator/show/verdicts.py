@@ -29,7 +29,7 @@ def verdict(report: Report, names: Names) -> str:
         return f"probably fits{caveat}, but tightly: {of}, and up to {human(found['high'], 'B')}"
     caveat = f", even {MISSING}" if details["without_activations"] else ""
     fails = "does not fit" if found["low"] > capacity else "probably does not fit"
-    ways = " or ".join(remedy_text(one, names) for one in details["remedies"])
+    ways = " or ".join(remedy_text(remedy, names) for remedy in details["remedies"])
     remedy = f"fits {ways}" if ways else "no number of devices or saving of memory is enough"
     return f"{fails}{caveat}: {of}; {remedy}"
 

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
     wanted = None
     if options.precision is not None:
-        wanted = [one.strip() for one in options.precision.split(",") if one.strip()]
+        wanted = [part.strip() for part in options.precision.split(",") if part.strip()]
         if not wanted:
             raise ValueError(
                 "precision contains no number format: write, for example, --precision bf16,fp8"
@@ -127,17 +127,21 @@ def _brief(measured: "MeasuredRun", hardware: str) -> "Iterator[str]":
             rate = one.flop / one.time_s
             rates[one.precision] = max(rate, rates.get(one.precision, 0.0))
     peaks = ", ".join(f"{human(rate, 'FLOP/s')} in {name}" for name, rate in rates.items())
-    moved = max((one.moved_bytes or 0.0) / one.time_s for one in measured.timings)
+    moved = max((timing.moved_bytes or 0.0) / timing.time_s for timing in measured.timings)
     yield (
         f"{hardware}: {len(measured.timings)} timings in {human_duration(measured.wall_s)}, stored "
         f"as {measured.id}"
     )
     yield f"products: up to {peaks or 'none timed'}"
     yield f"memory: up to {human(moved, 'B/s')}" if moved else "memory: not timed"
-    watts = [one.power_w for one in measured.timings if one.power_w and one.trust != "modelled"]
+    watts = [
+        timing.power_w
+        for timing in measured.timings
+        if timing.power_w and timing.trust != "modelled"
+    ]
     yield f"power: up to {human(max(watts), 'W')}" if watts else "power: no meter here"
     catalog = Catalog.open()
-    trained = Counter(one.precision for one in measured.timings if one.what == "training")
+    trained = Counter(timing.precision for timing in measured.timings if timing.what == "training")
     precision = next((name for name, _ in trained.most_common() if name), "")
     if precision in rates and catalog.find_device(hardware) is not None:
         yield "estimate of a one-hour run at 30% utilization, before and after this benchmark:"

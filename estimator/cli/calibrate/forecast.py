@@ -136,7 +136,7 @@ def run(options: argparse.Namespace) -> int:
     if scenario.program is None:
         scenario = replace(scenario, program=name_of_command(words))
     total = _count("total-steps", options.total_steps, 1)
-    names = None if options.on is None else [one.strip() for one in options.on.split(",")]
+    names = None if options.on is None else [part.strip() for part in options.on.split(",")]
     check_asked(scenario, total, names, catalog)
     asked = _Asked(options=options, scenario=scenario, total=total, on=names, catalog=catalog)
     return _watched(asked, words) if options.tried is None else _compared(asked, words)
@@ -361,7 +361,7 @@ def _compared(asked: _Asked, words: list[str]) -> int:
     if name == "batch":
         factor = _number(before) / _number(value)
     if options.json:
-        plain = [one.as_plain(option_of) for one in (given, tried)]
+        plain = [span.as_plain(option_of) for span in (given, tried)]
         result = {"as_given": plain[0], "tried": plain[1], "option": options.tried}
         print_json(result | {"step_ratio": ratio, "time_ratio": ratio * factor})
         return 0
@@ -406,7 +406,7 @@ def with_option(words: list[str], name: str, value: str) -> tuple[list[str], str
             return [*words[:at], f"{option}={value}", *words[at + 1 :]], had
         if at + 1 < len(words):
             return [*words[: at + 1], value, *words[at + 2 :]], words[at + 1]
-    options = " or ".join(f"--{one}" for one in known[:2])
+    options = " or ".join(f"--{option}" for option in known[:2])
     raise ValueError(
         f"the command has no option for {name}, such as {options}: add it with its current value"
     )

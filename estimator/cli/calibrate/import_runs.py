@@ -224,7 +224,7 @@ def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
     """Refuse options without effect on this source."""
     for name, sources in GOES_WITH.items():
         if source not in sources:
-            takers = " or ".join(NAMES[one] for one in sources)
+            takers = " or ".join(NAMES[source] for source in sources)
             refuse_given(options, (name,), f"requires {takers}", _flag)
     if source == "file":
         refuse_given(options, (*WORK, "label"), "cannot be combined with a file")
@@ -274,7 +274,7 @@ def _new_profiles(overlay: "Overlay", catalog: "Catalog") -> tuple[list[str], li
     known = [
         name
         for name, device in overlay.devices.items()
-        if any(catalog.find_device(one) for one in (name, device.name, *device.aliases))
+        if any(catalog.find_device(alias) for alias in (name, device.name, *device.aliases))
     ]
     return [name for name in overlay.devices if name not in known], known
 
@@ -397,7 +397,7 @@ def _import_prometheus(options: argparse.Namespace) -> int:
     wanted = Wanted(
         start_s=time_of("start", options.window_start),
         end_s=time_of("end", options.window_end),
-        hosts=tuple(one.strip() for one in (options.hosts or "").split(",") if one.strip()),
+        hosts=tuple(part.strip() for part in (options.hosts or "").split(",") if part.strip()),
         selector=_matchers(options.selector),
         label=options.label,
         work={} if options.task == "serving" else work_of(options),

@@ -31,9 +31,9 @@ def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
     if not useful(run):
         yield f"{said}, not stored: shorter than {LEAST_S:g} s"
         return
-    measured = [one for one in run.energy if one.trust != "modelled"]
+    measured = [component for component in run.energy if component.trust != "modelled"]
     energy = [f"{one.component} {human(one.energy_kwh * 1e3, 'Wh')}" for one in measured[:MANY]]
-    shown = list(map(_reached, (one for one in run.timings if one.flop is not None)))
+    shown = list(map(_reached, (timing for timing in run.timings if timing.flop is not None)))
     shown += [*map(_served, run.served), ", ".join(energy) or "energy not measured"]
     if not corrects:
         shown.append(
@@ -71,7 +71,7 @@ def run_lines(run: MeasuredRun) -> Iterator[str]:
         yield f"{len(silent)} devices: no meter of their own, so their energy is unknown"
     else:
         yield from (f"{device}: no meter reading, so its energy is unknown" for device in silent)
-    yield from map(_reached, (one for one in run.timings if one.flop is not None))
+    yield from map(_reached, (timing for timing in run.timings if timing.flop is not None))
     yield from map(_served, run.served)
     yield from run.notes
 

@@ -246,7 +246,7 @@ def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
 
 def _work_missing(measured: "MeasuredRun", options: argparse.Namespace) -> tuple[str, ...]:
     """Return the notice that a training run of unknown work corrects no utilization."""
-    known = any(one.flop is not None for one in measured.timings)
+    known = any(timing.flop is not None for timing in measured.timings)
     if known or options.task != "training" or measured.state != "finished":
         return ()
     return (

@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         note(line, quiet=options.quiet)
     runs, older = stored.runs, stored.older
     if options.json:
-        listed = [_run_json(one) for one in runs]
+        listed = [_run_json(run) for run in runs]
         print_json({"runs": listed} if options.runs else {"devices": devices, "runs": listed})
     elif options.csv:
         rows = map(_run_row, runs) if options.runs else map(_device_row, devices)
@@ -115,11 +115,13 @@ def _print_for_people(
     if devices:
         shares = ["expected", "before", "steady"]
         header = ["device", "runs", "newest", "of", *shares, "power", "idle"]
-        rows = [[harmless(cell) for cell in _device_cells(one)] for one in devices]
+        rows = [[harmless(cell) for cell in _device_cells(device)] for device in devices]
         print_table(header, rows, whole=_unbroken("device", header, rows))
         shares = ["expected", "steady"]
         header = ["device", "work", "format", "kind", "runs", "measured", *shares, "power"]
-        cells = [_work_cells(one["hardware"], work) for one in devices for work in one["work"]]
+        cells = [
+            _work_cells(device["hardware"], work) for device in devices for work in device["work"]
+        ]
         rows = [[harmless(cell) for cell in row] for row in cells]
         if rows:
             print_table(header, rows, whole=_unbroken("device", header, rows))
@@ -129,7 +131,7 @@ def _print_for_people(
         header = ["run", "model", "format", "in flight", "output", *latency, "power"]
         print_table(header, [[harmless(cell) for cell in row] for row in served], whole=("run",))
     header = ["run", "state", "origin", "devices", "time", "energy", "label"]
-    rows = [[harmless(cell) for cell in _run_cells(one)] for one in runs]
+    rows = [[harmless(cell) for cell in _run_cells(run)] for run in runs]
     print_table(header, rows, whole=("run", *_unbroken("devices", header, rows)))
 
 
@@ -162,13 +164,13 @@ def _run_json(run: "MeasuredRun") -> dict[str, Any]:
         "origin": run.origin,
         "hardware": _names(run),
         "wall_s": run.wall_s,
-        "energy_kwh": {one.component: one.energy_kwh for one in run.energy},
+        "energy_kwh": {component.component: component.energy_kwh for component in run.energy},
         "meters": {
             one.component: {"meter": one.meter, "trust": one.trust, "coverage": one.coverage}
             for one in run.energy
         },
         "timings": len(run.timings),
-        "served": [without_unknown(asdict(one)) for one in run.served] or None,
+        "served": [without_unknown(asdict(load)) for load in run.served] or None,
         "simulated": run.simulated,
         "label": run.label,
         "notes": list(run.notes),
@@ -189,7 +191,7 @@ def _run_row(run: "MeasuredRun") -> dict[str, Any]:
 
 
 def _names(run: "MeasuredRun") -> list[str]:
-    return list(dict.fromkeys(one.hardware or one.name for one in run.devices))
+    return list(dict.fromkeys(device.hardware or device.name for device in run.devices))
 
 
 def _run_cells(run: "MeasuredRun") -> list[str]:
@@ -203,7 +205,7 @@ def label_of(run: "MeasuredRun") -> str:
     """Return the label of a run, with the program if runs share the label."""
     from estimator.runs.record import FORECAST
 
-    programs = dict.fromkeys(one.style for one in run.timings if one.style)
+    programs = dict.fromkeys(timing.style for timing in run.timings if timing.style)
     if run.label == FORECAST and programs:
         return f"{FORECAST} of {', '.join(programs)}"
     if run.origin == "bench":
@@ -310,16 +312,16 @@ def shown_devices(
         known,
         lambda device, groups, precision: usual_utilizations(device, groups, precision, catalog),
     )
-    notes = [line for one in reports for line in _less_counted(one.measured.hardware, known)]
-    notes += [line for one in figures for line in _without_peak(one, catalog)]
-    return [_device(one) for one in reports], notes
+    notes = [line for report in reports for line in _less_counted(report.measured.hardware, known)]
+    notes += [line for figure in figures for line in _without_peak(figure, catalog)]
+    return [_device(report) for report in reports], notes
 
 
 def _without_peak(measured: "DeviceFigures", catalog: "Catalog") -> list[str]:
     """Return the notice if a device's training timings correct no estimate."""
     from estimator.cli.calibrate.measured_run import peak_missing
 
-    timed = {one.precision for one in measured.work if one.what == "training"}
+    timed = {work.precision for work in measured.work if work.what == "training"}
     line = peak_missing(measured.hardware, timed - {""}, catalog)
     return [line] if line and not measured.simulated else []
 
@@ -338,7 +340,7 @@ def _less_counted(hardware: str, known: "Known") -> tuple[str, ...]:
 
 def _device(report: "DeviceReport") -> dict[str, Any]:
     shown = {name: _bounds(value) for name, value in _device_values(report).items()}
-    return {**known_values(shown), "work": [_work(one) for one in report.work]}
+    return {**known_values(shown), "work": [_work(work) for work in report.work]}
 
 
 def _device_values(report: "DeviceReport") -> dict[str, Any]:

@@ -148,14 +148,14 @@ class Claim:
     def assumptions(self) -> tuple[Assumption, ...]:
         """Assumptions of the claim."""
         texts = map(self._say, self.record.assumptions)
-        return tuple(Assumption(*one) for one in zip(texts, self.finding.met, strict=True))
+        return tuple(Assumption(*pair) for pair in zip(texts, self.finding.met, strict=True))
 
     def _say(self, text: str) -> Phrase:
         return Phrase(text, self.finding.words)
 
     def reasons(self) -> tuple[Phrase, ...]:
         """Return all reasons for the verdict: refusal, unmet assumptions, explanation."""
-        unmet = tuple(one.text for one in self.assumptions if not one.met)
+        unmet = tuple(assumption.text for assumption in self.assumptions if not assumption.met)
         return (*self.refusal, *unmet, *self.why)
 
     def as_json(self) -> dict[str, Any]:
@@ -180,7 +180,10 @@ class Claim:
             "verdict": self.verdict,
             "factor": self.factor,
             "why": " ".join(str(phrase) for phrase in self.reasons()),
-            "assumptions": [{"text": str(one.text), "met": one.met} for one in self.assumptions],
+            "assumptions": [
+                {"text": str(assumption.text), "met": assumption.met}
+                for assumption in self.assumptions
+            ],
             "formula": str(self.formula),
             "also": [
                 {"name": one.name, "unit": one.unit, **vars(one.interval)}

@@ -19,10 +19,14 @@ QUANTIZED = ("quantization-weights", "quantization-weights-activations")
 def quantization(facts: Facts) -> Finding:
     """Check the claim of quantization from 32 bits to 8, or even 1 or 2."""
     found = results(facts.catalog, *QUANTIZED)
-    eight, four = (lost_accuracy([one for one in found if one.bits == bits]) for bits in (8, 4))
-    few = lost_accuracy([one for one in found if one.bits is not None and one.bits <= 2])
-    energy = [one for one in found if one.energy_ratio is not None]
-    risen = [one for one in energy if (one.energy_ratio or 0.0) > 1]
+    eight, four = (
+        lost_accuracy([result for result in found if result.bits == bits]) for bits in (8, 4)
+    )
+    few = lost_accuracy(
+        [result for result in found if result.bits is not None and result.bits <= 2]
+    )
+    energy = [result for result in found if result.energy_ratio is not None]
+    risen = [result for result in energy if (result.energy_ratio or 0.0) > 1]
     return Finding(
         value=_spread(eight),
         words={
@@ -34,7 +38,7 @@ def quantization(facts: Facts) -> Finding:
             "n2": digits(few.results),
             "risen": digits(len(risen)),
             "all": digits(len(energy)),
-            "most": human_percent(max(one.energy_ratio or 1.0 for one in risen) - 1),
+            "most": human_percent(max(result.energy_ratio or 1.0 for result in risen) - 1),
             "low": human_percent(few.low),
             "high": human_percent(few.high),
             "sources": digits(few.sources),
@@ -53,7 +57,7 @@ def quantization(facts: Facts) -> Finding:
 def pruning(facts: Facts) -> Finding:
     """Check the claim of pruning by up to 90%."""
     found = results(facts.catalog, "pruning-unstructured")
-    sparse = lost_accuracy([one for one in found if (one.kept_share or 1.0) <= 0.1])
+    sparse = lost_accuracy([result for result in found if (result.kept_share or 1.0) <= 0.1])
     pattern = measured(results(facts.catalog, "pruning-2:4"), "speedup")
     return Finding(
         value=_spread(sparse),
@@ -77,7 +81,7 @@ def distillation(facts: Facts) -> Finding:
         for one in results(facts.catalog, "distillation")
         if one.quality and one.kept_share is not None
     ]
-    kept = [1 - one.lost_share() for one in found]
+    kept = [1 - result.lost_share() for result in found]
     low, mid, high = np.quantile(kept, [0.1, 0.5, 0.9])
     hours = facts["student_device_h"]
     scenario = Scenario(device_hours=hours, hardware="v100", devices=8.0)
@@ -95,8 +99,8 @@ def distillation(facts: Facts) -> Finding:
         value=spread_between(float(low), float(high), "results", mid=float(mid)),
         words={
             "results": digits(len(kept)),
-            "least": human_percent(min(one.kept_share or 1.0 for one in found)),
-            "most": human_percent(max(one.kept_share or 1.0 for one in found)),
+            "least": human_percent(min(result.kept_share or 1.0 for result in found)),
+            "most": human_percent(max(result.kept_share or 1.0 for result in found)),
             "kept": human_percent(float(mid)),
             "hours": digits(hours),
             "energy": median(spent, "kWh"),
@@ -117,7 +121,7 @@ def low_rank(facts: Facts) -> Finding:
     pays = float(paying_rank(width, width))
     smaller = float(low_rank_params(width, width, rank) / width**2)
     found = results(facts.catalog, "low-rank")
-    fifth = [one.lost_share() for one in found if one.kept_share == 0.8]
+    fifth = [result.lost_share() for result in found if result.kept_share == 0.8]
     lost = float(np.median(fifth))
     return Finding(
         value=Uncertain(pays / width),

@@ -199,19 +199,23 @@ def application_flop(case: Case, settings: Mapping[str, float], tokens: float) -
 def evidence(lever_id: str, setting: float, catalog: Catalog) -> LeverEvidence:
     """Return the published results of a lever near a setting, and their spread."""
     lever = lever_of(lever_id)
-    found = [one for one in results(catalog, lever.results) if _near(one, lever_id, setting)]
-    near = tuple(one for one in found if one.quality)
-    alike = [one for one in near if one.is_accuracy]
-    listed = alike or [one for one in near if not one.higher_is_better]
+    found = [
+        result for result in results(catalog, lever.results) if _near(result, lever_id, setting)
+    ]
+    near = tuple(result for result in found if result.quality)
+    alike = [result for result in near if result.is_accuracy]
+    listed = alike or [result for result in near if not result.higher_is_better]
     lost = None
     if listed:
-        lost = spread([one.lost_share() for one in listed], [one.source for one in listed])
+        lost = spread(
+            [result.lost_share() for result in listed], [result.source for result in listed]
+        )
     return LeverEvidence(
         lever=lever_id,
         lost=lost,
         of="accuracy" if alike else "perplexity",
         results=near,
-        gains=tuple(one for one in found if one.speedup or one.energy_ratio),
+        gains=tuple(result for result in found if result.speedup or result.energy_ratio),
     )
 
 
@@ -235,7 +239,7 @@ def _measured_rises(
         for one in results(catalog, "quantization-weights", "quantization-weights-activations")
         if one.energy_ratio is not None
     ]
-    ratios = [one.energy_ratio or 1.0 for one in metered]
+    ratios = [result.energy_ratio or 1.0 for result in metered]
     risen = [ratio for ratio in ratios if ratio > 1]
     return (
         say(
@@ -311,7 +315,7 @@ def _served(
         bits: {name: rows_of(value, row) for name, value in answer.ranges.items()}
         for row, bits in enumerate(known)
     }
-    speeds = [np.asarray(one["output_tokens_per_s"].mid) for one in found.values()]
+    speeds = [np.asarray(answer["output_tokens_per_s"].mid) for answer in found.values()]
     return found if np.isfinite(speeds).all() else None
 
 

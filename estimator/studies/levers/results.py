@@ -91,7 +91,7 @@ def results(catalog: Catalog, *levers: str) -> list[Result]:
     every = catalog.once(
         "results of compression", lambda: tuple(map(_result, catalog.table("compression.csv")))
     )
-    return [one for one in every if not levers or one.lever in levers]
+    return [result for result in every if not levers or result.lever in levers]
 
 
 def spread(values: Sequence[float], sources: Sequence[str]) -> ResultSpread:

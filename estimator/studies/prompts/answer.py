@@ -149,7 +149,9 @@ def answer_prompt(asked: PromptQuestion, catalog: Catalog) -> PromptAnswer:
         site=found.site,
         device_wh=device_wh,
         it_wh=it_wh,
-        assumptions={one.name: one.record for one in known.found if one.record is not None},
+        assumptions={
+            unknown.name: unknown.record for unknown in known.found if unknown.record is not None
+        },
         notices=_notices(subject, found.site, found.notes),
     )
 
@@ -294,7 +296,7 @@ def _text_energy(
     known = np.isfinite(np.asarray(energy.mid))
     if not known.any():
         said = answer.notices.of(0)
-        raise refusal(next(one for one in said if one.code == "serving_power_unknown"))
+        raise refusal(next(notice for notice in said if notice.code == "serving_power_unknown"))
     kept[answer.places[~known]] = False
     rows = np.flatnonzero(known)
     calls = np.broadcast_to(np.asarray(values["calls"]), (count,))[kept]
@@ -363,8 +365,12 @@ def _items(
         raise error
     site = found[0].row.site
     return _DesignEnergy(
-        device_wh=_stacked([one.ranges["device_energy_per_item_j"] / J_PER_WH for one in found]),
-        it_wh=_stacked([one.ranges["energy_per_item_j"] / site.pue / J_PER_WH for one in found]),
+        device_wh=_stacked(
+            [answer.ranges["device_energy_per_item_j"] / J_PER_WH for answer in found]
+        ),
+        it_wh=_stacked(
+            [answer.ranges["energy_per_item_j"] / site.pue / J_PER_WH for answer in found]
+        ),
         kept=kept,
         site=site,
         notes=found[0].notes,
@@ -374,10 +380,10 @@ def _items(
 def _stacked(quantities: Sequence[Uncertain]) -> Uncertain:
     """Stack quantities of one row with equal loadings."""
     loadings = {
-        name: np.concatenate([np.ravel(one.loadings[name]) for one in quantities])
+        name: np.concatenate([np.ravel(quantity.loadings[name]) for quantity in quantities])
         for name in quantities[0].loadings
     }
-    return Uncertain(np.concatenate([np.ravel(one.mid) for one in quantities]), loadings)
+    return Uncertain(np.concatenate([np.ravel(quantity.mid) for quantity in quantities]), loadings)
 
 
 def _renamed(quantity: Uncertain) -> Uncertain:
@@ -393,7 +399,7 @@ def _notices(subject: Subject, site: Site, notes: Sequence[Notice]) -> tuple[Not
     own = (Notice("prompt_of_class", "model", {"name": subject.label}),) if subject.closed else ()
     water = site.wue_l_per_kwh is None and site.offsite_l_per_kwh is not None
     partly = (Notice("prompt_water_partly", "site"),) if water else ()
-    of_site = tuple(one for one in notes if one.field in ("site", "pue"))
+    of_site = tuple(notice for notice in notes if notice.field in ("site", "pue"))
     return (*own, *of_site, *partly)
 
 

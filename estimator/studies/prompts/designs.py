@@ -110,7 +110,7 @@ def sample(unknowns: Sequence[Unknown], count: int = DESIGNS) -> Designs:
             edges = np.cumsum([unknown.chances[str(name)] for name in names])
             chosen = np.searchsorted(edges / edges[-1], even, side="right")
             values[unknown.name] = names[chosen]
-            columns = [(chosen == one).astype(np.float64) for one in range(1, names.size)]
+            columns = [(chosen == index).astype(np.float64) for index in range(1, names.size)]
             columns = [column for column in columns if column.any()]
         else:
             assert unknown.record is not None
@@ -129,7 +129,7 @@ def _number(record: Record, even: Floats, most: float) -> tuple[Floats, list[Flo
     if record.low is None or record.high is None or record.low == record.high:
         return np.full(even.size, record.value), []
     normal = NormalDist()
-    scores = np.array([normal.inv_cdf(float(one)) for one in even])
+    scores = np.array([normal.inv_cdf(float(midpoint)) for midpoint in even])
     ends = np.where(scores < 0, record.low, record.high)
     sd = np.abs(np.log(ends / record.value)) / z_score(CENTRAL)
     found = np.minimum(record.value * np.exp(sd * scores), most)

@@ -105,7 +105,9 @@ def classes_of(task: str) -> tuple[str, ...]:
     (('image',), ('gpt', 'gpt-mini'))
     """
     only = CLASS_OF_TASK.get(task)
-    return (only,) if only else tuple(one for one in CLASSES if one not in CLASS_OF_TASK.values())
+    return (
+        (only,) if only else tuple(name for name in CLASSES if name not in CLASS_OF_TASK.values())
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

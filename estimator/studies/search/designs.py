@@ -138,7 +138,7 @@ def memory(result: TableResult) -> tuple[Floats, Floats]:
     needed, held = np.full(result.count, np.nan), np.full(result.count, np.nan)
     rows = np.flatnonzero(~np.isnan(params) & (asked.named_at >= 0))
     if rows.size:
-        device_bytes = np.array([memory_of(one.device) for one in asked.named])
+        device_bytes = np.array([memory_of(device.device) for device in asked.named])
         held[rows] = device_bytes[asked.named_at[rows]] * asked.devices[rows]
         frozen_bytes = asked.frozen_bytes()[rows]
         _, needed[rows] = too_large(

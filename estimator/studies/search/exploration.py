@@ -129,7 +129,9 @@ class Exploration:
         if asked.errors:
             raise refusal(asked.errors[0])
         self._given = {"price_kind": KINDS_OF_PRICE[0], **base.specified_inputs(), **_price(asked)}
-        self._moved = [(name, one) for name in SWEPT for one in _moved(self._given, name, catalog)]
+        self._moved = [
+            (name, change) for name in SWEPT for change in _moved(self._given, name, catalog)
+        ]
         sweeps = [
             {name: explored_values(base, name, count, catalog) for name in names}
             for names, count in zip(swept, steps, strict=True)
@@ -140,7 +142,7 @@ class Exploration:
         ]
         names = [(), *map(tuple, chosen)]
         changed = [_swung(base, self._moved), *map(_product, chosen)]
-        ends = np.cumsum([one.count for one in changed]).tolist()
+        ends = np.cumsum([table.count for table in changed]).tolist()
         self._parts = [
             _Part(names=some, changed=one, places=slice(end - one.count, end))
             for some, one, end in zip(names, changed, ends, strict=True)
@@ -286,8 +288,10 @@ def _round_logarithmic(low: float, high: float, steps: int) -> tuple[float, ...]
         values = np.geomspace(low, high, steps).tolist()
         return tuple(dict.fromkeys(float(f"{value:.1e}") for value in values))
     first, last = math.floor(math.log10(low)), math.floor(math.log10(high))
-    every = (float(f"{one}e{power}") for power in range(first, last + 1) for one in MANTISSAS)
-    return tuple(one for one in every if low * (1 - ROUNDING) <= one <= high * (1 + ROUNDING))
+    every = (
+        float(f"{mantissa}e{power}") for power in range(first, last + 1) for mantissa in MANTISSAS
+    )
+    return tuple(value for value in every if low * (1 - ROUNDING) <= value <= high * (1 + ROUNDING))
 
 
 def _price(asked: Questions) -> dict[str, Value]:
@@ -305,9 +309,9 @@ def _moved(own: Mapping[str, Value], name: str, catalog: Catalog) -> tuple[Value
         return SWUNG[name]
     middle = own.get(name)
     if name == "price" and isinstance(middle, float):
-        return tuple(middle * one for one in SWING)
+        return tuple(middle * factor for factor in SWING)
     if name in ("devices", *SCALED) and isinstance(middle, float):
-        return tuple(max(middle * one, 1.0) for one in SWING)
+        return tuple(max(middle * factor, 1.0) for factor in SWING)
     return _words(name, catalog) if name in WORDS else ()
 
 

@@ -165,9 +165,11 @@ def probability_of_all(
     limits = list(most.values())
     if len(chosen) < 2:
         return float(probability_within(chosen[0], limits[0])) if chosen else 1.0
-    sources = sorted({source for one in chosen for source in one.loadings})
-    loads = np.array([[one.loadings.get(source, 0.0) for source in sources] for one in chosen])
-    slack = np.log(limits) - np.log([one.mid for one in chosen])
+    sources = sorted({source for quantity in chosen for source in quantity.loadings})
+    loads = np.array(
+        [[quantity.loadings.get(source, 0.0) for source in sources] for quantity in chosen]
+    )
+    slack = np.log(limits) - np.log([quantity.mid for quantity in chosen])
     drawn, left = loads @ _half_of_draws(len(sources)), slack[:, np.newaxis]
     kept, mirrored = (drawn <= left).all(axis=0), (drawn >= -left).all(axis=0)
     return float(np.count_nonzero(kept) + np.count_nonzero(mirrored)) / DRAWS

@@ -144,7 +144,7 @@ class PlanAnswer(Generic[Shown]):
         """
         found: dict[str, int] = {}
         for some in _alike(self.refusals):
-            several = len({render(one, names) for one in some}) > 1
+            several = len({render(notice, names) for notice in some}) > 1
             reason = render(some.most_common(1)[0][0], names)
             found[reason + (", for example" if several else "")] = some.total()
         return found
@@ -334,6 +334,6 @@ def _concatenated(quantities: Sequence[Uncertain]) -> Uncertain:
             ]
         )
 
-    sources = dict.fromkeys(source for one in quantities for source in one.loadings)
-    mids = [np.asarray(one.mid) for one in quantities]
+    sources = dict.fromkeys(source for quantity in quantities for source in quantity.loadings)
+    mids = [np.asarray(quantity.mid) for quantity in quantities]
     return Uncertain(np.concatenate(mids), {source: loads(source) for source in sources})

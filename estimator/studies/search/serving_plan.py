@@ -198,7 +198,7 @@ def serving_plans_by_aim(
     answer = answer_questions(designs, catalog, calibration=calibration)
     if not answer.table.count:
         why = most_common(answer.errors.values())
-        alike = [one for one in answer.errors.values() if one.code == why.code]
+        alike = [notice for notice in answer.errors.values() if notice.code == why.code]
         raise refusal(
             max(alike, key=lambda one: one.values["most"]) if "most" in why.values else why
         )

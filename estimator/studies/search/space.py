@@ -191,7 +191,7 @@ def _values(name: str, cell: Any) -> tuple[Value, ...]:
         return (_value(name, cell),)
     if not cell:
         raise ValueError(f"{name} has an empty list: add values or omit it")
-    values = tuple(_value(name, one) for one in cell)
+    values = tuple(_value(name, value) for value in cell)
     if len(set(values)) < len(values):
         raise ValueError(f"{name} lists a value twice")
     return values

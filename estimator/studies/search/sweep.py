@@ -112,7 +112,7 @@ def sweep(
     count = math.ceil(space.size / PART_DESIGNS)
     done = parts.done()
     progress(len(done), count)
-    for number, table in run(space, [one for one in range(count) if one not in done]):
+    for number, table in run(space, [part for part in range(count) if part not in done]):
         parts.write(number, table)
         done.add(number)
         progress(len(done), count)
@@ -136,7 +136,7 @@ def _front(parts: Parts, columns: Sequence[str]) -> npt.NDArray[np.int64]:
     costs = np.empty((0, len(columns)))
     for table in parts.tables():
         numbers = np.concatenate((numbers, table["design"].to_numpy()))
-        costs = np.concatenate((costs, np.column_stack([_floats(table, one) for one in columns])))
+        costs = np.concatenate((costs, np.column_stack([_floats(table, name) for name in columns])))
         kept = pareto_front(costs)
         numbers, costs = numbers[kept], costs[kept]
     return np.sort(numbers)

@@ -102,7 +102,7 @@ def quantum_volume(catalog: Catalog, maker: str | None = None) -> Series:
     series = _of_table(catalog, "quantum_volume.csv", "quantum_volume", ("maker", "machine"))
     if maker is None:
         return series
-    return series.at(np.flatnonzero([one.startswith(f"{maker} ") for one in series.labels]))
+    return series.at(np.flatnonzero([label.startswith(f"{maker} ") for label in series.labels]))
 
 
 def estimated_compute(catalog: Catalog) -> Series:
