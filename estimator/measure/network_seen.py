@@ -1,7 +1,7 @@
 """Network kind, recognized by the operations of one step.
 
-For programs without a description. Decisive is where the work is: convolutions, recurrent layers,
-attention, or plain products.
+Used for programs without a description. What counts is where most work is done: convolutions,
+recurrent layers, attention, or plain products.
 """
 
 from collections.abc import Callable, Mapping

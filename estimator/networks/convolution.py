@@ -101,7 +101,7 @@ class Steps(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """Feature maps on their way through a network: their side, and the lines so far.
+    """Feature maps at one point of a network: their side, and the ledger lines so far.
 
     A recording is a map of one of `dims`, its side the frames. `text` is the length of what maps
     attend to. Lines are kept step by step, so that a step of a deep network does not copy those

@@ -221,7 +221,7 @@ def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class _ResultsWriter:
-    """Output of result rows: `mids` are written as a median only, `names` names the inputs."""
+    """Writer of result rows: `mids` have only a median, `names` are the interface's input names."""
 
     out: TableOut
     mids: Sequence[str]
