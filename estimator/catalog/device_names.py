@@ -206,9 +206,9 @@ def refusal(name: str) -> str | None:
     """Return why a name cannot be one device, or None.
 
     >>> refusal("8x A100 40GB")
-    "gives a number of devices; name 'A100 40GB' and set the number of devices to 8"
+    "contains a number of devices; use 'A100 40GB' and set the number of devices to 8"
     >>> refusal("TPUv1 (self-play) + TPUv2 (training)")
-    'names several devices; give one at a time'
+    'names several devices; use one at a time'
     """
     text = re.sub(r"\[[^\]]*\]", "", plain(name))
     if re.search(OFFLOAD, text):

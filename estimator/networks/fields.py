@@ -225,7 +225,7 @@ class Fields:
 
         >>> Fields({"two_stage": False}).supported("two_stage", True)
         Traceback (most recent call last):
-        estimator.core.notice.Refusal: two_stage false is not counted, only true
+        estimator.core.notice.Refusal: two_stage false is not supported; supported: true
         """
         value = self.values.get(key)
         if value is None and (key not in self.values or None not in known):
