@@ -61,7 +61,7 @@ EXAMPLES = """examples:
       --percentile 90 --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
 List the values to choose from, separated by commas; --site 'gcp-*' matches all such sites.
 By default, the plan considers all data-center devices with rental offers on record, in powers of
-two up to 4096. A limit binds if relaxing it by 10% would improve the plan.
+two up to 4096. A limit is listed if raising it by 10% would improve the plan.
 """
 
 

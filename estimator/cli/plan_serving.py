@@ -241,7 +241,7 @@ def _reason(plan: "ServingPlan", *, met: bool) -> str:
     text = f"{plan.requests_per_s:.3g} requests/s arrive; "
     text += f"the {plan.weights} weights fit in {fewest:g} device{'s' * (fewest > 1)}"
     if devices > fewest:
-        text += f", {devices:g} {'meet' if met else 'come nearest to'} the load and the limits"
+        text += f", {devices:g} {'meet' if met else 'come closest to'} the load and the limits"
     each = devices / plan.replicas
     if each < fewest:
         text += f", as {plan.replicas:g} attention replicas that share the experts"

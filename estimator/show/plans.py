@@ -97,7 +97,8 @@ def plans_text(
         yield f"{sentence}; all limits are met with {sure} probability"
     else:
         wanted = in_percent(plans.confidence)
-        yield f"No plan meets all limits with {wanted}; the closest does with {sure}: {sentence}"
+        text = f"No plan meets all limits with {wanted} probability; the closest does with {sure}"
+        yield f"{text}: {sentence}"
     yield TextTable(
         header=[*first.details["leading"], *(HEADS[name] for name in quantities), "limits met"],
         rows=[
@@ -114,7 +115,7 @@ def plans_text(
         bought = f"saves {in_percent(gain, 1)} of the {aim}"
         if math.isinf(gain):
             bought = "makes a plan possible"
-        yield f"{names(plans.limited[quantity])} binds: 10% more {bought}"
+        yield f"{names(plans.limited[quantity])}: 10% more {bought}"
 
 
 def cell(report: Report, name: str) -> str:

@@ -121,9 +121,9 @@ def test_a_plan_as_json_keeps_its_limits():
         assert plan["link"].startswith("?v=")
 
 
-def test_where_no_plan_keeps_the_limits_the_nearest_is_reported():
+def test_where_no_plan_meets_the_limits_the_closest_is_reported():
     out, _ = shown(f"{LIMITED} --budget 100")
-    assert out.startswith("No plan meets all limits with 80%; the closest")
+    assert out.startswith("No plan meets all limits with 80% probability; the closest")
 
 
 def test_a_plan_of_a_service_says_how_many_devices_and_what_binds():

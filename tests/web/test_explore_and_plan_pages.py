@@ -41,7 +41,8 @@ def test_the_first_plan_and_its_link_say_the_same():
 def test_limits_that_no_design_keeps_show_the_nearest_one():
     _body, text = opened("plan", budget="10", days="1", show="plans", fs="1.4")
     assert re.search(
-        r"No plan for 7 billion .* keeps all limits with 80%. The nearest does with", text
+        r"No plan for 7 billion .* meets all limits with 80% probability. The closest does with",
+        text,
     )
     assert "10% more of any one limit does not make a plan possible" in text
 

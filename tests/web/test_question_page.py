@@ -82,7 +82,7 @@ def test_an_uploaded_file_of_usage_is_summed_up_and_is_not_in_the_link():
     page.run()
     record = b'{"model": "gpt-4o", "prompt_tokens": 900, "completion_tokens": 60}'
     page.file_uploader(key="question_usage").upload("usage.jsonl", record, "text/plain").run()
-    assert re.search(r"This usage took 0\.\d+ Wh", text_of(page)) and "gpt-4o" in text_of(page)
+    assert re.search(r"Your usage: 0\.\d+ Wh", text_of(page)) and "gpt-4o" in text_of(page)
     assert "gpt-4o" not in str(page.query_params)
     page.file_uploader(key="question_usage").upload("usage.jsonl", b"nothing", "text/plain").run()
     assert "no usage can be read" in text_of(page).lower()

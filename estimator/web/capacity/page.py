@@ -123,7 +123,7 @@ PARAMETERS = LinkParameters(
         low=1e-3,
         high=1e9,
         label=N_("Time to the first token [ms], empty for none"),
-        help=N_("Longest time from the question to the first token, the queue included."),
+        help=N_("Longest time from the question to the first token, including queueing time."),
     ),
     Choice(
         "percentile",
@@ -148,7 +148,7 @@ PARAMETERS = LinkParameters(
         low=1e-6,
         high=1e9,
         label=N_("Time of a whole request [s], empty for none"),
-        help=N_("Longest time from the question to the last token, the queue included."),
+        help=N_("Longest time from the question to the last token, including queueing time."),
         section=LIMITS,
     ),
     Typed(
@@ -307,8 +307,8 @@ def _sentence(values: Row, best: Column) -> str:
         text = _("{plan} serves {load} of {model} at the lowest cost, {cost} in {days}{goals}.")
     else:
         text = _(
-            "No plan keeps all limits with {confidence}. The nearest does with {probability}: "
-            "{plan}, {cost} in {days}{goals}."
+            "No plan meets all limits with {confidence} probability. The closest does with "
+            "{probability}: {plan}, {cost} in {days}{goals}."
         )
     return text.format(
         plan=style.bold(best.name),

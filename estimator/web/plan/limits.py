@@ -1,4 +1,4 @@
-"""Limits of a plan, of training or of inference: their controls, the amounts, and what binds."""
+"""Limits of a training or inference plan: controls, amounts, and the gain from raising them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -137,13 +137,13 @@ def binding(
     lines = []
     for quantity, gain in answer.gains.items():
         if math.isinf(gain):
-            text = _("{limit} binds: 10% more makes a plan possible")
+            text = _("{limit}: 10% more makes a plan possible")
         else:
-            text = _("{limit} binds: 10% more saves {gain} of the {aim}")
+            text = _("{limit}: 10% more saves {gain} of the {aim}")
         said = {"gain": amount(gain, "share")} if math.isfinite(gain) else {}
         lines.append(text.format(limit=labels[quantity], aim=labels[aim], **said))
     if lines:
         return lines
     if answer.plans:
-        return [_("No limit binds: 10% more of any of them buys nothing.")]
+        return [_("No limit needs raising: 10% more of any one saves nothing.")]
     return [_("10% more of any one limit does not make a plan possible.")]

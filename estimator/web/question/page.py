@@ -413,7 +413,7 @@ def _draw_usage(answer: PromptAnswer) -> None:
         return
     energy = report.quantities["energy_wh"]
     style.sentence_of(
-        _("This usage took {energy} ({interval})."),
+        _("Your usage: {energy} ({interval})."),
         energy=style.bold(_median("energy_wh", energy)),
         interval=_interval("energy_wh", energy),
     )

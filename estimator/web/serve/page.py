@@ -172,9 +172,7 @@ def _of_a_request(answer: ServingAnswer) -> Iterator[str]:
     """Yield how long a request takes, and what it takes of a battery, if the device has one."""
     times, found = request_times(answer), results(answer, LEVEL)
     if "request_p50_s" in times:
-        text = _(
-            "A request takes {p50} in the median and {p90} in nine of ten, its queue included."
-        )
+        text = _("With queueing, half of the requests finish in {p50} and 90% in {p90}.")
         p50, p90 = (amount(times[f"request_{name}_s"], "s") for name in ("p50", "p90"))
         yield text.format(p50=p50, p90=p90)
     else:
