@@ -206,7 +206,7 @@ def counted():
 
 SERVING = {
     r"(error\sis\s)\d+(%\sfor\sthe\stime)": ("inter_token_s", "server GPUs", "median_error"),
-    r"(weights\salone:\s)\d+(%)": ("inter_token_s", "server GPUs", "roofline_error"),
+    r"(\()\d+(%\swith\sa\sroofline)": ("inter_token_s", "server GPUs", "roofline_error"),
     r"(\s)\d+(%\sfor\sdecoding)": ("decode_tokens_per_s", "elsewhere", "median_error"),
     r"(\s)\d+(%\sfor\sthroughput)": ("output_tokens_per_s", "server GPUs", "median_error"),
     r"(\s)\d+(%\sfor\senergy\sper\stoken)": (
@@ -214,7 +214,7 @@ SERVING = {
     ),
     r"(per\stoken\scovers\s)\d+(%)": ("inter_token_s", "server GPUs", "coverage"),
     r"(under\sload\sis\s)\d+(%)": ("time_to_first_token_s", "server GPUs", "median_error"),
-    r"(median\s\()\d+(%\swith\svLLM)": ("time_to_first_token_s", "server", "median_error"),
+    r"(%\s\()\d+(%\swith\svLLM)": ("time_to_first_token_s", "server", "median_error"),
     r"(\s)\d+(%\swith\sTensorRT)": ("time_to_first_token_s", "vendor", "median_error"),
     r"(\s)\d+(%\swith\sSGLang)": ("time_to_first_token_s", "sglang", "median_error"),
     r"(its\sinterval\scovers\s)\d+(%)": ("time_to_first_token_s", "server GPUs", "coverage"),
