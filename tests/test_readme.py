@@ -95,6 +95,11 @@ def test_every_link_to_a_file_leads_somewhere(document):
         assert (folder / target).is_file(), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_block_is_closed_on_a_line_of_its_own(document):
+    assert re.findall(r"(?m)^.*\S```$", DOCUMENTS[document]) == []
+
+
 def test_the_readme_is_short():
     assert len(README.encode()) <= 8_000
 
