@@ -132,15 +132,15 @@ class Picture:
     build : callable
         From a look and `of` to a Vega-Lite specification without data.
     rows : list of dict
-        What it shows.
+        Rows of the chart's table.
     of : tuple
-        What else `build` takes, hashable.
+        Further hashable arguments of `build`.
     alt : str
-        Its answer in words.
+        Text alternative: the chart's answer in words.
     by_row : bool
         Whether its height grows with the rows.
     headline, basis : str
-        What it says in a sentence, with marks of `style.bold`, and what that rests on.
+        Its message in a sentence, with marks of `style.bold`, and the basis of that message.
     """
 
     build: Build

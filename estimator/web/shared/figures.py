@@ -28,14 +28,14 @@ def draw(
     build : callable
         From a look and `of` to a Vega-Lite specification without data.
     table : pandas.DataFrame, or list of dict
-        What the chart shows.
+        Rows of the chart.
     look : Look
     of : tuple
-        What else `build` takes, hashable.
+        Further hashable arguments of `build`.
     height : float, optional
         Height where it depends on the table; on a slide, a chart fills its frame. [px]
     caption : str
-        What the chart rests on, under it.
+        Basis of the chart, written under it.
     **named : str
         `key`, a name of its own on the whole site, and `alt`, the answer of the chart in words for
         those who do not see it. It stands beside the chart: a browser builds a chart anew when its
@@ -59,7 +59,7 @@ def draw(
 
 
 def as_arrow(rows: list[Row]) -> pa.Table:
-    """Rows as an Arrow table; invalid numbers are missing.
+    """Return rows as an Arrow table; invalid numbers are missing.
 
     >>> as_arrow([{"label": "a", "mid": 1.5}, {"label": "b", "mid": float("nan")}]).to_pylist()
     [{'label': 'a', 'mid': 1.5}, {'label': 'b', 'mid': None}]

@@ -32,7 +32,7 @@ class Frame:
     Parameters
     ----------
     show : str
-        Slide that is asked for, one of the page's own; empty for the whole page.
+        Requested slide of the page; empty for the whole page.
     scale : float
         Size of the text over the usual one [1].
     embedded : bool
@@ -42,7 +42,7 @@ class Frame:
     controls : tuple of str
         Controls that the link puts on the slide.
     notices : tuple of str
-        What of the link could not be used.
+        Notices on parts of the link that could not be used.
     carried : mapping of str to str
         Input of the page -> name that pages share for it, of those that the menu carries along.
     """
@@ -94,9 +94,9 @@ def frame_of(
     Parameters
     ----------
     slides : mapping of str to str
-        Those of the page.
+        Slides of the page.
     controls : collection of str
-        Controls that may stand on its slides.
+        Controls allowed on its slides.
     carried : mapping of str to str
         Inputs of the page that the menu carries along.
     """

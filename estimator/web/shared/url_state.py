@@ -259,7 +259,7 @@ class Control:
     name : str
         Name in a link.
     label, help : str
-        What stands beside the control and what its tooltip explains, marked by `N_`; a page draws
+        Text next to the control, and its tooltip, marked by `N_`; a page draws
         an input without a label itself.
     section : str
         Title of the fold that it is in, marked by `N_`; empty where it is in sight.

@@ -88,11 +88,11 @@ def choose(
     Parameters
     ----------
     parameters : LinkParameters
-        Those of the page.
+        Inputs of the page.
     name, label : str
-        Name of the parameter; text beside the control, translated.
+        Name of the parameter; text next to the control, translated.
     names : mapping of str to str
-        What the options are called.
+        Option -> display name.
     rest : str, optional
         What options that `names` lacks are called, translated; their own word if empty. None
         leaves them out.
