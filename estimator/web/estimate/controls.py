@@ -63,7 +63,7 @@ def draw(
 
 
 def draw_one(name: str, answer: Answer, values: Values, problems: Problems, hint: str = "") -> None:
-    """Draw the control of an input above what is wrong with it; `hint` stands in an empty one."""
+    """Draw the control of an input, and its problem below; `hint` is shown while it is empty."""
     declared = PARAMETERS.declared(name)
     if not declared.label:
         return

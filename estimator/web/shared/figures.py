@@ -38,8 +38,8 @@ def draw(
         Basis of the chart, written under it.
     **named : str
         `key`, a name of its own on the whole site, and `alt`, the answer of the chart in words for
-        those who do not see it. It stands beside the chart: a browser builds a chart anew when its
-        own description changes, and only feeds it new data when nothing else does.
+        those who do not see it. It is next to the chart, not in it: a browser rebuilds a chart when
+        its own description changes, and otherwise only feeds it new data.
     """
     spec = specification(build, look, of, language.current())
     if height is not None and not look.slide:
