@@ -112,8 +112,8 @@ def test_the_two_commands_stand_in_the_readme():
 def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
     changelog = " ".join((ROOT / "CHANGELOG.md").read_text().split())
     ours, coverage, baseline = re.search(
-        r"off by (\d+)% in the median; the 80% interval covers (\d+)% of them.\n"
-        r".*0.30 is off by (\d+)%",
+        r"have a median error of (\d+)%; the 80% interval covers (\d+)% of them.\n"
+        r".*0.30 is (\d+)%",
         ACCURACY,
     ).groups()
     assert f"median error of the device-hours is {ours}%" in changelog
@@ -157,14 +157,14 @@ def scored_training():
     """Pattern around each score of device-hours in the README -> the score in `validate`."""
     late, late_error, late_covered, runs, error, coverage, constant, own, own_covered = re.search(
         r"^Device-hours of the (\d+).* error (\d+)%.* covers (\d+)%.\n"
-        r"Predicted .* of (\d+) .* off by (\d+)% .* covers (\d+)%.*\n.* is off by (\d+)%.\n"
+        r"Predicted .* of (\d+) .* error of (\d+)%; .* covers (\d+)%.*\n.*0.30 is (\d+)%.\n"
         r"In-sample .* median error (\d+)%, coverage (\d+)%",
         ACCURACY,
         re.MULTILINE,
     ).groups()
     return {
         r"(hours\sof\s)\d+(\spublished)": runs,
-        r"(off\sby\s)\d+(%)": error,
+        r"(median\serror\sof\s)\d+(%)": error,
         r"(covers\s)\d+(%\sof\sthem)": coverage,
         r"(of training \| )\d+(?= published)": runs,
         r"(of training \| \d+ published runs \| )\d+(% \|)": error,

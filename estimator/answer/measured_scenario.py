@@ -65,7 +65,7 @@ def scenario_of_forecast(found: Any, given: Scenario) -> Scenario:
         found.get(name) if isinstance(found, Mapping) else None for name in ("wall_s", "energy_kwh")
     )
     if not isinstance(wall, Mapping):
-        raise ValueError("no forecast of a whole run: it has no wall_s; set --total-steps")
+        raise ValueError("the forecast lacks wall_s: rerun it with --total-steps")
     hours = (given.devices or 1.0) * _positive(wall, "wall_s", "mid") / S_PER_H
     if not isinstance(energy, Mapping):
         return Scenario(device_hours=hours)

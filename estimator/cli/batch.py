@@ -101,7 +101,7 @@ def add_parser(commands: Any) -> None:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
     shape.add_argument(
-        "--csv", action="store_true", help="write the table as CSV (always the case)"
+        "--csv", action="store_true", help="write the table as CSV (the default and only format)"
     )
     add_profiles(parser)
     parser.set_defaults(run=run)

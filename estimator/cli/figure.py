@@ -86,7 +86,7 @@ def add_parser(commands: Any) -> None:
         help="dark background (an HTML page follows the system setting by default)",
     )
     parser.add_argument(
-        "--lang", metavar="CODE", help="language of the texts, en or de (default: en)"
+        "--lang", metavar="CODE", help="language of the text, en or de (default: en)"
     )
     parser.add_argument(
         "--scale", type=float, metavar="X", help="text size, as a factor (default: 1)"

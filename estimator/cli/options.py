@@ -59,7 +59,7 @@ def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> Non
         "--json", action="store_true", help="print one JSON object, with units in its keys"
     )
     shape.add_argument(
-        "--csv", action="store_true", help="print one CSV table, with units in its columns"
+        "--csv", action="store_true", help="print one CSV table, with units in its column names"
     )
     if interval:
         add_notes(group)

@@ -268,7 +268,7 @@ def _targets(layer: Layer, targets: str) -> list[tuple[int, int]]:
         return every
     if isinstance(layer.attention, LatentAttention):
         raise ValueError(
-            "latent attention has no separate value matrix: set adapters on all, not qv"
+            "latent attention has no separate value matrix: set adapters to all, not qv"
         )
     return [every[0], every[2]]
 

@@ -320,7 +320,7 @@ class Store:
             have its result late.
         """
         if run.state == "running":
-            raise ValueError("the state of a finished run must not be running")
+            raise ValueError("a finished run cannot be in the state 'running'")
         if self._state(run.id) in ("finished", "failed"):
             raise ValueError(f"run {run.id} has a result already")
         self._flush(run.id)

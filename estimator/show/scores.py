@@ -157,7 +157,7 @@ def held_out_text(report: HeldOut, later: Points, last_year: float) -> Iterator[
     yield str(report.headline())
     yield (
         f"The median error is {low} to {high} by bootstrap over stacks (benchmarks, software "
-        f"collections, model lines); a constant utilization of 0.30 is off by "
+        f"collections, model lines); the median error of a constant utilization of 0.30 is "
         f"{in_percent(baselines['constant_0.30'])}."
     )
     by_family, by_stack = map(in_percent, report.mean_over_kinds)

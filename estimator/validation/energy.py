@@ -73,7 +73,7 @@ def measured_power(catalog: Catalog) -> list[MeasuredPower]:
     own = own_readings(catalog)
     blind = blind_power(found, power_prior(catalog), catalog.prior("power.load.tpu").value, own)
     if np.isnan(blind.log_ratio).any():
-        raise ValueError("no system power of another TPU is on record")
+        raise ValueError("no system power on record for any other TPU")
     log_sd = np.hypot(blind.log_sd, waiting_log_sd(found, catalog))
     return [
         MeasuredPower(

@@ -86,8 +86,8 @@ class HeldOut:
         """
         ours = self.overall
         return say(
-            "Predicted without their own software stack, the device-hours of {runs} are off by "
-            "{error} in the median; the 80% interval covers {coverage} of them.",
+            "Predicted without their own software stack, the device-hours of {runs} have a "
+            "median error of {error}; the 80% interval covers {coverage} of them.",
             runs=runs.format(count=ours.count),
             error=in_percent(ours.median_error),
             coverage=in_percent(ours.coverage),

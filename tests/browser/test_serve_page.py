@@ -25,7 +25,7 @@ def loaded():
 def test_a_slide_of_a_calibrated_set_up_says_so_and_fits(projector, slide):
     page = projector(f"serve?show={slide}&fs=1.4&embed=true&embed_options=light_theme")
     body = page.locator("[data-testid=stMainBlockContainer]")
-    sync_api.expect(body).to_contain_text("Calibrated by 1 measured run on NVIDIA H100")
+    sync_api.expect(body).to_contain_text("Calibrated with 1 measured run on NVIDIA H100")
     assert page.evaluate(HEIGHT) <= 720
 
 

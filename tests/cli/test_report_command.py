@@ -126,7 +126,7 @@ def test_a_forecast_is_reported_as_calibrated(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{}", "no forecast of a whole run"),
+        ("{}", "the forecast lacks wall_s"),
         ('{"wall_s": {"mid": 10}, "energy_kwh": {}}', "its energy_kwh.mid is no positive number"),
         ('{"wall_s": {"mid": 10}, "energy_kwh": {"mid": 0, "high": 0}}', "energy_kwh.mid is no"),
         ('{"wall_s": {"mid": 10}, "energy_kwh": {"mid": 2, "high": 1}}', "is below its mid"),

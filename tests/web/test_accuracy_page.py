@@ -67,7 +67,7 @@ def test_page_command_and_readme_say_the_same_headline(report):
     assert headline in [str(line) for line in held_out_text(report, report.overall, 2022.0)]
     assert headline in " ".join((ROOT / "README.md").read_text().split())
     strict = report.stack_scores["all"]
-    assert f"off by {percent(strict.median_error)}" in headline
+    assert f"median error of {percent(strict.median_error)}" in headline
     assert f"covers {percent(strict.coverage)}" in headline
 
 

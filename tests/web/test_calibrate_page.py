@@ -92,7 +92,7 @@ def test_where_nothing_was_measured_the_page_teaches_how_and_shows_the_shipped_e
     assert "Nothing measured here yet" in [title.value for title in page.subheader]
     assert "twenty-watts calibrate bench" in commands(page)
     assert any(line.startswith("twenty-watts forecast ") for line in commands(page))
-    assert "The runs came with the program, from another machine" in text(page)
+    assert "The runs shipped with the program, from another machine" in text(page)
     assert set(listed(page)["where"]) == {"shipped example"}
     assert len(alts(page)) == 1
     assert not data.exists(), "to look is not to make a store"

@@ -228,7 +228,7 @@ def test_a_link_names_the_version_of_its_data_and_no_empty_place():
 
 def test_a_link_of_nothing_that_is_read_is_said_to_show_the_default():
     found = notices(visited("compare", a=A, b="zz=1"))
-    assert "b: nothing of the link could be used, so the default is shown" in found
+    assert "b: nothing in the link could be used, so the default is shown" in found
 
 
 def test_a_remedy_is_the_one_of_the_page_estimate():

@@ -474,7 +474,7 @@ def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switche
     before = expected(plain, "wall_hours")
     assert before != expected(DEFAULT, "wall_hours")
     assert f"published runs only: {before} (" in figure(page, "wall_hours")
-    assert "Calibrated by 2 measured runs on NVIDIA H100" in body(page)
+    assert "Calibrated with 2 measured runs on NVIDIA H100" in body(page)
     assert ", the newest of " in body(page)
     page.selectbox(key="estimate_calibration").select("ignore").run()
     assert page.query_params["calibration"] == "ignore"

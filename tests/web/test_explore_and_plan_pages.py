@@ -44,7 +44,7 @@ def test_limits_that_no_design_keeps_show_the_nearest_one():
         r"No plan for 7 billion .* meets all limits with 80% probability. The closest does with",
         text,
     )
-    assert "10% more of any one limit does not make a plan possible" in text
+    assert "Raising any one limit by 10% does not make a plan possible" in text
 
 
 def test_explore_says_what_moves_the_answer_most():

@@ -84,7 +84,7 @@ def test_a_measured_load_corrects_the_page_until_it_is_ignored(loaded):
     assert corrected > 1.1 * per_token(text)
     assert "1 measured run on NVIDIA H100 SXM5 80GB is ignored." in text
     _page, text = opened(show="curve")
-    assert "Calibrated by 1 measured run on NVIDIA H100 SXM5 80GB." in text
+    assert "Calibrated with 1 measured run on NVIDIA H100 SXM5 80GB." in text
 
 
 def test_without_measured_loads_there_is_no_switch(tmp_path, monkeypatch):

@@ -169,7 +169,7 @@ def _with_step_flop(scenario: "Scenario", catalog: "Catalog") -> "Scenario":
     tokens = given.pop("batch_tokens", None)
     if batch is not None and "params" in given:
         if "seq_len" not in given:
-            raise ValueError("--batch with --params needs --seq-len: give it, or --batch-tokens")
+            raise ValueError("--batch with --params needs --seq-len: add it, or use --batch-tokens")
         tokens = batch * given["seq_len"]
     work = {"samples": batch} if tokens is None else {"tokens": tokens}
     one = Scenario(**given, **work, hardware="h100", devices=1.0)

@@ -172,7 +172,7 @@ def _add_slurm(group: Any) -> None:
         "--slurm", metavar="FILE", help="output of sacct with its header; - for stdin"
     )
     group.add_argument(
-        "--slurm-job", metavar="ID", help="job to import; without --slurm, sacct is run for it"
+        "--slurm-job", metavar="ID", help="Slurm job to import; runs sacct unless --slurm is given"
     )
     group.add_argument(
         "--hardware",
@@ -207,7 +207,7 @@ def run(options: argparse.Namespace) -> int:
         _refuse_other_task(options)
         return _import_prometheus(options)
     if options.task == "serving":
-        raise ValueError("--task serving requires --prometheus; a log shows its task itself")
+        raise ValueError("--task serving requires --prometheus; the task of a log is detected")
     if source == "slurm":
         return _import_slurm(options)
     return _import_file(options) if source == "file" else _import_log(options)

@@ -73,7 +73,7 @@ def growth(years: Floats, values: Floats) -> GrowthRate:
     (1.0, 0.0)
     """
     if len(years) < 3 or np.ptp(years) == 0:
-        raise ValueError("a trend needs at least three records of at least two years")
+        raise ValueError("a trend needs at least three records from at least two different years")
     if np.any(values <= 0):
         raise ValueError("a trend needs positive values")
     logs = np.log2(values)

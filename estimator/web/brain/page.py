@@ -172,7 +172,7 @@ def energy_rows(title: str, energy: Uncertain | None, years: float) -> list[Row]
         (_("a cup of black coffee"), _mid(game["a cup of black coffee"]) * KWH_PER_KCAL, BRAIN),
         (_("a 10 W bulb for an hour"), alike["led_bulb.power_w"] / 1e3, EVERYDAY),
         (_("charging a phone"), alike["phone.charge_wh"] / 1e3, EVERYDAY),
-        (_("a game of Go, Lee Sedol's brain"), _mid(game["energy of a game, brain"]), BRAIN),
+        (_("one game of Go, Lee Sedol's brain"), _mid(game["energy of a game, brain"]), BRAIN),
         (_("a US household for a day"), home_kwh / DAYS_PER_YEAR, EVERYDAY),
         (_("a game of Go, AlphaGo"), _mid(game["energy of a game, machine"]), MACHINE),
         (childhood, energy_of_years_kwh(years), BRAIN),

@@ -262,9 +262,10 @@ def _newest(seen: Seen) -> str:
         return text
     if all(run.host != seen.known.measured.host for run in runs.values()):
         return text + _(
-            " The runs came with the program, from another machine: they say less about yours."
+            " The runs shipped with the program, from another machine, so they tell you less about "
+            "yours."
         )
-    return text + _(" The runs came with the program.")
+    return text + _(" The runs shipped with the program.")
 
 
 def _figures(seen: Seen) -> DeviceFigures | None:

@@ -64,7 +64,7 @@ Plans = dict[str, PlanAnswer[ServingPlan]]
 TOKEN = Limited(quantity="inter_token_s", label=N_("time per token"), unit="s", factor=1e-3)
 OF_REQUEST = {
     "first": (LATENCIES[0], N_("time to the first token, {percent}"), 1e-3),
-    "request": (LATENCIES[1], N_("time of a whole request, {percent}"), 1.0),
+    "request": (LATENCIES[1], N_("total request time, {percent}"), 1.0),
 }
 """Control -> the latency that it limits, its label, and the factor from the control's unit to s."""
 
@@ -263,9 +263,9 @@ def _draw(values: Row, answers: Plans, frame: Frame) -> None:
     draw_columns(_("Plans"), heads, [rows.pop(name) for name in FIRST])
     if frame.slide:
         return
-    with style.folded(_("More figures of these plans"), "capacity_more") as fold:
+    with style.folded(_("More figures for these plans"), "capacity_more") as fold:
         if fold.open:
-            draw_columns(_("More figures of these plans"), heads, rows.values())
+            draw_columns(_("More figures for these plans"), heads, rows.values())
     style.first_assumptions(shown_all(by_weight(every[0].plan.notes), label_of))
     answer = every[0].answer
     style.caption(

@@ -78,7 +78,7 @@ def summary(found: AppliedRuns, today: date) -> str:
     """Note on the runs as text."""
     text = ngettext("{n} measured run on {name}", "{n} measured runs on {name}", found.count)
     runs = text.format(n=found.count, name=found.calibrated.device.name)
-    text = _("Calibrated by {runs}, the newest {age}.")
+    text = _("Calibrated with {runs}, the newest {age}.")
     if found.ignored:
         text = _("Ignored {runs}, the newest {age}.")
     return text.format(runs=runs, age=_age(found.calibrated, today))

@@ -206,7 +206,7 @@ def _emissions(answer: Answer) -> Iterator[FormulaStep]:
     numbers = f"{_amount(float(intensity.mid), 'kgCO2e/kWh')} × {_result(answer, 'energy_kwh')}"
     making = answer.hardware.embodied_co2e_kg
     if making is not None:
-        words += _(" + making it ÷ hours of its life × device time") + _words_of_attempts(answer)
+        words += _(" + manufacturing ÷ lifetime hours × device time") + _words_of_attempts(answer)
         numbers += (
             f" + {_digits(float(making.mid))} kg ÷ "
             f"{_digits(float(answer.hardware.lifetime_h.mid))} h × "

@@ -197,7 +197,7 @@ KNOWN: tuple[Parameter, ...] = (
         "way",
         tuple(WAYS),
         label=N_("Specify the workload by"),
-        help=N_("Form of the workload; the fields below depend on it."),
+        help=N_("How to describe the workload. The fields below depend on it."),
         called=lambda: WAYS,
     ),
     Choice("picture", tuple(PICTURES), label=N_("Picture"), help=CHART_ONLY),

@@ -81,7 +81,7 @@ def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:
     """Answer a link, with notices on adjustments."""
     said, found = from_link(query)
     if said == Scenario():
-        text = _("nothing of the link could be used, so the default is shown")
+        text = _("nothing in the link could be used, so the default is shown")
         return answer_scenario(DEFAULT, catalog), [*map(sentence_of, found), text]
     answer, more = nearest(said, catalog)
     return answer, [*map(sentence_of, found), *more]
@@ -100,7 +100,7 @@ def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
             if isinstance(nearby, Answer):
                 whys = (completed(replace(rest, **{name: said[name]}), catalog) for name in names)
                 return nearby, [why if isinstance(why, str) else found for why in whys]
-    text = _("nothing of the link could be used, so the default is shown")
+    text = _("nothing in the link could be used, so the default is shown")
     return answer_scenario(DEFAULT, catalog), [found, text]
 
 

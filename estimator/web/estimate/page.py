@@ -393,7 +393,7 @@ def _badges(answer: Answer) -> Iterator[str]:
     if float(answer.estimate["wall_hours"].mid) > LONGEST_H:
         yield _("over 100 years: use more devices or less work")
     if any(notice.code == LAUNCH_BOUND for notice in answer.notices):
-        yield _("so small steps wait for the host: take a larger batch")
+        yield _("steps this small wait for the host: use a larger batch")
 
 
 def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:

@@ -296,7 +296,7 @@ def _evidence(found: LeverComparison) -> None:
     draw_table((_("Lever"), _("lost"), _("Evidence")), rows)
     if len(found.evidence) > 1:
         style.caption(
-            _("Each loss belongs to a single lever: their combined loss was not measured.")
+            _("Each loss is for one lever by itself; the combined loss was not measured.")
         )
     chosen = [result for one in found.evidence for result in one.results]
     if chosen:

@@ -117,7 +117,7 @@ PARAMETERS = LinkParameters(
         tuple(SOURCES),
         abreast=True,
         label=N_("Source"),
-        help=N_("A model on record, or one that you describe by its config.json."),
+        help=N_("A built-in model, or one described by its config.json."),
         called=lambda: SOURCES,
     ),
     ModelName(
@@ -157,7 +157,7 @@ PARAMETERS = LinkParameters(
         low=1.0,
         high=1e5,
         label=N_("Pixels on a side"),
-        help=N_("Size of the images; empty: the size that the model was made for."),
+        help=N_("Image size. Leave empty for the model's native size."),
         when=_takes("image_size"),
     ),
     Choice(
@@ -414,7 +414,7 @@ def _draw_fit(values: Values, model: Counted, frame: Frame) -> None:
     if model.memory is None:
         style.caption(model.refusal)
         return
-    kinds = (_("fits on one"), _("takes more"))
+    kinds = (_("fits on one"), _("needs more than one"))
     wanted = DEVICES_ON_SLIDE if frame.slide else DEVICES
     fits = {fit.device.id: fit for fit in model.fits}
     chosen = dict.fromkeys((*wanted, values["hardware"]))
@@ -428,8 +428,8 @@ def _draw_fit(values: Values, model: Counted, frame: Frame) -> None:
         return
     style.caption(
         _(
-            "{use}, {tokens} tokens in a sequence, bars of 80%. Over more devices it is shared "
-            "out by tensor parallelism to serve, fully sharded to train."
+            "{use}, {tokens} tokens in a sequence; bars are 80% intervals. On several devices: "
+            "tensor parallelism to serve, full sharding to train."
         ).format(use=_(USES[values["use"]]), tokens=localised(f"{model.length:,.0f}"))
     )
     with style.folded(_("All devices"), "models_devices") as fold:
@@ -455,7 +455,7 @@ def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
             share=amount(mid, "share"), held=localised(human_capacity(fit.capacity_bytes))
         )
     elif fit.least_devices is None:
-        text = _("too small in any number")
+        text = _("does not fit on any number")
     else:
         text = _("{count} needed").format(count=localised(f"{fit.least_devices:,.0f}"))
     return plots.interval(
@@ -547,9 +547,9 @@ def _draw_cache(values: Values, model: Counted, frame: Frame) -> None:
     longest = model.longest
     contexts = np.geomspace(min(128.0, longest / 8.0), longest, 60)
     lines = {
-        _("KV cache at 16 bit"): ledger.kv_cache_bytes(contexts, batch, 2.0),
-        _("KV cache at 8 bit"): ledger.kv_cache_bytes(contexts, batch, 1.0),
-        _("weights at 16 bit"): np.full_like(contexts, ledger.weights_bytes()),
+        _("16-bit KV cache"): ledger.kv_cache_bytes(contexts, batch, 2.0),
+        _("8-bit KV cache"): ledger.kv_cache_bytes(contexts, batch, 1.0),
+        _("16-bit weights"): np.full_like(contexts, ledger.weights_bytes()),
     }
     rows = [row for name, sizes in lines.items() for row in plots.line(contexts, sizes / 1e9, name)]
     full = float(ledger.kv_cache_bytes(longest, batch))

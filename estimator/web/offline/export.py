@@ -135,7 +135,7 @@ def with_rows(picture: Picture, look: Look) -> Spec:
         If there are no rows.
     """
     if not picture.rows:
-        raise ValueError("the answer contains nothing for this figure")
+        raise ValueError("no data for this figure")
     spec = specification(picture.build, look, picture.of, language.current())
     if picture.by_row and not look.slide:
         spec = {**spec, "height": len(picture.rows) * look.row_px}

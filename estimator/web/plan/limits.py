@@ -145,5 +145,5 @@ def binding(
     if lines:
         return lines
     if answer.plans:
-        return [_("No limit needs raising: 10% more of any one saves nothing.")]
-    return [_("10% more of any one limit does not make a plan possible.")]
+        return [_("Raising any one limit by 10% saves nothing.")]
+    return [_("Raising any one limit by 10% does not make a plan possible.")]

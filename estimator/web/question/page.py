@@ -166,7 +166,7 @@ PARAMETERS = PromptInputs(
     _typed("input", N_("Length of the question. Empty: as usual for the task.")),
     _typed("output", N_("Length of the answer. Empty: as usual for the task.")),
     _typed("concurrency", N_("Concurrent answers per device; they share its power.")),
-    _typed("pue", N_("Energy of the data center per energy of its machines. Empty: default.")),
+    _typed("pue", N_("Data-center energy ÷ IT energy (PUE). Empty: default.")),
     Choice("view", ("stated", "tasks"), help=N_("Chart that is shown.")),
 )
 VIEWS = {"stated": N_("published figures"), "tasks": N_("other tasks")}

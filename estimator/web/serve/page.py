@@ -110,8 +110,8 @@ def _say_measured(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         )
     elif corrected and frame.slide:
         text = ngettext(
-            "Calibrated by {n} measured run on {device}.",
-            "Calibrated by {n} measured runs on {device}.",
+            "Calibrated with {n} measured run on {device}.",
+            "Calibrated with {n} measured runs on {device}.",
             runs,
         )
     else:

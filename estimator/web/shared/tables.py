@@ -75,12 +75,12 @@ INPUT_NAMES: Mapping[str, str] = {
     "device_power_w": N_("power of the device under load"),
     "tdp_w": N_("power limit of the device"),
     "idle_w": N_("idle power of the device"),
-    "power.load": N_("dynamic power over its maximum"),
+    "power.load": N_("dynamic power ÷ its maximum"),
     "power.busy_share": N_("duty cycle"),
     "power.waiting_params": N_("network size at which a device waits half of the time"),
-    "power.host_factor": N_("node power over device power"),
-    "power.idle_share": N_("idle power over power limit"),
-    "power.network_share": N_("network power over node power"),
+    "power.host_factor": N_("node power ÷ device power"),
+    "power.idle_share": N_("idle power ÷ power limit"),
+    "power.network_share": N_("network power ÷ node power"),
     "ownership.lifetime_years": N_("service life of the hardware"),
     "ownership.busy_share": N_("share of its service life in use"),
     "ownership.server_price_factor": N_("server price over device price"),
@@ -260,7 +260,7 @@ def input_name(key: str) -> str:
     """Display name of an input.
 
     >>> input_name("peak_flop_per_s.bf16"), input_name("power.load.gpu-datacenter")
-    ('dense peak', 'dynamic power over its maximum')
+    ('dense peak', 'dynamic power ÷ its maximum')
     """
     matches = [known for known in INPUT_NAMES if key == known or key.startswith(known + ".")]
     return _(INPUT_NAMES[max(matches, key=len)]) if matches else _(key.replace("_", " "))

@@ -177,7 +177,7 @@ def memory_wall_picture(values: Row) -> Picture:
         "compute": _("training compute"),
         "params": _("parameters"),
         "peak": _("FLOP/s of a device"),
-        "memory": _("memory of a device"),
+        "memory": _("device memory"),
         "bandwidth": _("bandwidth"),
     }
     rows: list[Row] = []
