@@ -306,7 +306,7 @@ class NetworkKind:
 
     @cached_property
     def perceptron(self) -> bool:
-        """Return whether it consists of plain matrix products."""
+        """Return whether the network consists of plain matrix products."""
         return self.family.startswith(PERCEPTRON)
 
     @cached_property

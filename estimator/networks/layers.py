@@ -13,7 +13,7 @@ Near = Callable[[str, Quantity], tuple[Quantity, Quantity] | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """Equal layers of a stack.
+    """Identical layers of a stack.
 
     Parameters
     ----------

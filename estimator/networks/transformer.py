@@ -1,7 +1,7 @@
 """Work of a decoder language model.
 
 Checked against PyTorch's own counter: forward FLOPs per token are two per multiplied parameter (all
-but the input tables), plus four per layer, head width and context token.
+but the input embeddings), plus four per layer, head width and context token.
 """
 
 from collections import Counter
@@ -93,7 +93,7 @@ class Decoder:
 
     @property
     def stack(self) -> Stack:
-        """Layers between tables and heads."""
+        """Layers between embeddings and output heads."""
         width = self.embedding_width or self.hidden
         before = {
             "embedding/token": table(self.vocab, width),

@@ -1,8 +1,8 @@
 """Accuracy of cost and CO2e, predicted from the hours of published runs.
 
-A reported cost counts if its price was a list price of the time; hours times an assumed round price
-test nothing. Reported CO2e counts if its energy was metered; hours times power limit times grid
-factor test nothing either.
+A reported cost counts if its price was the list price at the time; hours times an assumed round
+price test nothing. Reported CO2e counts if its energy was metered; hours times power limit times
+grid factor test nothing either.
 """
 
 import re

@@ -102,7 +102,7 @@ class Traced(float):
         return self.tape.step(value, text)
 
     def __getitem__(self, _key: Any) -> Traced:
-        """Return itself, as `[()]` does for a scalar."""
+        """Return self, like `array[()]` of a scalar."""
         return self
 
     def __hash__(self) -> int:

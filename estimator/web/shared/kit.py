@@ -1,4 +1,4 @@
-"""Page declared as its inputs, one call of the core, and views of the answer.
+"""Page declared by its inputs, one call of the core, and views of the answer.
 
     QUESTION = PageQuestion(
         inputs=LinkParameters("NAME", Choice("field", ("all", "energy"), label=..., help=...)),
