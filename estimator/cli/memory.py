@@ -19,7 +19,7 @@ from estimator.show.terminal import print_report
 
 EXAMPLES = """examples:
   twenty-watts memory llama-2-7b --hardware h100 --devices 8
-  twenty-watts memory config.json --hardware a100 --devices 8 --seq-len 4096 --recompute full
+  twenty-watts memory config.json --hardware a100 --devices 8 --recomputation full
   twenty-watts memory --params 70e9 --hardware h100 --devices 64 --tensor-parallel 8
   twenty-watts memory llama-2-7b --hardware rtx-4090 --finetune qlora --lora-rank 64
   twenty-watts memory Qwen/Qwen3-14B --finetune full --precision bf16-true --counted reserved

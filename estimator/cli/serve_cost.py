@@ -38,7 +38,7 @@ EXAMPLES = """examples:
   twenty-watts serve-cost --preset llama-3-8b --hardware h100 --latency-goal 0.02
   twenty-watts serve-cost --preset llama-3.1-8b --hardware h100 --input-tokens 500 \\
       --output-tokens 300 --api deepinfra-llama-3.1-8b
-  twenty-watts serve-cost --preset llama-3.1-70b --hardware h100 --precision fp8 --concurrency 64 \
+  twenty-watts serve-cost --preset llama-3.1-70b --hardware h100 --precision fp8 --concurrency 64 \\
       --input-tokens 8000 --output-tokens 500 --prefill-devices 8 --decode-devices 8
 Omitted inputs are assumed, and every assumption is listed. Numbers may be written 7e9, 7B, 300k.
 """
