@@ -24,9 +24,12 @@ from estimator.question.scenario import INPUTS, OF_RUN, WORK, Scenario
 from estimator.show.terminal import note, print_notices, print_shaped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from estimator.answer.report import Report
     from estimator.answer.scenario_estimate import Answer
     from estimator.catalog import Catalog
+    from estimator.core.notice import Notice
 
     Row = tuple[Scenario, Answer | str]
     """Combination with its answer, or the reason for its failure."""
@@ -114,7 +117,10 @@ def run(options: argparse.Namespace) -> int:
     if len(refused) == len(answers):
         raise ValueError(refused[0])
     answers, left_out = _within(answers, limits)
-    _print(_sorted(answers, options.sort), catalog, shape_of(options))
+    notices = {
+        id(found): with_memory(found, catalog) for _, found in answers if not isinstance(found, str)
+    }
+    _print(_sorted(answers, options.sort), notices, catalog, shape_of(options))
     timed = scenarios[0]
     if any(
         getattr(scenario, name) != getattr(timed, name) for scenario in scenarios for name in OF_RUN
@@ -123,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
         note(what, quiet=options.quiet)
     known = [found for _, found in answers if not isinstance(found, str)]
     print_notices(
-        itertools.chain.from_iterable(with_memory(found, catalog) for found in known),
+        itertools.chain.from_iterable(notices.values()),
         option_of,
         quantities=known[0].estimate.quantities if known else None,
         quiet=options.quiet,
@@ -134,9 +140,13 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
-    """Print the rows in the requested format."""
-    from estimator.answer.design_facts import with_memory
+def _print(
+    answers: "list[Row]",
+    notices: "Mapping[int, tuple[Notice, ...]]",
+    catalog: "Catalog",
+    shape: str,
+) -> None:
+    """Print the rows in the requested format; `notices` has those of each answer by its `id`."""
     from estimator.answer.training_report import estimate_report
     from estimator.show.comparison import comparison_table, design_facts, flattened
     from estimator.show.quantities import label
@@ -156,7 +166,7 @@ def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
             refused.append(": ".join([str(scenario.hardware), *site, found]))
             continue
         facts = design_facts(found, catalog, option_of)
-        report = replace(estimate_report(found), notices=with_memory(found, catalog))
+        report = replace(estimate_report(found), notices=notices[id(found)])
         if shape == "json":
             rows.append({**as_json(report, option_of), **facts})
         elif shape == "csv":
