@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.units import digits, human_count
+from estimator.core.units import digits, human_count, in_percent
 from estimator.networks.kinds import kind_of_domain
 from estimator.validation.held_out import (
     GENERATIONS,
@@ -251,4 +251,4 @@ def percent(share: float) -> str:
     >>> percent(0.254)
     '25%'
     """
-    return localised(f"{share * 100:.0f}%")
+    return localised(in_percent(share))

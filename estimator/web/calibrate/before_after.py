@@ -8,7 +8,7 @@ from estimator.calibration.next_run import factor_text
 from estimator.calibration.posterior import Cell
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import digits, human
+from estimator.core.units import digits, human, in_percent
 from estimator.runs.figures import DeviceFigures
 from estimator.web.shared import charts, figures, style, ticks
 from estimator.web.shared.amounts import format_range, localised
@@ -193,7 +193,7 @@ def percent(share: float) -> str:
     >>> percent(0.254), percent(0.0123)
     ('25%', '1.2%')
     """
-    return localised(f"{share * 100:.1f}%" if share < 0.095 else f"{share * 100:.0f}%")
+    return localised(in_percent(share, int(share < 0.095)))
 
 
 def span(quantity: Uncertain) -> str:
