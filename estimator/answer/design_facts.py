@@ -61,7 +61,7 @@ def too_small(memory: MemoryAnswer, catalog: Catalog) -> Notice:
             (name, f"{one:.0f}" if isinstance(one, float) else one)
             for name, one in remedy.inputs.items()
         )
-    settings = any(not one.more and "finetune" not in one.changes for one in found)
+    settings = any(one.devices is None and "finetune" not in one.changes for one in found)
     code = "fits_only_with" if settings else EXCEEDS_MEMORY[len(found)]
     return Notice(code, "devices", values)
 

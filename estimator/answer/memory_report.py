@@ -68,7 +68,7 @@ def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Repor
 def _fit(answer: MemoryAnswer, found: Sequence[Remedy]) -> Mapping[str, Any]:
     if answer.device is None or answer.capacity_bytes is None:
         return {}
-    here = next((one.changes for one in found if not one.more), None)
+    here = next((one.changes for one in found if one.devices is None), None)
     return {
         "memory_bytes": answer.capacity_bytes,
         "fits": answer.fits,

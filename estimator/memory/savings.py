@@ -22,20 +22,18 @@ class Remedy:
     ----------
     changes : mapping
         Input -> new value.
-    devices : float
-        Number of devices that fit with the changes [1].
-    more : bool
-        Whether this is more than the given number.
+    devices : float, optional
+        Number of devices that fit with the changes, if it is more than the given one [1].
     """
 
     changes: Mapping[str, Any]
-    devices: float
-    more: bool
+    devices: float | None = None
 
     @property
     def inputs(self) -> Mapping[str, Any]:
         """Changed inputs, the device count among them if there must be more."""
-        return {"devices": self.devices, **self.changes} if self.more else self.changes
+        more = {} if self.devices is None else {"devices": self.devices}
+        return {**more, **self.changes}
 
 
 def remedies(answer: MemoryAnswer, catalog: Catalog) -> tuple[Remedy, ...]:
@@ -56,7 +54,7 @@ def remedies(answer: MemoryAnswer, catalog: Catalog) -> tuple[Remedy, ...]:
     for changes in filter(None, _changes(question)):
         changed = _changed(answer, changes, catalog, least=False)
         if changed is not None and changed.fits:
-            found.append(Remedy(changes=changes, devices=question.devices, more=False))
+            found.append(Remedy(changes=changes))
             if "finetune" not in changes:
                 return tuple(found)
             break
@@ -68,7 +66,7 @@ def remedies(answer: MemoryAnswer, catalog: Catalog) -> tuple[Remedy, ...]:
         changed = _changed(answer, {**changes, **wider}, catalog, least=True)
         least = None if changed is None else changed.least_devices
         if least is not None and least > question.devices:
-            found.append(Remedy(changes=changes, devices=least, more=True))
+            found.append(Remedy(changes=changes, devices=least))
             break
     return tuple(found)
 

@@ -26,7 +26,7 @@ def design_facts(answer: Answer, catalog: Catalog, names: Names) -> dict[str, di
             facts["memory"]["least_devices"] = memory.least_devices
         for remedy in reversed(remedies(memory, catalog)):
             facts["memory"]["remedy"] = remedy_text(remedy, names)
-            if remedy.more:
+            if remedy.devices is not None:
                 facts["memory"]["remedy_devices"] = remedy.devices
     if offers is not None:
         facts["price_offers"] = dict(vars(offers))

@@ -45,7 +45,7 @@ def places(devices: float) -> str:
 
 def remedy_text(remedy: "Remedy", names: Names) -> str:
     """Format the changes that make a model fit: `on 43 devices with --recomputation full`."""
-    parts = [f"on {remedy.devices:,.0f} devices"] if remedy.more else []
+    parts = [] if remedy.devices is None else [f"on {remedy.devices:,.0f} devices"]
     values = {
         name: f"{value:g}" if isinstance(value, float) else value
         for name, value in remedy.changes.items()
