@@ -112,7 +112,7 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
         every[one] = calibration_notices(asked.known, asked.named[one].device)
     say_by(asked, rows[asks], asked.named_at, every)
     say_of_sizes(asked, rows[corrected.measured & asks])
-    say_what_steps_tell(asked, rows[corrected.measured & asks & ~corrected.by_overheads])
+    say_what_steps_tell(asked, rows[corrected.measured & asks & ~corrected.by_counts])
     high = corrected.measured & asks & (corrected.reached > MOST_MEASURED)
     reached = corrected.reached[high].tolist()
     bundles = [
@@ -142,7 +142,7 @@ def say_what_steps_tell(asked: Questions, rows: Places) -> None:
     unsaid = rows[sized & ~_measured_programs(asked, rows)]
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
     for one in in_order(asked.named_at[unsaid]).tolist():
-        if asked.known.law(asked.named[one].device) is not None:
+        if asked.named[one].device.kind not in KNOWN_KINDS:
             every[one] = (Notice("step_uncounted", "step_operations"),)
     say_by(asked, unsaid, asked.named_at, every)
 
@@ -150,7 +150,7 @@ def say_what_steps_tell(asked: Questions, rows: Places) -> None:
 def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
     """Add notices where given step counts have no effect."""
     given = _sets_counts(asked, rows)
-    idle = given.any(axis=0) & asks & ~corrected.by_overheads
+    idle = given.any(axis=0) & asks & ~corrected.by_counts
     if not idle.any():
         return
     ignored = asked.ignore[rows]
@@ -179,13 +179,11 @@ def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, a
 def say_of_heavy_counts(asked: Questions, rows: Places, named: Rows, corrected: Corrected) -> None:
     """Add notices where step counts are implausibly high."""
     for number, (device, precision) in enumerate(zip(named.devices, named.precisions, strict=True)):
-        here = np.flatnonzero(corrected.by_overheads & (named.at == number))
+        here = np.flatnonzero(corrected.by_counts & (named.at == number))
         if not here.size:
             continue
-        dispatch, moved = beside_products(
-            device, precision, named.operations[here], named.traffic[here]
-        )
-        times = np.asarray(dispatch + moved, dtype=np.float64)
+        beside = beside_products(device, precision, named.operations[here], named.traffic[here])
+        times = np.asarray(beside, dtype=np.float64)
         heavy = times > PLAUSIBLE_BESIDE
         asked.notices.of_rows(rows[here[heavy]], heavy_counts, np.rint(times[heavy]))
 

@@ -112,7 +112,7 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
             utilization=before,
             measured=nothing,
             reached=np.zeros(rows.shape),
-            by_overheads=nothing,
+            by_counts=nothing,
         )
     else:
         measured = asked.known

@@ -18,8 +18,8 @@ ResNet-50 with 256 images on a V100: 0.05 s.
 """
 
 OPTIONAL = (
-    *("family", "program", "speed", "whole", "own", "launch", "ahead"),
-    *("dispatch", "moved"),
+    *("family", "program", "whole", "own", "launch", "ahead"),
+    *("operations", "traffic", "peak", "bandwidth"),
 )
 """Optional fields of `Conditions`."""
 
@@ -40,8 +40,6 @@ class Conditions:
         Family within the kind of network; empty or omitted if unknown.
     program : array of str
         Program within the kind of network; empty or omitted if unknown.
-    speed : array
-        Log peak of the number format over the peak that sizes refer to; omitted for zero [1].
     whole : array
         Log run time at the peak over `REFERENCE_STEP_S`; NaN or omitted if unknown [1].
     own : array of bool
@@ -51,9 +49,12 @@ class Conditions:
         hidden [1].
     ahead : array
         Log expected utilization with hidden launches over the run's; omitted for zero [1].
-    dispatch, moved : array
-        Time to dispatch a step's operations, and to move its memory traffic, over the time of its
-        products at the peak; NaN or omitted if unknown [1].
+    operations, traffic : array
+        Operations of a step [1/FLOP] and its memory traffic outside products [B/FLOP], per FLOP;
+        NaN or omitted if unknown.
+    peak, bandwidth : array
+        Peak of the number format [FLOP/s] and memory bandwidth [B/s] of the device; NaN or omitted
+        if unknown.
     """
 
     device: Words
@@ -63,13 +64,14 @@ class Conditions:
     size: Floats
     family: Words = field(default_factory=lambda: np.array([""]))
     program: Words = field(default_factory=lambda: np.array([""]))
-    speed: Floats = field(default_factory=lambda: np.zeros(1))
     whole: Floats = field(default_factory=lambda: np.full(1, np.nan))
     own: Flags = field(default_factory=lambda: np.ones(1, dtype=np.bool_))
     launch: Floats = field(default_factory=lambda: np.full(1, -np.inf))
     ahead: Floats = field(default_factory=lambda: np.zeros(1))
-    dispatch: Floats = field(default_factory=lambda: np.full(1, np.nan))
-    moved: Floats = field(default_factory=lambda: np.full(1, np.nan))
+    operations: Floats = field(default_factory=lambda: np.full(1, np.nan))
+    traffic: Floats = field(default_factory=lambda: np.full(1, np.nan))
+    peak: Floats = field(default_factory=lambda: np.full(1, np.nan))
+    bandwidth: Floats = field(default_factory=lambda: np.full(1, np.nan))
 
     def __post_init__(self) -> None:
         """Broadcast omitted fields to the length of the others."""

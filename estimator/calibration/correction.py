@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from estimator.calibration.conditions import Conditions, Flags, Floats, step_size
 from estimator.calibration.gaussian_process import Evidence, Posterior, merge_evidence
-from estimator.calibration.law import StepLaw, step_law
+from estimator.calibration.law import StepLaw
 from estimator.calibration.measured_power import (
     PowerObservation,
     power_evidence_of,
@@ -25,14 +25,12 @@ from estimator.calibration.measured_utilization import (
     CalibrationObservation,
     Measured,
     Steady,
-    beside_products,
     calibration_observations,
     components_of,
+    conditions_on,
     evidence_of,
     power_components,
-    reference_peak,
     size_of,
-    speed_of,
     text_array,
 )
 from estimator.catalog import Catalog, Device
@@ -126,19 +124,12 @@ class Known:
     _found: dict[str, tuple[list[CalibrationObservation], Evidence]] = field(default_factory=dict)
     _power: dict[str, tuple[list[PowerObservation], Evidence]] = field(default_factory=dict)
     _elsewhere: dict[str, Elsewhere | None] = field(default_factory=dict)
-    _laws: dict[str, StepLaw | None] = field(default_factory=dict)
 
     def of(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         """Return a device's utilization observations and their evidence."""
         if device.id not in self._found:
             self._found[device.id] = self._observed(device)
         return self._found[device.id]
-
-    def law(self, device: Device) -> StepLaw | None:
-        """Return the step-time law of a CPU with counted operations, or None."""
-        if device.id not in self._laws:
-            self._laws[device.id] = step_law(self.of(device)[1])
-        return self._laws[device.id]
 
     def _observed(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         found = calibration_observations(
@@ -328,21 +319,20 @@ class Rows:
         kinds, programs = self.kinds.take(places), self.programs.take(places).rows()
         count = len(kinds)
         device, precision = self.devices[number], self.precisions[number]
-        dispatch, moved = beside_products(
-            device, precision, self.operations[chosen], self.traffic[chosen]
+        where = conditions_on(
+            device,
+            precisions=[precision] * count,
+            kinds=kinds.words(lambda kind: kind.group),
+            sizes=step_size(self.step_flop[chosen] / device.peaks[precision].value),
+            families=kinds.words(lambda kind: kind.family),
+            host=host,
         )
-        return chosen, Conditions(
-            device=text_array([device.id] * count),
-            host=text_array([host] * count),
-            precision=text_array([precision] * count),
-            kind=text_array(kinds.words(lambda kind: kind.group)),
-            family=text_array(kinds.words(lambda kind: kind.family)),
-            size=step_size(self.step_flop[chosen] / reference_peak(device, precision)),
-            whole=step_size(self.flop[chosen] / reference_peak(device, precision)),
+        return chosen, replace(
+            where,
+            whole=step_size(self.flop[chosen] / device.peaks[precision].value),
             program=text_array(map(program_key, self.params[chosen].tolist(), programs)),
-            speed=np.full(count, speed_of(device, precision)),
-            dispatch=of_each(dispatch, (count,)),
-            moved=of_each(moved, (count,)),
+            operations=self.operations[chosen],
+            traffic=self.traffic[chosen],
         )
 
 
@@ -370,14 +360,14 @@ class Corrected:
     ----------
     reached : array
         Utilization expected from the runs, before limiting it to the peak [1].
-    by_overheads : array of bool
+    by_counts : array of bool
         Rows for which counted operations and memory traffic are also used.
     """
 
     utilization: Uncertain
     measured: Flags
     reached: Floats
-    by_overheads: Flags
+    by_counts: Flags
 
 
 def calibrated_utilization(
@@ -395,15 +385,12 @@ def calibrated_utilization(
     before, prior = within_bound(prior, most), bounded(prior)
     evidence = [known.of(device)[1] for device in rows.devices]
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
-    named, tells = bool((rows.programs.codes >= 0).any()), not np.isnan(rows.traffic).all()
+    named = bool((rows.programs.codes >= 0).any())
     away = [known.elsewhere(device) if named else None for device in rows.devices]
-    steps = [known.law(device) if tells else None for device in rows.devices]
-    found = _posterior(evidence, rows, known, prior, _Besides(away, steps, launches))
+    found = _posterior(evidence, rows, known, prior, away, launches)
     if found is None:
         nothing = np.zeros(rows.at.shape, dtype=np.bool_)
-        return Corrected(
-            utilization=before, measured=nothing, reached=reached, by_overheads=nothing
-        )
+        return Corrected(utilization=before, measured=nothing, reached=reached, by_counts=nothing)
     sd = _log_sd(prior, rows)
     here = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at]
     measured = (here | found.carried) & (sd > 0)
@@ -420,7 +407,7 @@ def calibrated_utilization(
         utilization=Uncertain(mid, loadings, np.where(measured, 1.0, before.most)),
         measured=measured,
         reached=reached,
-        by_overheads=measured & found.by_overheads,
+        by_counts=measured & found.by_counts,
     )
 
 
@@ -452,21 +439,12 @@ def _log_sd(quantity: Uncertain, rows: Rows) -> Floats:
     return np.array(of_each(quantity.log_sd, rows.at.shape), dtype=np.float64)
 
 
-@dataclass(frozen=True)
-class _Besides:
-    """Further evidence on rows: programs measured elsewhere, and counted steps."""
-
-    away: Sequence[Elsewhere | None] = ()
-    steps: Sequence[StepLaw | None] = ()
-    launches: Launches | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Expected(Posterior):
     """Expected utilization of rows, with flags for its evidence."""
 
     carried: Flags
-    by_overheads: Flags
+    by_counts: Flags
 
 
 def _posterior(
@@ -474,17 +452,17 @@ def _posterior(
     rows: Rows,
     known: Known,
     prior: Uncertain,
-    besides: _Besides = _Besides(),
+    away: Sequence[Elsewhere | None] = (),
+    launches: Launches | None = None,
 ) -> _Expected | None:
     """Return the posterior of each row, or None if no measurement is relevant."""
-    if not any(besides.away) and not any(len(one.log_ratio) for one in evidence):
+    if not any(away) and not any(len(one.log_ratio) for one in evidence):
         return None
     prior_sd = _log_sd(prior, rows)
     log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
     shift, left = np.zeros(len(rows.at)), prior_sd.copy()
-    carried, by_overheads = np.zeros((2, *rows.at.shape), dtype=np.bool_)
-    launches, parts = besides.launches, zip_longest(evidence, besides.away, besides.steps)
-    for number, (here, there, steps) in enumerate(parts):
+    carried, by_counts = np.zeros((2, *rows.at.shape), dtype=np.bool_)
+    for number, (here, there) in enumerate(zip_longest(evidence, away)):
         if not len(here.log_ratio) and there is None:
             continue
         chosen, where = rows.on(number, known.measured.host)
@@ -494,17 +472,15 @@ def _posterior(
         if len(here.log_ratio) and len(at):
             found = here.posterior(where, prior_sd[at], log_prior=log_prior[at])
             shift[at], left[at] = found.log_shift, found.log_sd
-        if steps is not None and (counted := steps.knows(where)).any():
-            some = at[counted]
-            found = steps.posterior(where.part(counted), log_prior[some])
-            shift[some], left[some], by_overheads[some] = found.log_shift, found.log_sd, True
+            if isinstance(here, StepLaw):
+                counted = ~np.isnan(where.operations) & ~np.isnan(where.traffic)
+                by_counts[at] = counted & ~np.isnan(where.size)
         if there is not None and (same := there.applies(where)).any():
             at, device = at[same], rows.devices[number]
             sized = there.with_sizes(where.part(same), device, rows.precisions[number])
             found = there.evidence.posterior(sized, prior_sd[at], log_prior=log_prior[at])
             shift[at], left[at], carried[at] = found.log_shift, found.log_sd, True
-            by_overheads[at] = False
-    return _Expected(log_shift=shift, log_sd=left, carried=carried, by_overheads=by_overheads)
+    return _Expected(log_shift=shift, log_sd=left, carried=carried, by_counts=by_counts)
 
 
 def below_peak(now: Uncertain) -> Uncertain:

@@ -33,7 +33,6 @@ class Likeness:
     family: Floats
     program: Floats
     trend: Floats
-    family_trend: Floats
 
 
 def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Likeness:
@@ -48,11 +47,7 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     family = device * (_families(here)[:, np.newaxis] == _families(there))
     features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
     return Likeness(
-        device=device,
-        family=family,
-        program=device * same_program,
-        trend=features * device,
-        family_trend=features * family,
+        device=device, family=family, program=device * same_program, trend=features * device
     )
 
 
@@ -68,7 +63,7 @@ def covariance(likeness: Likeness, here_sd: Floats, there_sd: Floats, shared: Co
     """
     (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
     found = shared.family**2 * likeness.family + shared.style**2 * likeness.program
-    found += shared.slope**2 * likeness.trend + shared.family_slope**2 * likeness.family_trend
+    found += shared.slope**2 * likeness.trend
     found *= np.outer(inner_here, inner_there)
     total: Floats = found + np.outer(of_here, of_there) * likeness.device
     return total
@@ -81,20 +76,17 @@ def bent(size: Floats, shared: Components) -> Floats:
     return found
 
 
-def usual_trend(size: Floats, shared: Components) -> Floats:
-    """Return the error's expected trend with step size, relative to size zero [1]."""
-    found: Floats = shared.usual_slope * np.sum(_bends(size, shared)[0], axis=1)
-    return found
+def own_variance(of_size: Floats, prior_sd: Floats, shared: Components, run: float = 0.0) -> Floats:
+    """Return the prior error variance of steps, or of runs with a `run` component.
 
-
-def own_variance(
-    of_size: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool
-) -> Floats:
-    """Return the prior error variance of each run; `of_size` is its `bent`."""
+    Parameters
+    ----------
+    of_size : array
+        Their `bent`.
+    """
     of_device, inner = shared.amplitudes(prior_sd)
-    trend = (shared.slope**2 + shared.family_slope**2) * of_size
-    alone = shared.run**2 * inner**2 if whole_run else 0.0
-    variance: Floats = of_device**2 + inner**2 * (shared.within - shared.run**2 + trend) + alone
+    inside = shared.family**2 + shared.style**2 + run**2 + shared.slope**2 * of_size
+    variance: Floats = of_device**2 + inner**2 * inside
     return variance
 
 

@@ -17,6 +17,7 @@ References
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -27,7 +28,6 @@ from estimator.calibration.covariance import (
     covariance,
     likeness_of,
     own_variance,
-    usual_trend,
 )
 from estimator.calibration.one_thread import on_one_thread
 from estimator.calibration.step_sizes import StepSizes
@@ -111,19 +111,13 @@ class Evidence:
         """Correlations among the measured runs."""
         return likeness_of(self.where, self.where, self.components)
 
-    @cached_property
-    def beside_trend(self) -> Floats:
-        """Measurements less their usual trend with step size."""
-        found: Floats = self.log_ratio - usual_trend(self.where.size, self.components)
-        return found
-
     @property
     def _total(self) -> Floats:
         """Covariance of the measurements."""
         components = self.components
         signal = covariance(self.likeness, self.prior_sd, self.prior_sd, components)
         of_size = bent(self.where.size, components)
-        own = own_variance(of_size, self.prior_sd, components, whole_run=False)
+        own = own_variance(of_size, self.prior_sd, components)
         total: Floats = signal + np.diag(self.noise_sd**2 + own - np.diag(signal))
         return total
 
@@ -137,7 +131,7 @@ class Evidence:
         if len(self.log_ratio) < 3:
             return np.ones(len(self.log_ratio))
         inverse = np.linalg.inv(self._total)
-        distance = inverse @ self.beside_trend / np.sqrt(np.diag(inverse))
+        distance = inverse @ self.log_ratio / np.sqrt(np.diag(inverse))
         found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
         return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
 
@@ -151,55 +145,33 @@ class Evidence:
 
     @on_one_thread
     def posterior(
-        self,
-        where: Conditions,
-        prior_sd: Floats,
-        *,
-        log_prior: Floats | None = None,
-        whole_run: bool = True,
+        self, where: Conditions, prior_sd: Floats, log_prior: Floats | None = None
     ) -> Posterior:
         """Return the posterior of further runs, never wider than the prior.
 
         Parameters
         ----------
         log_prior : array of shape (n,), optional
-            Log prior expectation; required if `components` have a level.
-        whole_run : bool
-            False for the mean time of a few steps, which excludes effects on whole runs.
+            Log prior expectation [1]; without it, that of the median run.
         """
-        found = self.unbounded(where, prior_sd, log_prior=log_prior, whole_run=whole_run)
-        _, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speed)
-        return replace(found, log_sd=np.minimum(found.log_sd, sd))
-
-    @on_one_thread
-    def unbounded(
-        self,
-        where: Conditions,
-        prior_sd: Floats,
-        *,
-        log_prior: Floats | None = None,
-        whole_run: bool = True,
-    ) -> Posterior:
-        """Return the posterior without the prior as an upper limit; see `posterior`."""
         if not len(self.log_ratio):
             return Posterior(log_shift=np.zeros(len(prior_sd)), log_sd=prior_sd.copy())
-        expected, sd = self.components.prior(
-            where.ahead if log_prior is None else log_prior + where.ahead, prior_sd, where.speed
-        )
-        stated = expected - where.ahead if log_prior is None else log_prior
+        stated = np.zeros(len(prior_sd)) if log_prior is None else log_prior
+        expected = self._expected(stated + where.ahead)
         where = self._sizes_of_programs(where)
         unknown = np.isnan(where.size)
-        shift, variance = np.zeros(len(sd)), np.zeros(len(sd))
-        if not unknown.all():
-            shift[~unknown], variance[~unknown] = self._conditioned(
-                where.part(~unknown), sd[~unknown], whole_run=whole_run
-            )
-        if unknown.any():
-            shift[unknown], variance[unknown] = self._over_sizes(
-                where.part(unknown), sd[unknown], expected[unknown], whole_run=whole_run
-            )
-        log_sd = np.sqrt(variance)
+        shift, variance = np.zeros(len(prior_sd)), np.zeros(len(prior_sd))
+        for rows, conditioned in ((~unknown, self._conditioned), (unknown, self._over_sizes)):
+            if rows.any():
+                shift[rows], variance[rows] = conditioned(
+                    where.part(rows), prior_sd[rows], expected[rows]
+                )
+        log_sd = np.minimum(np.sqrt(variance), prior_sd)
         return Posterior(log_shift=shift + expected - stated, log_sd=log_sd)
+
+    def _expected(self, log_prior: Floats) -> Floats:
+        """Return the log expectation that measurements are compared with [1]."""
+        return log_prior
 
     def _sizes_of_programs(self, where: Conditions) -> Conditions:
         """Replace the sizes of measured programs by measured step sizes."""
@@ -211,20 +183,20 @@ class Evidence:
         return replace(where, size=size)
 
     def _conditioned(
-        self, where: Conditions, prior_sd: Floats, *, whole_run: bool
+        self, where: Conditions, prior_sd: Floats, _expected: Floats
     ) -> tuple[Floats, Floats]:
         """Return the mean and variance of the error of runs of known size."""
-        likeness = likeness_of(where, self.where, self.components)
-        cross = covariance(likeness, prior_sd, self.prior_sd, self.components)
+        components = self.components
+        likeness = likeness_of(where, self.where, components)
+        cross = covariance(likeness, prior_sd, self.prior_sd, components)
         weights = cross @ self._inverse
-        of_size = bent(where.size, self.components)
-        own = own_variance(of_size, prior_sd, self.components, whole_run=whole_run)
+        own = own_variance(bent(where.size, components), prior_sd, components, components.run)
         left = own - np.sum(weights * cross, axis=1)
-        mean = usual_trend(where.size, self.components) + weights @ self.beside_trend
-        return mean - _late(where, where.size), np.maximum(left, self.components.step_sd**2)
+        mean = weights @ self.log_ratio - _late(where, where.size)
+        return mean, np.maximum(left, components.step_sd**2)
 
     def _over_sizes(
-        self, where: Conditions, prior_sd: Floats, expected: Floats, *, whole_run: bool
+        self, where: Conditions, prior_sd: Floats, expected: Floats
     ) -> tuple[Floats, Floats]:
         """Return the error's median and interval variance over possible step sizes.
 
@@ -235,9 +207,9 @@ class Evidence:
         usual, spread = self.sizes.usual_times(where)
         width = self.components.usual_step_sd
         sizes = usual + np.log(USUAL_SHARE) + width * GRID[:, np.newaxis]
-        means, variances = self._at_sizes(where, prior_sd, sizes, whole_run=whole_run)
+        means, variances = self._at_sizes(where, prior_sd, sizes, expected)
         work = means + _late(where, sizes)
-        times = sizes - where.speed - (expected + work)
+        times = sizes - (expected + work)
         gain = np.maximum(np.gradient(times, width * GRID, axis=0), LEAST_GAIN)
         both = spread**2 + variances
         weights = np.log(gain) - 0.5 * (times - usual) ** 2 / both - 0.5 * np.log(both)
@@ -250,7 +222,7 @@ class Evidence:
         return middle, ((high - low) / (2.0 * z_score(CENTRAL))) ** 2
 
     def _at_sizes(
-        self, where: Conditions, prior_sd: Floats, sizes: Floats, *, whole_run: bool
+        self, where: Conditions, prior_sd: Floats, sizes: Floats, expected: Floats
     ) -> tuple[Floats, Floats]:
         """Return the error's mean and variance at several step sizes, one row per size."""
         at_once = max(1, MOST_AT_ONCE // len(prior_sd))
@@ -259,9 +231,7 @@ class Evidence:
             some = sizes[start : start + at_once]
             every = np.tile(np.arange(len(prior_sd)), len(some))
             mean, variance = self._conditioned(
-                replace(where.part(every), size=some.ravel()),
-                prior_sd[every],
-                whole_run=whole_run,
+                replace(where.part(every), size=some.ravel()), prior_sd[every], expected[every]
             )
             means.append(mean.reshape(some.shape))
             variances.append(variance.reshape(some.shape))
@@ -272,30 +242,18 @@ class Evidence:
         """Prior over step sizes on this machine."""
         return StepSizes(components=self.components, user_steps=self.user_steps)
 
-    def left_out(self) -> Posterior:
-        """Predict each measured run with itself left out.
-
-        `log_shift` predicts its `log_ratio`, and `log_sd` is the standard deviation of the
-        measurement.
-        """
-        diagonal = np.diag(self._inverse)
-        predicted = self.log_ratio - self._inverse @ self.beside_trend / diagonal
-        return Posterior(log_shift=predicted, log_sd=np.sqrt(1.0 / diagonal))
-
-    def with_run(self, where: Conditions, prior_sd: Floats) -> "Evidence":
+    def with_run(self, where: Conditions, prior_sd: Floats) -> Self:
         """Return the evidence after one more run that meets its expectation.
 
         The remaining uncertainty does not depend on the outcome.
         """
-        expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speed)
-        shift = self.posterior(where, sd, log_prior=expected).log_shift
-        found = Evidence(
+        shift = self.posterior(where, prior_sd).log_shift
+        found = replace(
+            self,
             where=one_after_another([self.where, where]),
             log_ratio=np.concatenate([self.log_ratio, shift]),
-            prior_sd=np.concatenate([self.prior_sd, sd]),
+            prior_sd=np.concatenate([self.prior_sd, prior_sd]),
             noise_sd=np.append(self.noise_sd, np.full(len(prior_sd), self.components.step_sd)),
-            components=self.components,
-            user_steps=self.user_steps,
         )
         found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
         return found

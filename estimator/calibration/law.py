@@ -1,9 +1,11 @@
-"""Four-parameter law of step time from FLOPs, operations and memory traffic.
+"""Four-parameter law of step time on processors, from FLOPs, operations and memory traffic.
 
 A step takes `FLOP / P + operations * o + bytes / B`: matrix products at a peak per number format,
 dispatch of operations, and other memory traffic [1]_. Priors of the four come from the device's
-benchmark; runs with counted steps update them. Residuals are correlated within a family of networks
-and within a program.
+benchmark, and measured runs update them. Where operations and traffic of a step were not counted,
+usual ones of such networks stand in, and their spread widens the interval. Residuals are correlated
+within a family of networks, within a program, and among the programs of users, which do more per
+step than a benchmark.
 
 References
 ----------
@@ -15,10 +17,11 @@ from functools import cached_property
 
 import numpy as np
 
-from estimator.calibration.conditions import Conditions, Flags, Floats
+from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, Floats
 from estimator.calibration.covariance import likeness_of
-from estimator.calibration.gaussian_process import Evidence, Posterior
+from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.one_thread import on_one_thread
+from estimator.catalog.schema import PRECISIONS
 
 OPERATION_S = 4e-6
 """Time for a framework to dispatch one operation on a processor, without its computation [s]. 3 to
@@ -34,10 +37,41 @@ measured when these were set had errors of 13% in the median and 36% at the 90th
 interval covered 11.
 """
 
-FAMILY_SD, PROGRAM_SD = 0.15, 0.2
-"""Log standard deviations of the residual among families and among programs [1]. Without families,
-the leave-one-out median error of the 24 programs was 17% instead of 14%, and the 90th percentile
-31% instead of 24%.
+USER_SHIFT = 0.1
+"""Log of the time of users' programs over that of a benchmark with equal counts [1]: losses,
+metrics, data and casts. After the benchmark, 26 programs on two cores took 1.3 times the time
+expected without it; on other machines the two agreed. In between, assumed.
+"""
+
+USUAL_OPERATIONS = {
+    "decoder": (600.0, 0.4),
+    "transformer": (700.0, 0.4),
+    "depthwise": (750.0, 0.4),
+    "recurrent": (800.0, 1.5),
+}
+"""Group of networks -> median operations of a training step, and their log standard deviation [1],
+of 64 programs on processors whose steps were counted.
+"""
+
+OTHER_OPERATIONS = (180.0, 1.0)
+"""Same of all other networks."""
+
+USUAL_TRAFFIC, USUAL_STEP_FLOP = 0.042, 1e10
+"""Median memory traffic of these programs outside their products [B/FLOP], at steps of so many
+FLOPs.
+"""
+
+TRAFFIC_SLOPE, TRAFFIC_SD = -0.39, 0.73
+"""Elasticity of that traffic to the FLOPs of a step, as larger products reuse more, and its log
+standard deviation [1], both of these programs.
+"""
+
+FAMILY_SHARE = 0.5
+"""Share of the variance of unknown counts that is common to a family [1]. Assumed."""
+
+USUAL_BALANCE = 10.0
+"""FLOPs per byte of bandwidth of a device without a known bandwidth [FLOP/B]. Assumed: 12 and 5 of
+two server processors.
 """
 
 ROUNDS = 40
@@ -49,103 +83,134 @@ SETTLED = 1e-6
 LARGEST_STEP = 0.7
 """Largest log change per iteration [1]."""
 
+FORMATS = np.array(PRECISIONS)
+MEDIANS = np.log([*np.full(len(FORMATS), 1.0 / PEAK_SHARE), 1.0, 1.0])
+SDS = np.array([*np.full(len(FORMATS), PEAK_SD), DISPATCH_SD, MEMORY_SD])
+"""Priors of the parameters: time of products per format, of dispatch, and of traffic, relative to
+the peak, `OPERATION_S` and the bandwidth.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
-class StepLaw:
-    """Law of one device, learned from its counted runs.
+class Steps:
+    """Steps under a law with certain parameters, as arrays of one length.
 
     Parameters
     ----------
-    evidence : Evidence
-        Runs of the device; only ones with counts are used.
+    log_time : array of shape (n,)
+        Log step time over the time of its products at the peak [1].
+    shares : array of shape (n, parameters)
+        Share of each part, which is the slope of `log_time` [1].
+    unknown_sd : array of shape (n,)
+        Log standard deviation from unknown counts [1].
     """
 
-    evidence: Evidence
+    log_time: Floats
+    shares: Floats
+    unknown_sd: Floats
 
-    def knows(self, where: Conditions) -> Flags:
-        """Return the runs with counted steps."""
-        return _has_counts(where) & ~np.isnan(where.size)
+
+@dataclass(frozen=True, kw_only=True)
+class StepLaw(Evidence):
+    """Measured runs of one processor, which inform its law.
+
+    `log_ratio` is their log utilization, without an expectation from elsewhere.
+    """
+
+    def _expected(self, log_prior: Floats) -> Floats:
+        return np.zeros(len(log_prior))
 
     @cached_property
-    def _informative(self) -> Flags:
-        """Mask of the observations that inform the law."""
-        return _has_counts(self.evidence.where)
+    def weights(self) -> Floats:
+        """Weight of each observation [1]: equal."""
+        return np.ones(len(self.log_ratio))
 
-    @cached_property
-    def _where(self) -> Conditions:
-        return self.evidence.where.part(self._informative)
-
-    @cached_property
-    def _log_time(self) -> Floats:
-        """Log step time over product time at the peak."""
-        evidence = self.evidence
-        expected, _ = evidence.components.prior(
-            np.zeros(len(evidence.log_ratio)), evidence.prior_sd, evidence.where.speed
+    def _steps(self, where: Conditions, numbers: Floats) -> Steps:
+        """Return steps under the law with certain parameters."""
+        unsized = np.isnan(where.size)
+        size = np.where(unsized, self.sizes.usual_size(where), where.size)
+        size_sd = np.where(unsized, self.components.usual_step_sd, 0.0)
+        ideal_s = REFERENCE_STEP_S * np.exp(size)
+        flop = ideal_s * where.peak
+        bandwidth = np.where(np.isnan(where.bandwidth), where.peak / USUAL_BALANCE, where.bandwidth)
+        usual = np.array([USUAL_OPERATIONS.get(kind, OTHER_OPERATIONS) for kind in where.kind])
+        usual_traffic = USUAL_TRAFFIC * (flop / USUAL_STEP_FLOP) ** TRAFFIC_SLOPE
+        usual_operations, operations_sd = usual.reshape(-1, 2).T
+        counted = ~np.isnan(where.operations) & ~np.isnan(where.traffic)
+        operations = np.where(counted, where.operations * flop, usual_operations)
+        traffic = np.where(counted, where.traffic, usual_traffic)
+        times = np.column_stack(
+            [
+                where.precision[:, np.newaxis] == FORMATS,
+                operations * OPERATION_S / ideal_s,
+                traffic * where.peak / bandwidth,
+            ]
+        ) * np.exp(numbers)
+        total = times.sum(axis=1)
+        shares = times / total[:, np.newaxis]
+        of_operations = shares[:, -2] * np.hypot(operations_sd, size_sd)
+        of_traffic = shares[:, -1] * np.hypot(TRAFFIC_SD, TRAFFIC_SLOPE * size_sd)
+        return Steps(
+            log_time=np.log(total) + USER_SHIFT * where.own,
+            shares=shares,
+            unknown_sd=np.where(counted, 0.0, np.hypot(of_operations, of_traffic)),
         )
-        found: Floats = -(evidence.log_ratio + expected)[self._informative]
+
+    def _residual(self, here: Conditions, steps: Steps) -> Floats:
+        """Return the variance of the residuals of some steps, shape (n,)."""
+        shared = self.components
+        own = shared.family**2 + shared.style**2 + shared.user**2 * here.own
+        found: Floats = own + steps.unknown_sd**2
         return found
 
-    @on_one_thread
-    def posterior(self, where: Conditions, log_prior: Floats) -> Posterior:
-        """Return the posterior of counted runs relative to their prior."""
-        formats = np.union1d(where.precision, self._where.precision)
-        numbers = np.log([*np.full(len(formats), 1.0 / PEAK_SHARE), 1.0, 1.0])
-        wide = np.array([*np.full(len(formats), PEAK_SD), DISPATCH_SD, MEMORY_SD])
-        ahead, known = _parts(where, formats), _parts(self._where, formats)
-        likeness, prior = self._inverse, numbers.copy()
-        for _ in range(ROUNDS if len(known) else 0):
-            times = known @ np.exp(numbers)
-            slopes = known * np.exp(numbers) / times[:, np.newaxis]
-            curve = slopes.T @ likeness @ slopes + np.diag(wide**-2.0)
-            pull = slopes.T @ likeness @ (self._log_time - np.log(times))
-            change = np.linalg.solve(curve, pull - (numbers - prior) / wide**2)
-            numbers = numbers + np.clip(change, -LARGEST_STEP, LARGEST_STEP)
-            if np.max(np.abs(change)) < SETTLED:
-                break
-        times = known @ np.exp(numbers)
-        slopes = known * np.exp(numbers) / times[:, np.newaxis]
-        found = ahead @ np.exp(numbers)
-        apart = ahead * np.exp(numbers) / found[:, np.newaxis]
-        cross = _alike(where, self._where, self.evidence)
-        weights = cross @ likeness
-        log_time = np.log(found) + weights @ (self._log_time - np.log(times))
-        open_slopes = apart - weights @ slopes
-        spread = np.linalg.inv(slopes.T @ likeness @ slopes + np.diag(wide**-2.0))
-        left = FAMILY_SD**2 + PROGRAM_SD**2 - np.sum(weights * cross, axis=1)
-        variance = left + np.sum(open_slopes @ spread * open_slopes, axis=1)
-        least = self.evidence.components.step_sd**2
-        return Posterior(
-            log_shift=-log_time - log_prior, log_sd=np.sqrt(np.maximum(variance, least))
-        )
+    def _alike(self, here: Conditions, steps: Steps, measured: Steps) -> Floats:
+        """Return the covariance of residuals with those of the measured steps, shape (n, m)."""
+        shared, found = self.components, likeness_of(here, self.where, self.components)
+        both = np.outer(steps.unknown_sd, measured.unknown_sd)
+        alike = shared.family**2 * found.family + shared.style**2 * found.program
+        alike += shared.user**2 * found.device * np.outer(here.own, self.where.own)
+        alike += both * (FAMILY_SHARE * found.family + (1.0 - FAMILY_SHARE) * found.program)
+        return alike
+
+    def _measured(self, numbers: Floats) -> tuple[Steps, Floats, Floats, Floats]:
+        """Return the measured steps, their inverse covariance, residuals, and the curvature."""
+        steps = self._steps(self.where, numbers)
+        total = self._alike(self.where, steps, steps)
+        np.fill_diagonal(total, self._residual(self.where, steps) + self.noise_sd**2)
+        inverse = np.linalg.inv(total)
+        curve = steps.shares.T @ inverse @ steps.shares + np.diag(SDS**-2.0)
+        return steps, inverse, -self.log_ratio - steps.log_time, curve
 
     @cached_property
     @on_one_thread
-    def _inverse(self) -> Floats:
-        """Inverse covariance of the counted runs' residuals."""
-        own = FAMILY_SD**2 + PROGRAM_SD**2
-        total = _alike(self._where, self._where, self.evidence)
-        np.fill_diagonal(total, own + self.evidence.noise_sd[self._informative] ** 2)
-        return np.asarray(np.linalg.inv(total), dtype=np.float64)
+    def _numbers(self) -> Floats:
+        """Most probable log parameters, by Gauss-Newton iterations."""
+        numbers = MEDIANS.copy()
+        for _ in range(ROUNDS):
+            steps, inverse, apart, curve = self._measured(numbers)
+            pull = steps.shares.T @ inverse @ apart - (numbers - MEDIANS) / SDS**2
+            change = np.clip(np.linalg.solve(curve, pull), -LARGEST_STEP, LARGEST_STEP)
+            numbers = numbers + change
+            if np.max(np.abs(change)) < SETTLED:
+                break
+        return numbers
 
+    @cached_property
+    @on_one_thread
+    def _known(self) -> tuple[Steps, Floats, Floats, Floats]:
+        """Measured steps as in `_measured` at the most probable parameters."""
+        return self._measured(self._numbers)
 
-def step_law(evidence: Evidence) -> StepLaw | None:
-    """Return the step-time law of a processor with measured runs, or None."""
-    known = evidence.components.level is not None and len(evidence.log_ratio) > 0
-    return StepLaw(evidence=evidence) if known else None
-
-
-def _has_counts(where: Conditions) -> Flags:
-    return ~np.isnan(where.dispatch) & ~np.isnan(where.moved)
-
-
-def _parts(where: Conditions, formats: np.ndarray[tuple[int], np.dtype[np.str_]]) -> Floats:
-    """Return the time of each part of a step over its products at the peak, (n, formats + 2)."""
-    of_format = where.precision[:, np.newaxis] == formats
-    return np.column_stack([of_format, where.dispatch, where.moved]).astype(np.float64)
-
-
-def _alike(here: Conditions, there: Conditions, evidence: Evidence) -> Floats:
-    """Return the covariance of the residuals between two sets of runs, shape (n, m)."""
-    found = likeness_of(here, there, evidence.components)
-    same: Floats = FAMILY_SD**2 * found.family + PROGRAM_SD**2 * found.program
-    return same
+    def _conditioned(
+        self, where: Conditions, prior_sd: Floats, _expected: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return the mean and variance of the log utilization of steps of known size."""
+        measured, inverse, apart, curve = self._known
+        steps = self._steps(where, self._numbers)
+        cross = self._alike(where, steps, measured)
+        weights = cross @ inverse
+        open_shares = steps.shares - weights @ measured.shares
+        variance = self._residual(where, steps) - np.sum(weights * cross, axis=1)
+        variance += np.sum(open_shares @ np.linalg.inv(curve) * open_shares, axis=1)
+        log_time = steps.log_time + weights @ apart
+        return -log_time, np.maximum(variance, self.components.step_sd**2)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.calibration.conditions import Conditions, Floats, step_size
 from estimator.calibration.gaussian_process import Evidence, Posterior
-from estimator.calibration.law import OPERATION_S
+from estimator.calibration.law import OPERATION_S, StepLaw
 from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog, Device
 from estimator.catalog.records import most_possible
@@ -222,32 +223,59 @@ def _calibration_observation(
 def evidence_of(
     found: Sequence[CalibrationObservation], device: Device, components: Components
 ) -> Evidence:
-    """Return the calibration observations as arrays for the fit."""
-    parts = np.array([_parts(device, one) for one in found], dtype=np.float64).reshape(-1, 2)
-    where = Conditions(
-        device=text_array(device.id for _ in found),
+    """Return the calibration observations as arrays for the fit.
+
+    Accelerators correct what published runs let expect; for processors there are none, and the law
+    of their steps takes its place.
+    """
+    counts = np.array([_counts(device, one) for one in found], dtype=np.float64).reshape(-1, 2)
+    where = replace(
+        conditions_on(
+            device,
+            precisions=[one.timing.precision or "" for one in found],
+            kinds=[network_group(one.timing.kind, one.timing.arch) for one in found],
+            sizes=[one.size for one in found],
+            families=map(family_of, found),
+        ),
         host=text_array(one.host for one in found),
-        precision=text_array(one.timing.precision or "" for one in found),
-        kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
-        family=text_array(map(family_of, found)),
-        size=np.array([one.size for one in found], dtype=np.float64),
         program=text_array(one.program for one in found),
-        speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
         own=np.fromiter((one.own for one in found), dtype=np.bool_, count=len(found)),
-        dispatch=parts[:, 0],
-        moved=parts[:, 1],
+        operations=counts[:, 0],
+        traffic=counts[:, 1],
     )
-    log_prior = np.array([np.log(one.expected.mid) for one in found], dtype=float)
-    stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
-    expected, prior_sd = components.prior(log_prior, stated, where.speed)
+    accelerator = device.kind in KNOWN_KINDS
+    expected = np.array([np.log(one.expected.mid) for one in found], dtype=float)
     reached = np.array([np.log(one.reached) for one in found], dtype=float)
-    return Evidence(
+    return (Evidence if accelerator else StepLaw)(
         where=where,
-        log_ratio=reached - expected,
-        prior_sd=prior_sd,
+        log_ratio=reached - expected if accelerator else reached,
+        prior_sd=np.array([float(one.expected.log_sd) for one in found], dtype=float),
         noise_sd=_noise(found, components),
         components=components,
         user_steps=_user_steps(found, where),
+    )
+
+
+def conditions_on(
+    device: Device,
+    precisions: Sequence[str],
+    kinds: Iterable[str],
+    sizes: npt.ArrayLike,
+    *,
+    families: Iterable[str] = (),
+    host: str = "",
+) -> Conditions:
+    """Return the conditions of steps on one device; families are omitted if empty."""
+    found = text_array(families)
+    return Conditions(
+        device=text_array(device.id for _ in precisions),
+        host=text_array(host for _ in precisions),
+        precision=text_array(precisions),
+        kind=text_array(kinds),
+        size=np.asarray(sizes, dtype=np.float64),
+        family=found if len(found) else np.array([""]),
+        peak=np.array([device.peaks[name].value for name in precisions], dtype=np.float64),
+        bandwidth=np.full(len(precisions), bandwidth_of(device)),
     )
 
 
@@ -262,17 +290,6 @@ def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> C
     noise = np.array([one.noise_sd for one in found], dtype=np.float64)
     own = where.own & ~np.isnan(where.size) & (noise < DISTURBED)
     return replace(where, size=step_size(times)).part(own)
-
-
-def reference_peak(device: Device, precision: str) -> float:
-    """Return the peak that defines step sizes on a device [FLOP/s].
-
-    A processor uses one format for all, as small steps have similar overheads in each.
-    """
-    if device.kind in KNOWN_KINDS:
-        return float(device.peaks[precision].value)
-    usual = device.peaks.get("fp32") or min(device.peaks.values(), key=lambda one: one.value)
-    return float(usual.value)
 
 
 def large_step_flop(device: Device, precision: str) -> float:
@@ -300,44 +317,36 @@ def assumed_step_flop(
     return found
 
 
-def speed_of(device: Device, precision: str) -> float:
-    """Log of a format's peak over the reference peak [1]."""
-    return float(np.log(device.peaks[precision].value / reference_peak(device, precision)))
-
-
 def size_of(device: Device, precision: str, step_flop: float) -> float:
     """Log size of a step on one device [1]."""
-    return float(step_size(step_flop / reference_peak(device, precision)))
+    return float(step_size(step_flop / device.peaks[precision].value))
 
 
-def _parts(device: Device, one: CalibrationObservation) -> tuple[Number, Number]:
-    """Return an observation's dispatch and traffic, or NaN if they exceed its time."""
+def _counts(device: Device, one: CalibrationObservation) -> tuple[float, float]:
+    """Return operations and traffic per FLOP, or NaN if they exceed the measured time."""
     if one.operations is None or one.traffic is None:
         return np.nan, np.nan
-    found = beside_products(device, one.timing.precision or "", one.operations, one.traffic)
-    return found if sum(found) * one.reached < MOST_COUNTED else (np.nan, np.nan)
+    beside = beside_products(device, one.timing.precision or "", one.operations, one.traffic)
+    believed = beside * one.reached < MOST_COUNTED
+    return (one.operations, one.traffic) if believed else (np.nan, np.nan)
 
 
-def beside_products(
-    device: Device, precision: str, operations: Number, traffic: Number
-) -> tuple[Number, Number]:
-    """Return dispatch and memory-traffic time over product time at the peak, NaN if unknown [1].
-
-    Also NaN on accelerators, whose hosts launch ahead and whose memory the prior includes. After
-    the benchmark, 64 programs on an H100 and 65 on an H200 had median errors of 22.9% and 26.4%
-    with their traffic, 22.2% and 20.1% without.
+def beside_products(device: Device, precision: str, operations: Number, traffic: Number) -> Number:
+    """Return the time of dispatch and memory traffic over that of the products at the peak [1].
 
     Parameters
     ----------
     operations, traffic : float or array
-        Operations per FLOP of a step [1/FLOP], and memory traffic outside its products [B/FLOP];
-        NaN if unknown.
+        Operations [1/FLOP] and memory traffic outside products [B/FLOP] per FLOP of a step.
     """
-    bandwidth = device.records.get("memory_bytes_per_s")
-    if device.kind in KNOWN_KINDS or bandwidth is None:
-        return np.nan * operations, np.nan * operations
-    peak = device.peaks[precision].value
-    return operations * OPERATION_S * peak, traffic / bandwidth.value * peak
+    moved_s = 0.0 if np.isnan(bandwidth_of(device)) else traffic / bandwidth_of(device)
+    return (operations * OPERATION_S + moved_s) * device.peaks[precision].value
+
+
+def bandwidth_of(device: Device) -> float:
+    """Return the memory bandwidth of a device [B/s], NaN if unknown."""
+    found = device.records.get("memory_bytes_per_s")
+    return np.nan if found is None else float(found.value)
 
 
 def whole_size(device: Device, target: Target) -> Floats:

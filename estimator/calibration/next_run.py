@@ -13,10 +13,10 @@ from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,
     Target,
+    conditions_on,
     network_family,
     network_group,
     size_of,
-    speed_of,
     text_array,
     whole_size,
 )
@@ -229,7 +229,7 @@ def _benchmarks(known: Known, device: Device) -> Iterator[NextRun]:
                 families=str(len(BENCHED_WORKS)),
             ),
             command=f"twenty-watts calibrate bench --precision {precision}{where}",
-            runs=runs_of(known, device, steps),
+            runs=runs_of(known, device, steps, own=False),
         )
 
 
@@ -242,18 +242,20 @@ Steps = tuple[str, str, str, float]
 """Workload type, architecture, number format, and log size [1]."""
 
 
-def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> CandidateRuns:
-    """Return the steps that could be measured on a device here."""
+def runs_of(
+    known: Known, device: Device, steps: Sequence[Steps], *, own: bool = True
+) -> CandidateRuns:
+    """Return the steps that could be measured on a device here, of own programs or a benchmark."""
+    where = conditions_on(
+        device,
+        precisions=[precision for _, _, precision, _ in steps],
+        kinds=[network_group(kind, arch) for kind, arch, _, _ in steps],
+        sizes=[size for _, _, _, size in steps],
+        families=[network_family(kind, arch) for kind, arch, _, _ in steps],
+        host=known.measured.host,
+    )
     return CandidateRuns(
-        where=Conditions(
-            device=text_array(device.id for _ in steps),
-            host=text_array(known.measured.host for _ in steps),
-            precision=text_array(precision for _, _, precision, _ in steps),
-            kind=text_array(network_group(kind, arch) for kind, arch, _, _ in steps),
-            family=text_array(network_family(kind, arch) for kind, arch, _, _ in steps),
-            size=np.array([size for _, _, _, size in steps], dtype=np.float64),
-            speed=np.array([speed_of(device, precision) for _, _, precision, _ in steps]),
-        ),
+        where=replace(where, own=np.full(len(steps), own)),
         prior_sd=np.array([_prior_sd(known.catalog, device.id, step[:3]) for step in steps]),
     )
 

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from estimator.calibration.conditions import Conditions
 from estimator.calibration.correction import MOST_MEASURED, Known
 from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_power import PowerObservation
 from estimator.calibration.measured_utilization import (
     CalibrationObservation,
+    conditions_on,
     run_counts,
-    speed_of,
-    text_array,
 )
 from estimator.catalog import Device
 from estimator.core.notice import Notice
@@ -146,13 +144,8 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
     evidence = known.of(device)[1]
     if not len(evidence.log_ratio):
         return ()
-    where = Conditions(
-        device=text_array([device.id] * 2),
-        host=text_array([known.measured.host] * 2),
-        precision=text_array([precision] * 2),
-        kind=text_array([group] * 2),
-        size=np.full(2, np.nan),
-        speed=np.full(2, speed_of(device, precision)),
+    where = conditions_on(
+        device, [precision] * 2, [group] * 2, [np.nan] * 2, host=known.measured.host
     )
     where = replace(where, size=np.array([np.nan, evidence.sizes.usual_size(where)[1]]))
     sd = np.full(2, median_of(evidence.prior_sd.tolist()))

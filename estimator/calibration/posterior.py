@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions
+from estimator.calibration.conditions import REFERENCE_STEP_S
 from estimator.calibration.correction import Known, below_peak, bounded, steady_prior
 from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,
     CalibrationObservation,
     after_runs,
+    conditions_on,
     family_of,
     network_group,
-    speed_of,
-    text_array,
 )
 from estimator.calibration.next_run import formats, nominal
 from estimator.catalog import Device
@@ -117,14 +116,8 @@ def cell(
         family, size = "", UNKNOWN_SIZE
     else:
         before, family, size = middle.expected, family_of(middle), middle.size
-    where = Conditions(
-        device=text_array([device.id]),
-        host=text_array([known.measured.host]),
-        precision=text_array([precision]),
-        kind=text_array([group]),
-        family=text_array([family]),
-        size=np.array([size]),
-        speed=np.array([speed_of(device, precision)]),
+    where = conditions_on(
+        device, [precision], [group], [size], families=[family], host=known.measured.host
     )
     evidence = known.of(device)[1]
     after = after_runs(before, evidence, where)
@@ -132,7 +125,7 @@ def cell(
         group=group,
         precision=precision,
         observations=tuple(observations),
-        step_s=float(np.exp(size - speed_of(device, precision)) * REFERENCE_STEP_S),
+        step_s=float(np.exp(size) * REFERENCE_STEP_S),
         before=bounded(before),
         now=below_peak(after),
     )

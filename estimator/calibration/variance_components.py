@@ -32,11 +32,10 @@ class Components:
     portable : float
         Share of a run's information that carries over to another device [1]: code and software stay
         the same, the device does not.
-    slope, family_slope : float
-        Change of the error with log size for small steps, of the device and of one family [1]. It
-        ends by `SATURATED_S`.
-    usual_slope : float
-        Expected change before any measured run: small steps reach less [1].
+    user : float
+        Component that all programs of users have in common, and benchmarks have not [1].
+    slope : float
+        Change of the error with log size for small steps [1]. It ends by `SATURATED_S`.
     step_sd : float
         Standard deviation between repeated measurements of the same steps [1].
     usual_step_s, usual_step_sd : float
@@ -46,9 +45,6 @@ class Components:
         Median of perceptrons, and of decoders and other transformers, if different [s].
     usual_steps, usual_steps_sd : float, optional
         Median number of steps in a run, and its log standard deviation [1].
-    level, level_sd : float, optional
-        Expected value for devices without published runs, in the format that sizes refer to, and
-        its log standard deviation [1]; None to use each run's prior.
     """
 
     family: float
@@ -56,18 +52,15 @@ class Components:
     run: float
     elsewhere: float
     portable: float
-    slope: float
     step_sd: float
     usual_step_s: float
     usual_step_sd: float
-    family_slope: float = 0.0
-    usual_slope: float = 0.0
+    slope: float = 0.0
+    user: float = 0.0
     usual_perceptron_s: float | None = None
     usual_transformer_s: float | None = None
     usual_steps: float | None = None
     usual_steps_sd: float | None = None
-    level: float | None = None
-    level_sd: float | None = None
 
     @property
     def within(self) -> float:
@@ -78,17 +71,6 @@ class Components:
     def usual_size(self) -> float:
         """Log size of a typical step [1]."""
         return float(step_size(USUAL_SHARE * self.usual_step_s))
-
-    def prior(self, log_prior: Floats, prior_sd: Floats, speed: Floats) -> tuple[Floats, Floats]:
-        """Return the mean and standard deviation of the log ratio before calibration [1].
-
-        Time outside matrix products does not depend on the format (Amdahl's law), so formats with
-        higher peaks reach less of them; `speed` is the log of their ratio to the reference peak.
-        """
-        if self.level is None or self.level_sd is None:
-            return log_prior, prior_sd
-        expected: Floats = -np.log1p((1.0 / self.level - 1.0) * np.exp(speed))
-        return expected, np.full(len(log_prior), self.level_sd)
 
     def amplitudes(self, prior_sd: Floats) -> tuple[Floats, Floats]:
         """Return the device component's standard deviation [1], and a factor on all others [1]."""
