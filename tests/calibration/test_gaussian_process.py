@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, step_size
-from estimator.calibration.covariance import NODES, WEIGHTS, usual_trend
+from estimator.calibration.covariance import NODES, WEIGHTS
 from estimator.calibration.gaussian_process import (
     Evidence,
     merge_evidence,
@@ -58,9 +58,9 @@ def evidence(where, log_ratio, noise_sd=0.0):
     )
 
 
-def expected(known, *rows, whole_run=True):
+def expected(known, *rows):
     """Shift and spread of one run or several after what is known."""
-    found = known.posterior(runs(*rows), np.full(len(rows), PRIOR_SD), whole_run=whole_run)
+    found = known.posterior(runs(*rows), np.full(len(rows), PRIOR_SD))
     return found.log_shift, found.log_sd
 
 
@@ -253,7 +253,7 @@ def test_a_fixed_cost_of_each_step_is_outgrown(fixed_s):
     )
     large_s = 30.0
     large = runs(("cpu", "fp32", "decoder", float(step_size(large_s))))
-    found = known.posterior(large, np.array([0.73]), whole_run=False)
+    found = known.posterior(large, np.array([0.73]))
     off = float(found.log_shift[0]) + np.log1p(fixed_s / large_s)
     trend = np.polyfit(sizes, known.log_ratio, 1)
     straight = np.polyval(trend, step_size(large_s)) + np.log1p(fixed_s / large_s)
@@ -289,19 +289,6 @@ def test_the_order_of_runs_does_not_matter(rows, target):
     assert np.allclose(forward, back, atol=1e-9)
 
 
-@given(measured)
-def test_a_run_left_out_is_predicted_as_if_it_had_not_been_measured(rows):
-    rows = [((*where[:3], 0.5 * at), ratio, 0.0) for at, (where, ratio, _) in enumerate(rows)]
-    whole = made(rows)
-    found = whole.left_out()
-    for at, (where, _, _) in enumerate(rows):
-        others = rows[:at] + rows[at + 1 :]
-        known = made(others) if others else nothing()
-        known.__dict__["weights"] = np.delete(whole.weights, at)
-        shift = expected(known, where, whole_run=False)[0]
-        assert found.log_shift[at] == pytest.approx(shift[0], abs=1e-9)
-
-
 def test_conditioning_agrees_with_a_million_drawn_worlds():
     """The other route: draw each part from its normal, keep the worlds that fit what was seen."""
     random = np.random.default_rng(7)
@@ -325,7 +312,7 @@ def test_the_device_that_made_the_runs_is_recovered(true_shift, seed):
     random = np.random.default_rng(seed)
     rows = [("gpu", "bf16", kind, 0.0) for kind in ("decoder", "convolution", "unet") * 8]
     known = evidence(runs(*rows), true_shift + 0.04 * random.standard_normal(len(rows)))
-    shift, sd = expected(known, *rows[:3], whole_run=False)
+    shift, sd = expected(replace(known, components=replace(PARTS, run=0.0)), *rows[:3])
     assert np.all(np.abs(shift - true_shift) < 4 * sd)
     assert np.all(sd < 0.11)
 
@@ -395,16 +382,6 @@ def test_a_program_that_was_measured_has_the_size_that_was_measured():
     assert found.log_sd[0] == found.log_sd[1]
 
 
-def test_a_format_of_higher_peak_reaches_less_of_it():
-    """Half of the time is products: at twice the peak, 1 / (1 + 2) of it is reached."""
-    parts = replace(PARTS, level=0.5, level_sd=0.4)
-    middle, spread = parts.prior(np.zeros(3), np.ones(3), np.log([1.0, 2.0, 7.0]))
-    assert np.exp(middle) == pytest.approx([1 / 2, 1 / 3, 1 / 8])
-    assert np.all(spread == 0.4)
-    untouched, _ = PARTS.prior(np.zeros(1), np.ones(1), np.log([7.0]))
-    assert untouched[0] == 0.0
-
-
 def test_runs_of_one_family_say_more_of_each_other_than_of_another():
     parts = replace(PARTS, family=0.15)
     where = replace(runs(GPT), family=np.array(["lstm"]))
@@ -424,21 +401,6 @@ def test_a_family_is_the_same_in_another_group_and_one_of_no_name_is_its_kind():
     rows = replace(runs(other, other, GPT), family=np.array(["depthwise", "vgg", ""]))
     same, unlike, decoder = known.posterior(rows, np.full(3, PRIOR_SD)).log_shift
     assert same < unlike < decoder
-
-
-def test_small_steps_are_expected_to_reach_less_before_any_is_measured():
-    """What is measured at two sizes counts beside the usual trend, which no run contradicts."""
-    parts = replace(PARTS, slope=0.1, usual_slope=0.4)
-    sizes = (-5.0, -3.0, 0.0)
-    rows = [("cpu", "fp32", "decoder", size) for size in sizes]
-    trend = usual_trend(np.array(sizes), parts)
-    assert trend[0] < trend[1] < trend[2] == 0.0
-    one = replace(evidence(runs(rows[2]), 0.2), components=parts)
-    found = expected(one, *rows)[0]
-    assert found[0] < found[1] < 0.0 < found[2]
-    as_usual = replace(evidence(runs(*rows), trend), components=parts)
-    assert expected(as_usual, *rows)[0] == pytest.approx(trend, abs=1e-12)
-    assert as_usual.left_out().log_shift == pytest.approx(trend, abs=1e-12)
 
 
 def test_the_work_of_the_whole_bounds_the_size_of_a_step():

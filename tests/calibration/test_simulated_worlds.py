@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from estimator.calibration.conditions import Conditions, one_after_another, step_size
-from estimator.calibration.covariance import usual_trend
 from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.step_sizes import SINGLE, alike_in_size
 from estimator.calibration.variance_components import Components
@@ -26,15 +25,13 @@ PARTS = Components(
     elsewhere=0.9,
     portable=0.5,
     slope=0.25,
-    usual_slope=0.4,
-    family_slope=0.12,
     step_sd=0.1,
     usual_step_s=0.05,
     usual_step_sd=0.7,
     usual_steps=300.0,
     usual_steps_sd=3.0,
 )
-"""Those of processors."""
+"""Like those of accelerators; the law of processors has worlds of its own."""
 
 PRIOR_SD, WORLDS, OWN = 0.6, 200, 12
 STEADY = Components(**{**vars(PARTS), "run": 0.0})
@@ -116,7 +113,6 @@ def one_world(random):
     asked = [(precision, kind, family, float(size), "new") for size in SIZES]
     where = conditions([*bench, *asked])
     errors = np.linalg.cholesky(joint(where, STEADY)) @ random.standard_normal(len(where.size))
-    errors += usual_trend(where.size, STEADY)
     measured, new = errors[: len(bench)], errors[len(bench) :]
     known = Evidence(
         where=where.part(np.arange(len(bench))),
@@ -193,7 +189,7 @@ def answers():
             (user_known, like_own),
             (world.known, like_own),
         ):
-            posterior = known.unbounded(where, np.array([PRIOR_SD]))
+            posterior = known.posterior(where, np.array([PRIOR_SD]))
             row += [posterior.log_shift[0], posterior.log_sd[0]]
         found.append(row)
     return np.array(found).T
