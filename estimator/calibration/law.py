@@ -92,7 +92,7 @@ the peak, `OPERATION_S` and the bandwidth.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
+class StepTimes:
     """Steps under a law with certain parameters, as arrays of one length.
 
     Parameters
@@ -125,7 +125,7 @@ class StepLaw(Evidence):
         """Weight of each observation [1]: equal."""
         return np.ones(len(self.log_ratio))
 
-    def _steps(self, where: Conditions, numbers: Floats) -> Steps:
+    def _steps(self, where: Conditions, numbers: Floats) -> StepTimes:
         """Return steps under the law with certain parameters."""
         unsized = np.isnan(where.size)
         size = np.where(unsized, self.sizes.usual_size(where), where.size)
@@ -150,20 +150,20 @@ class StepLaw(Evidence):
         shares = times / total[:, np.newaxis]
         of_operations = shares[:, -2] * np.hypot(operations_sd, size_sd)
         of_traffic = shares[:, -1] * np.hypot(TRAFFIC_SD, TRAFFIC_SLOPE * size_sd)
-        return Steps(
+        return StepTimes(
             log_time=np.log(total) + USER_SHIFT * where.own,
             shares=shares,
             unknown_sd=np.where(counted, 0.0, np.hypot(of_operations, of_traffic)),
         )
 
-    def _residual(self, here: Conditions, steps: Steps) -> Floats:
+    def _residual(self, here: Conditions, steps: StepTimes) -> Floats:
         """Return the variance of the residuals of some steps, shape (n,)."""
         shared = self.components
         own = shared.family**2 + shared.style**2 + shared.user**2 * here.own
         found: Floats = own + steps.unknown_sd**2
         return found
 
-    def _alike(self, here: Conditions, steps: Steps, measured: Steps) -> Floats:
+    def _alike(self, here: Conditions, steps: StepTimes, measured: StepTimes) -> Floats:
         """Return the covariance of residuals with those of the measured steps, shape (n, m)."""
         shared, found = self.components, likeness_of(here, self.where, self.components)
         both = np.outer(steps.unknown_sd, measured.unknown_sd)
@@ -172,7 +172,7 @@ class StepLaw(Evidence):
         alike += both * (FAMILY_SHARE * found.family + (1.0 - FAMILY_SHARE) * found.program)
         return alike
 
-    def _measured(self, numbers: Floats) -> tuple[Steps, Floats, Floats, Floats]:
+    def _measured(self, numbers: Floats) -> tuple[StepTimes, Floats, Floats, Floats]:
         """Return the measured steps, their inverse covariance, residuals, and the curvature."""
         steps = self._steps(self.where, numbers)
         total = self._alike(self.where, steps, steps)
@@ -197,7 +197,7 @@ class StepLaw(Evidence):
 
     @cached_property
     @on_one_thread
-    def _known(self) -> tuple[Steps, Floats, Floats, Floats]:
+    def _known(self) -> tuple[StepTimes, Floats, Floats, Floats]:
         """Measured steps as in `_measured` at the most probable parameters."""
         return self._measured(self._numbers)
 
