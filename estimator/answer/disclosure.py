@@ -457,7 +457,7 @@ class _Training:
             return ""
         return (
             f"{digits(float(hardware.embodied_co2e_kg.mid))} kgCO2e per device with its share of "
-            f"the server × {digits(self._life_share())} lives"
+            f"the server × {digits(self._life_share())} device lifetimes"
         )
 
     def _life_share(self) -> float:
@@ -558,7 +558,7 @@ class _Training:
             whole = whole + uncertain_record(making, "embodied") * self._life_share()
             sources.append(making.source)
             formula += f" + {digits(making.value)} {unit} per device × "
-            formula += f"{digits(self._life_share())} lives"
+            formula += f"{digits(self._life_share())} device lifetimes"
         else:
             formula += ", without the making of the devices"
         return self._fact(

@@ -33,10 +33,10 @@ add_messages(
     not_metered="no metered energy given; set {set[energy_kwh]}",
     no_contract="no contract for the electricity given; set {set[contract]}",
     residual_unknown=(
-        "no residual mix of {place} on record; set {set[residual_mix]}, or {set[contract]} that "
+        "{place}: no residual mix on record; set {set[residual_mix]}, or {set[contract]} that "
         "covers all of the electricity"
     ),
-    factor_unknown="no factor for the electricity at {place} on record",
+    factor_unknown="{place}: no factor for the electricity on record",
     hours_of_other_device=(
         "{preset} is published as device-hours on {device} without FLOPs: set {set[flop]}, or "
         "{set[hardware]} to {id}"

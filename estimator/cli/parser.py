@@ -22,10 +22,12 @@ OTHER_NAMES = {
     "--seq-len": ("--sequence-length", "--seqlen", "--context-length", "--max-length"),
     "--site": ("--country", "--region", "--location", "--where"),
     "--inference": ("--task serving", "--task inference", "--serving", "--serve"),
-    "--finetune": ("--task", "--method", "--lora", "--qlora", "--peft"),
+    "--finetune": ("--task", "--method"),
+    "--finetune lora": ("--lora", "--peft"),
+    "--finetune qlora": ("--qlora",),
     "--output": ("--out", "--file"),
 }
-"""Option -> what other programs, people and our other commands call it."""
+"""Option, with a value where it needs one -> what other programs and commands call it."""
 
 INVALID_CHOICE = re.compile(r"(.*?)invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
 """Message of argparse about a word that is not among the choices."""
@@ -96,7 +98,7 @@ class CommandParser(argparse.ArgumentParser):
         asked = " ".join(words[words.index(option) :][:2]) if option else ""
         known = OPTION.findall(self.format_help())
         for ours, others in OTHER_NAMES.items():
-            if {option, asked} & {*others} and ours in known:
+            if {option, asked} & {*others} and ours.split()[0] in known:
                 return f" (did you mean {ours}?)"
         return _closest(option, known)
 

@@ -36,18 +36,18 @@ add_messages(
     ),
     power_unknown="power of {device} unknown: a profile with its power limit sets it",
     not_on_grid="{device} uses no electricity: no CO2e and no water",
-    grid_unknown="carbon intensity at {place} unknown; set {set[carbon_intensity]}",
+    grid_unknown="{place}: carbon intensity unknown; set {set[carbon_intensity]}",
     rent_unknown="{device} has no rental price on record; set {set[price]}",
     price_unknown="purchase price of {device} unknown; set {set[device_price]}",
-    electricity_unknown="price of electricity at {place} unknown; set {set[electricity_price]}",
+    electricity_unknown="{place}: price of electricity unknown; set {set[electricity_price]}",
     embodied_unknown="embodied emissions of {device} unknown",
     work_unknown="the run is given as device time: add its FLOPs or its size",
-    water_unknown="on-site water use of {place} unknown; set {set[wue]}",
+    water_unknown="{place}: on-site water use unknown; set {set[wue]}",
     onsite_water_unknown=(
-        "on-site water use of {place} unknown, so only off-site water is counted; set {set[wue]}"
+        "{place}: on-site water use unknown, so only off-site water is counted; set {set[wue]}"
     ),
     offsite_water_unknown=(
-        "water use of the electricity at {place} unknown, so only on-site water is counted"
+        "{place}: water use of the electricity unknown, so only on-site water is counted"
     ),
 )
 

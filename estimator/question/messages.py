@@ -62,7 +62,7 @@ add_messages(
         "each device is one chip: assuming the {count:,.0f} chips of this slice; set {set[devices]}"
     ),
     no_training_format=(
-        "{device} has no format for training (it has {known}): set {set[precision]}"
+        "{device} has no format for training (it has {known}): choose another {set[hardware]}"
     ),
     image_size_assumed=(
         "the config names no size of images: assuming the usual one of its family; set "
@@ -70,20 +70,19 @@ add_messages(
     ),
     no_effect="{field} has no effect here",
     site_unknown="region {name!r} is unknown: assuming world averages",
-    other_year="using {what} of {year} for a run in {wanted}: the nearest on record for {place}",
-    pue_of_fleet="PUE of {place} unknown: assuming that of all of {fleet}",
+    other_year="{place}: using {what} of {year} for a run in {wanted}, the nearest on record",
+    pue_of_fleet="{place}: PUE unknown, assuming that of all of {fleet}",
     pue_assumed="PUE unknown here: assuming {value:g}; set {set[pue]} or a cloud region",
     grid_assumed=(
-        "no carbon intensity for {place}: assuming the world average, {value:.3g} kgCO2e/kWh; set "
-        "{set[site]} or {set[carbon_intensity]}"
+        "{place}: no carbon intensity on record, assuming the world average, {value:.3g} "
+        "kgCO2e/kWh; set {set[site]} or {set[carbon_intensity]}"
     ),
     grid_assumed_without_site=(
         "no site given: assuming the world average, {value:.3g} kgCO2e/kWh; set {set[site]} or "
         "{set[carbon_intensity]}"
     ),
     grid_figures_differ=(
-        "published carbon intensities of {place} differ: assuming {low:.3g} to {high:.3g} "
-        "kgCO2e/kWh"
+        "{place}: published carbon intensities differ, assuming {low:.3g} to {high:.3g} kgCO2e/kWh"
     ),
     old_rents=(
         "the rents on record for {device} are {count:.0f} year off {year:g}",

@@ -63,8 +63,6 @@ class Slot:
         Name of the fact; with `:formula` or `:basis`, the fact's formula or basis.
     unit : str
         Unit of the value, by default the fact's.
-    figures : int
-        Significant figures for people.
     needed : bool
         Whether the format requires it.
     training : bool
@@ -75,7 +73,6 @@ class Slot:
     label: str
     fact: str
     unit: str = ""
-    figures: int = 3
     needed: bool = False
     training: bool = False
 
@@ -114,23 +111,20 @@ FORMATS: Mapping[str, Format] = {
             Slot("model", "Model name", "model"),
             Slot("2d.hardware", "Hardware used for training", "fleet", training=True),
             Slot("2d.range", "Duration of training, range", "training_time_range"),
-            Slot(
-                "2d.wall", "Duration of training, wall clock", "wall_hours", "day", 2, training=True
-            ),
-            Slot("2d.device", "Duration of training, hardware time", "device_hours", "day", 2),
+            Slot("2d.wall", "Duration of training, wall clock", "wall_hours", "day", training=True),
+            Slot("2d.device", "Duration of training, hardware time", "device_hours", "day"),
             Slot(
                 "2d.magnitude",
                 "Amount of computation used for training, order of magnitude",
                 "training_flop_magnitude",
             ),
-            Slot("2d.flop", "Amount of computation used for training", "training_flop", "", 2),
+            Slot("2d.flop", "Amount of computation used for training", "training_flop"),
             Slot("2d.method", "Measurement methodology (computation)", "training_flop:formula"),
             Slot(
                 "2e.energy",
                 "Amount of energy used for training",
                 "energy_kwh",
                 "MWh",
-                2,
                 training=True,
             ),
             Slot("2e.method", "Measurement methodology (energy)", "energy_method", training=True),
@@ -138,8 +132,6 @@ FORMATS: Mapping[str, Format] = {
                 "2e.inference",
                 "Benchmarked amount of computation used for inference",
                 "inference_flop",
-                "",
-                2,
             ),
             Slot(
                 "2e.inference.method",
@@ -391,7 +383,6 @@ class FilledField:
     key: str
     label: str
     fact: Fact
-    figures: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -456,7 +447,7 @@ def document(
         if entry.needed and fact.value is None:
             raise refusal(fact.why or Notice("not_of_this_task"))
         key = entry.key.format(**paths)
-        fields.append(FilledField(key=key, label=entry.label, fact=fact, figures=entry.figures))
+        fields.append(FilledField(key=key, label=entry.label, fact=fact))
     ids = dict.fromkeys(source for field in fields for source in field.fact.sources)
     known_sources = {source.id: source for source in catalog.sources()}
     return Document(
@@ -623,11 +614,11 @@ HEADER = ("field", "value", "interval", "basis", "how it follows", "sources")
 """Header of the table of fields."""
 
 
-def format_value(value: float | str, unit: str = "", figures: int = 3) -> str:
-    """Format a value with some significant figures.
+def format_value(value: float | str, unit: str = "") -> str:
+    """Format a value with three significant figures.
 
-    >>> [format_value(*one, 2) for one in ((8.4e23, "FLOP"), (1100.0, "MWh"), (21.0, "day"))]
-    ['8.4 × 10^23 FLOP', '1,100 MWh', '21 days']
+    >>> [format_value(*one) for one in ((8.4e23, "FLOP"), (1100.0, "MWh"), (21.0, "day"))]
+    ['8.40 × 10^23 FLOP', '1,100 MWh', '21.0 days']
     >>> format_value(0.25654, "kgCO2e/kWh"), format_value(16384.0), format_value("as metered")
     ('0.257 kgCO2e/kWh', '16,384', 'as metered')
     """
@@ -635,10 +626,10 @@ def format_value(value: float | str, unit: str = "", figures: int = 3) -> str:
         return _visible(value)
     if not unit and value.is_integer() and abs(value) < 1e9:
         return f"{value:,.0f}"
-    mantissa, _, exponent = f"{value:.{figures - 1}e}".partition("e")
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
     power = int(exponent)
     if -4 <= power < 9:
-        number = f"{float(f'{value:.{figures}g}'):,.{max(0, figures - 1 - power)}f}"
+        number = f"{significant(value):,.{max(0, 2 - power)}f}"
     else:
         number = f"{mantissa} × 10^{power}"
     plural = "s" if unit in DURATIONS and number != "1" else ""
@@ -667,12 +658,12 @@ def field_cells(field: FilledField, names: Names) -> tuple[str, ...]:
         return (field.label, "N/A", "", NOT_AVAILABLE, why, "")
     span = ""
     if fact.low is not None and fact.high is not None:
-        ends = (format_value(bound, fact.unit, field.figures) for bound in (fact.low, fact.high))
+        ends = (format_value(bound, fact.unit) for bound in (fact.low, fact.high))
         span = format_range(*ends)
     sources = ", ".join(fact.sources) + (f" ({fact.date})" if fact.sources and fact.date else "")
     return (
         field.label,
-        format_value(fact.value, fact.unit, field.figures),
+        format_value(fact.value, fact.unit),
         span,
         fact.basis,
         fact.formula,
@@ -760,26 +751,26 @@ def paragraph(made: Document) -> str:
     """Write the paragraph on compute and energy for a paper."""
     cells = {field.key: field for field in made.fields}
 
-    def with_interval(fact: Fact, figures: int) -> str:
+    def with_interval(fact: Fact) -> str:
         fact = readable(fact)
         if fact.value is None:
             return "N/A"
-        text = format_value(fact.value, fact.unit, figures)
+        text = format_value(fact.value, fact.unit)
         if fact.low is None or fact.high is None:
             return text
-        ends = (format_value(bound, fact.unit, figures) for bound in (fact.low, fact.high))
+        ends = (format_value(bound, fact.unit) for bound in (fact.low, fact.high))
         return f"{text} ({in_percent(made.facts.level)} interval {format_range(*ends)})"
 
     def stated(key: str) -> str:
-        return with_interval(cells[key].fact, cells[key].figures)
+        return with_interval(cells[key].fact)
 
     basis, known = cells["energy"].fact.basis, made.facts.facts
     if known["stage"].value == INFERENCE:
         return (
             f"Serving {known['model'].value} on {stated('hardware')} takes "
-            f"{with_interval(known['energy_kwh'], 3)} of electricity per million output tokens "
+            f"{with_interval(known['energy_kwh'])} of electricity per million output tokens "
             f"({basis}), cooling and supply included, which amounts to "
-            f"{with_interval(known['co2e_kg'], 3)}."
+            f"{with_interval(known['co2e_kg'])}."
         )
     whole = made.facts.boundary["development runs (failed runs, searches)"]
     site, intensity = (known[name].value for name in ("site", "co2e_kg_per_kwh"))
@@ -789,7 +780,7 @@ def paragraph(made: Document) -> str:
         f"Training ran for {stated('wall')} on {stated('hardware')}, {device_hours}, "
         f"and used {stated('energy')} of electricity ({basis}), cooling and "
         f"supply included, which amounts to {stated('carbon')}"
-        + (f" at the grid of {site}" if site else grid)
+        + (f" on the {site} grid" if site else grid)
         + f". Development runs are {whole}."
     )
 

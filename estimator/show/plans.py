@@ -94,11 +94,11 @@ def plans_text(
     answer, first = plans.answer, plans.reports[0]
     sure = in_percent(first.facts["probability"])
     if answer.plans:
-        yield f"{sentence}; all limits are met with {sure} probability"
+        yield f"{sentence}; all limits are met with a probability of {sure}"
     else:
         wanted = in_percent(plans.confidence)
-        text = f"No plan meets all limits with {wanted} probability; the closest does with {sure}"
-        yield f"{text}: {sentence}"
+        text = f"No plan meets all limits with a probability of {wanted}"
+        yield f"{text}; the closest reaches {sure}: {sentence}"
     yield TextTable(
         header=[*first.details["leading"], *(HEADS[name] for name in quantities), "limits met"],
         rows=[

@@ -26,9 +26,11 @@ def verdict(report: Report, names: Names) -> str:
         caveat = f" {MISSING}" if details["without_activations"] else ""
         if found["high"] <= capacity:
             return f"fits{caveat}: {of}, on each {details['device']}"
-        return f"probably fits{caveat}, but tightly: {of}, and up to {human(found['high'], 'B')}"
+        likely = "may just fit{}" if share == "100%" else "probably fits{}, but tightly"
+        return f"{likely.format(caveat)}: {of}, and up to {human(found['high'], 'B')}"
     caveat = f", even {MISSING}" if details["without_activations"] else ""
-    fails = "does not fit" if found["low"] > capacity else "probably does not fit"
+    unlikely = "may not quite fit" if share == "100%" else "probably does not fit"
+    fails = "does not fit" if found["low"] > capacity else unlikely
     ways = " or ".join(remedy_text(remedy, names) for remedy in details["remedies"])
     remedy = f"fits {ways}" if ways else "no number of devices or saving of memory is enough"
     return f"{fails}{caveat}: {of}; {remedy}"

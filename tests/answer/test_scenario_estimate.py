@@ -288,7 +288,7 @@ def test_spot_is_cheaper_than_on_demand_and_owning_needs_no_offer(catalog):
             "preset already specifies the work",
         ),
         ({"flop": 1e20, "finetune": "lora", "hardware": "v100"}, "fine-tuning needs its own"),
-        ({"flop": 1e18, "hardware": "edge-tpu"}, r"no format for training .*: set precision"),
+        ({"flop": 1e18, "hardware": "edge-tpu"}, r"no format for training .*: choose another"),
         ({"flop": 1e18, "hardware": "v100", "pay": "barter"}, "pay must be one of rent, own"),
         ({"flop": 1e18, "hardware": "v100", "carbon_intensity": -0.1}, "carbon_intensity must be"),
         (

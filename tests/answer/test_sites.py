@@ -106,13 +106,13 @@ def test_every_figure_of_irelands_grid_covers_the_other_and_says_so(place):
     published = [float(entry.records[GRID].value) for entry in CATALOG.history("ie")[-1:]]
     published.append(CATALOG.place("aws-eu-west-1").records[GRID].value)
     assert low <= min(published) < max(published) <= high
-    assert "published carbon intensities of" in " ".join(ask(site=place).warnings)
+    assert "published carbon intensities differ" in " ".join(ask(site=place).warnings)
     assert "published carbon" not in " ".join(ask(site="fr").warnings)
 
 
 def test_a_year_beyond_the_record_takes_the_nearest_and_says_so():
     assert reported(site="us", year=2005.0) == [
-        "using carbon intensity of 2012 for a run in 2005: the nearest on record for United States"
+        "United States: using carbon intensity of 2012 for a run in 2005, the nearest on record"
     ]
     assert ask(site="us", year=2005.0).inputs[GRID].value == series("us")[2012]
     assert "of 2025 for a run in 2030" in reported(site="us", year=2030.0)[0]
@@ -273,7 +273,7 @@ def test_a_cloud_region_without_a_pue_takes_that_of_its_operator():
     ]
     assert len(without) > 40
     answer = ask(site=without[0].id)
-    assert f"PUE of {without[0].name} unknown: assuming that of all of AWS" in answer.warnings
+    assert f"{without[0].name}: PUE unknown, assuming that of all of AWS" in answer.warnings
     used = answer.inputs["pue"]
     assert used.value == CATALOG.place("aws").records["pue"].value
     assert used.low < used.value < used.high

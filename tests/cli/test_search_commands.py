@@ -123,7 +123,7 @@ def test_a_plan_as_json_keeps_its_limits():
 
 def test_where_no_plan_meets_the_limits_the_closest_is_reported():
     out, _ = shown(f"{LIMITED} --budget 100")
-    assert out.startswith("No plan meets all limits with 80% probability; the closest")
+    assert out.startswith("No plan meets all limits with a probability of 80%; the closest")
 
 
 def test_a_plan_of_a_service_says_how_many_devices_and_what_binds():

@@ -814,3 +814,11 @@ def test_a_setting_that_fits_with_room_is_assumed_before_a_tight_one():
     assert "recompute_assumed" in [notice.code for notice in found.notices]
     stored = memory_report(ask(**said, recomputation="none"), CATALOG, 0.8)
     assert verdict(stored, in_python).startswith("probably does not fit: 26.1 GB, 101% of 25.8 GB")
+
+
+def test_a_need_as_large_as_the_memory_is_not_called_probable():
+    report = memory_report(ask(model="llama-2-7b", hardware="h100", devices=8), CATALOG, 0.8)
+    need = report.bounds("total_bytes")["mid"]
+    for fits, said in ((True, "may just fit: "), (False, "may not quite fit: ")):
+        facts = {**report.facts, "memory_bytes": need, "fits": fits}
+        assert verdict(replace(report, facts=facts), in_python).startswith(said)

@@ -40,18 +40,19 @@ def rows(found):
     return {row["key"]: row for row in as_data(found)["fields"]}
 
 
-def test_annex_xi_has_compute_time_and_energy_to_two_figures():
+def test_annex_xi_has_compute_time_and_energy_to_three_figures():
     found = made("annex-xi")
     cells = {row[0]: row for row in sheet_of(found, option_of).rows}
-    assert cells["Amount of computation used for training"][1] == "8.4 × 10^23 FLOP"
+    assert cells["Amount of computation used for training"][1] == "8.40 × 10^23 FLOP"
     assert cells["Amount of computation used for training, order of magnitude"][1] == "10^23 FLOP"
     assert cells["Duration of training, range"][1] == "less than 1 month"
-    assert cells["Duration of training, wall clock"][1] == "21 days"
+    assert cells["Duration of training, wall clock"][1] == "21.0 days"
+    assert cells["Duration of training, hardware time"][1] == "10,800 days"
     assert cells["Amount of energy used for training"][1:4] == (
         *("1,100 MWh", "1,000 to 1,200 MWh"),
         "measured",
     )
-    assert cells["Benchmarked amount of computation used for inference"][1] == "1.4 × 10^16 FLOP"
+    assert cells["Benchmarked amount of computation used for inference"][1] == "1.40 × 10^16 FLOP"
     assert "CHECK BEFORE YOU PUBLISH: implausible" in text_of(found, "markdown", option_of)
 
 

@@ -96,7 +96,7 @@ def test_a_plan_opens_on_serve_with_its_devices_and_its_rate():
 
 def test_goals_that_no_design_meets_show_the_nearest_one():
     text = text_of(visited("capacity", **FEW, latency="0.1"))
-    assert "No plan meets all limits with 80% probability. The closest does with" in text
+    assert "No plan meets all limits with a probability of 80%. The closest reaches" in text
 
 
 def test_what_fits_nowhere_keeps_the_last_plan_and_says_why():

@@ -41,7 +41,7 @@ def test_the_first_plan_and_its_link_say_the_same():
 def test_limits_that_no_design_keeps_show_the_nearest_one():
     _body, text = opened("plan", budget="10", days="1", show="plans", fs="1.4")
     assert re.search(
-        r"No plan for 7 billion .* meets all limits with 80% probability. The closest does with",
+        r"No plan for 7 billion .* meets all limits with a probability of 80%. The closest reaches",
         text,
     )
     assert "Raising any one limit by 10% does not make a plan possible" in text
@@ -61,7 +61,7 @@ def test_a_card_of_ones_own_is_explored_and_one_without_offers_by_its_energy():
     unpriced = {"hardware": "apple-m4-max", "devices": "1"}
     _body, text = opened("explore", **unpriced)
     assert "(40-core GPU) has no rental price on record" in text
-    assert "set “Rent” on the command line, or choose another “Quantity”. default settings" in text
+    assert "set --price on the command line, or choose another “Quantity”. default settings" in text
     _body, text = opened("explore", quantity="wall_hours", **unpriced)
     assert "Apple M4 Max (40-core GPU): the time is" in text
 

@@ -105,6 +105,7 @@ def test_a_sheet_downloaded_from_a_german_page_is_german_and_links_back(monkeypa
 def test_the_answer_field_names_its_unit_in_the_language_of_the_page():
     page = opened("exercises", "lang=de")
     assert page.text_input(key="exercises_answer_0_1").label == "Ihre Antwort [Jahr]"
+    assert page.text_input(key="exercises_answer_0_7").label == "Ihre Antwort [B]"
 
 
 @pytest.mark.parametrize("seed", [0, 3])

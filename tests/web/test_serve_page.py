@@ -37,6 +37,12 @@ def opened(**query):
     return page, text_of(page)
 
 
+def test_no_number_of_devices_is_automatic():
+    page, _text = opened()
+    (devices,) = (one for one in page.number_input if one.key == "serve_devices")
+    assert (devices.label, devices.value) == ("Devices, 0: automatic", 0)
+
+
 def test_the_page_answers_in_its_first_sentence():
     _page, text = opened()
     assert re.match(

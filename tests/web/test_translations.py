@@ -14,8 +14,12 @@ from estimator.core.phrase import say
 from estimator.networks.config_file import config_of
 from estimator.networks.huggingface import architecture
 from estimator.question.scenario import Scenario
+from estimator.web.estimate.inputs import PICTURES
 from estimator.web.estimate.text import assumed
 from estimator.web.method.page import printable
+from estimator.web.models.page import VIEWS as MODEL_VIEWS
+from estimator.web.question.page import VIEWS as PROMPT_VIEWS
+from estimator.web.serve.inputs import VIEWS as SERVING_VIEWS
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.notices import sentence_of
@@ -106,6 +110,12 @@ def test_german_writes_a_comma_and_its_own_units(german):
     assert localised("14.8 days, arXiv:2104.10350") == "14,8 Tage, arXiv:2104.10350"
 
 
+@pytest.mark.parametrize("views", [PICTURES, MODEL_VIEWS, PROMPT_VIEWS, SERVING_VIEWS])
+def test_the_views_of_a_page_are_capitalised(german, views):
+    names = [*views.values(), *(language._(name) for name in views.values())]
+    assert [name for name in names if not name[0].isupper()] == []
+
+
 def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
     notice = Notice("pue_assumed", "pue", {"value": 1.25})
     assert sentence_of(notice) == (
@@ -113,7 +123,7 @@ def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
     )
     notice = Notice("grid_unknown", "carbon_intensity", {"place": "Germany"})
     assert (
-        sentence_of(notice) == "CO2-Intensität in Deutschland unbekannt; „CO2-Intensität“ angeben"
+        sentence_of(notice) == "Deutschland: CO2-Intensität unbekannt; „CO2-Intensität“ angeben"
     )
 
 

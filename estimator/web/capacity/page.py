@@ -307,7 +307,7 @@ def _sentence(values: Row, best: Column) -> str:
         text = _("{plan} serves {load} of {model} at the lowest cost, {cost} in {days}{goals}.")
     else:
         text = _(
-            "No plan meets all limits with {confidence} probability. The closest does with "
+            "No plan meets all limits with a probability of {confidence}. The closest reaches "
             "{probability}: {plan}, {cost} in {days}{goals}."
         )
     return text.format(

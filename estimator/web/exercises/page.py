@@ -13,7 +13,7 @@ from estimator.question.inputs import read_number
 from estimator.studies.claims.exercises import Exercise, exercises
 from estimator.studies.claims.glossary import GLOSSARY
 from estimator.web.shared import share, style
-from estimator.web.shared.amounts import amount, sentence
+from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.inline import unbroken
@@ -96,7 +96,7 @@ def _exercise(seed: int, number: int, one: Exercise) -> None:
     style.sentence(escape(sentence(one.question)))
     left, right = st.columns([1, 2])
     with left:
-        unit = "" if one.unit == "1" else _(one.unit)
+        unit = "" if one.unit == "1" else localised(one.unit)
         text = st.text_input(
             _("Your answer [{unit}]").format(unit=unit) if unit else _("Your answer"),
             key=f"exercises_answer_{seed}_{number}",

@@ -179,8 +179,8 @@ PARAMETERS = LinkParameters(
     Choice("view", ("fit", "ledger", "cache"), help=N_("Chart that is shown.")),
 )
 VIEWS = {
-    "fit": N_("memory of devices"),
-    "ledger": N_("parameters and FLOPs"),
+    "fit": N_("Memory of devices"),
+    "ledger": N_("Parameters and FLOPs"),
     "cache": N_("KV cache"),
 }
 """View of the page -> its name."""

@@ -218,8 +218,8 @@ def _sentence(request: Request, answer: PlanAnswer[TrainingPlan]) -> str:
         text = _("{plan} is the {aim} plan for {work}: {figures}.")
     else:
         text = _(
-            "No plan for {work} meets all limits with {confidence} probability. The closest "
-            "does with {probability}: {plan}, {figures}."
+            "No plan for {work} meets all limits with a probability of {confidence}. The closest "
+            "reaches {probability}: {plan}, {figures}."
         )
     return text.format(**said)
 

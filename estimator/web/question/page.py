@@ -169,7 +169,7 @@ PARAMETERS = PromptInputs(
     _typed("pue", N_("Data-center energy ÷ IT energy (PUE). Empty: default.")),
     Choice("view", ("stated", "tasks"), help=N_("Chart that is shown.")),
 )
-VIEWS = {"stated": N_("published figures"), "tasks": N_("other tasks")}
+VIEWS = {"stated": N_("Published figures"), "tasks": N_("Other tasks")}
 """View of the page -> its name."""
 
 CARRIES = {"model": "", "site": "site", "hardware": "", "pue": "", "times": ""}

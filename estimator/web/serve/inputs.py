@@ -114,7 +114,8 @@ def control_of(
     if kind is not Choice and kind is not ModelName:
         low, high = described(name).limit.range
         args = (*args, low if least is None else least, high)
-    return kind(name, *args, label=described(name).label, help=HELP[name], **more)
+    more = {"label": described(name).label, "help": HELP[name]} | more
+    return kind(name, *args, **more)
 
 
 FURTHER = N_("Request rate, site, prices, lifetime")
@@ -131,10 +132,10 @@ def _offers() -> dict[str, str]:
 
 
 VIEWS = {
-    "figures": N_("one answer"),
-    "curve": N_("latency against throughput"),
-    "api": N_("cost against an API"),
-    "energy": N_("energy"),
+    "figures": N_("One answer"),
+    "curve": N_("Latency against throughput"),
+    "api": N_("Cost against an API"),
+    "energy": N_("Energy"),
 }
 """View of the page -> its name."""
 
@@ -149,7 +150,7 @@ PARAMETERS = LinkParameters(
         when=lambda values: not values["config"],
     ),
     control_of(Choice, "hardware", known_devices(), called=hardware_names),
-    control_of(Number, "devices", 0.0, least=0.0, whole=True),
+    control_of(Number, "devices", 0.0, least=0.0, whole=True, label=N_("Devices, 0: automatic")),
     control_of(Choice, "precision", FORMATS, called=lambda: {USUAL: N_("as usual")}),
     control_of(Number, "concurrency", 32.0, least=1.0, whole=True),
     control_of(Number, "input", 500.0, least=1.0, whole=True),

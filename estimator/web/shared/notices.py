@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from estimator.core.messages import Names, render
 from estimator.core.notice import Notice
-from estimator.question.inputs import REGISTRY
+from estimator.question.inputs import REGISTRY, option_of
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _
 
@@ -16,10 +16,10 @@ def label_of_input(field: str) -> str:
 
 
 def label_of_control(labels: Mapping[str, str], field: str) -> str:
-    """Label of an input on a page, or its name on the command line if it has no control."""
+    """Label of an input on a page, or its option on the command line if it has no control."""
     if field in labels:
         return quoted(_(labels[field]).partition(" [")[0])
-    return _("{input} on the command line").format(input=label_of_input(field))
+    return _("{input} on the command line").format(input=option_of(field))
 
 
 def quoted(label: str) -> str:
