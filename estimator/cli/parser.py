@@ -32,6 +32,9 @@ OTHER_NAMES = {
 INVALID_CHOICE = re.compile(r"(.*?)invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
 """Message of argparse about a word that is not among the choices."""
 
+AMBIGUOUS = re.compile(r"ambiguous option: (\S+) could match ")
+"""Start of argparse's message about the start of several options."""
+
 OPTION = re.compile(r"^ +(?:-\w, )?(--[a-z][\w-]*)", re.MULTILINE)
 """Option at the start of its entry in the help."""
 
@@ -88,6 +91,9 @@ class CommandParser(argparse.ArgumentParser):
             known = choices.replace("'", "")
             near = _closest(value, known.split(", ")) or f" (choose from {known})"
             message = f"{where}unknown {value!r}{near}"
+        several = AMBIGUOUS.match(message)
+        if several:
+            message += self._suggestion([several[1]])
         line = "".join(letter if letter.isprintable() else " " for letter in message)
         self.exit(2, f"error: {line}; see {self.prog} --help\n")
 

@@ -21,7 +21,8 @@ def verdict(report: Report, names: Names) -> str:
         return f"{caveat}needs {need} {places(report.inputs['devices'])}"
     capacity = facts["memory_bytes"]
     held = f"{human(capacity, 'B')} ({capacity / GIB:,.4g} GiB)"
-    of = f"{need}, {in_percent(found['mid'] / capacity)} of {held}"
+    share = in_percent(found["mid"] / capacity)
+    of = f"{need}, {share} of {held}"
     if facts["fits"]:
         caveat = f" {MISSING}" if details["without_activations"] else ""
         if found["high"] <= capacity:

@@ -122,9 +122,7 @@ def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
         "PUE hier unbekannt: 1,25 wird angenommen; „PUE“ oder eine Cloud-Region legt sie fest"
     )
     notice = Notice("grid_unknown", "carbon_intensity", {"place": "Germany"})
-    assert (
-        sentence_of(notice) == "Deutschland: CO2-Intensität unbekannt; „CO2-Intensität“ angeben"
-    )
+    assert sentence_of(notice) == "Deutschland: CO2-Intensität unbekannt; „CO2-Intensität“ angeben"
 
 
 def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
