@@ -449,7 +449,11 @@ def test_an_empty_value_is_no_assumption(words, empty):
         ("estimate --gpu h100", "unknown: --gpu h100 (did you mean --hardware?)"),
         ("memory llama-2-7b --task serving", "unknown: --task serving (did you mean --inference?)"),
         ("memory llama-2-7b --task qlora", "unknown: --task qlora (did you mean --finetune?)"),
-        ("memory llama-2-7b --lora", "--lora-targets (did you mean --finetune lora?)"),
+        (
+            "memory llama-2-7b --lora",
+            "ambiguous option: --lora could match --lora-rank, --lora-targets "
+            "(did you mean --finetune lora?)",
+        ),
         ("estimate --lora", "unknown: --lora (did you mean --finetune lora?)"),
         ("estimate --qlora", "unknown: --qlora (did you mean --finetune qlora?)"),
         ("memory llama-3-8b --bogus", "unknown: --bogus"),
