@@ -8,15 +8,11 @@ import numpy as np
 from estimator.calibration.conditions import Conditions, Floats, step_size
 from estimator.calibration.one_thread import on_one_thread
 from estimator.calibration.variance_components import USUAL_SHARE, Components
-from estimator.networks.kinds import PERCEPTRON
 
 USER, SIMILAR, SINGLE = 0.1, 0.1, 0.7
 """Shares of step-size variance by level: all programs of a user, those of one kind, those in one
 format, and each program [1]. A guess.
 """
-
-TRANSFORMERS = ("decoder", "transformer")
-"""Kinds of networks with mostly larger steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,26 +35,14 @@ class StepSizes:
         all those of one kind and format (partial pooling).
         """
         variance = self.components.usual_step_sd**2
-        usual = self._of_all(where)
+        usual = np.full(len(where.size), step_size(self.components.usual_step_s))
         if self.user_steps is None or not len(self.user_steps.size):
             return usual, np.full(len(where.size), np.sqrt(variance))
         cross = alike_in_size(where, self.user_steps)
         weights = cross @ self._inverse
-        apart = self.user_steps.size - self._of_all(self.user_steps)
+        apart = self.user_steps.size - step_size(self.components.usual_step_s)
         left = 1.0 - np.sum(weights * cross, axis=1)
         return usual + weights @ apart, np.sqrt(variance * left)
-
-    def _of_all(self, where: Conditions) -> Floats:
-        """Return the population mean of log step size [1]: larger for transformers.
-
-        Those of perceptrons are mostly small, those of transformers large.
-        """
-        usual = self.components.usual_step_s
-        perceptron = self.components.usual_perceptron_s or usual
-        transformer = self.components.usual_transformer_s or usual
-        times = np.where(np.isin(where.kind, TRANSFORMERS), transformer, usual)
-        small = np.char.startswith(where.family, PERCEPTRON)
-        return step_size(np.where(small, perceptron, times))
 
     def usual_size(self, where: Conditions) -> Floats:
         """Log step size of such runs, at `USUAL_SHARE` of the peak."""

@@ -41,8 +41,6 @@ class Components:
     usual_step_s, usual_step_sd : float
         Median time of typical steps [s], and its log standard deviation [1]; the prior of an
         unspecified size.
-    usual_perceptron_s, usual_transformer_s : float, optional
-        Median of perceptrons, and of decoders and other transformers, if different [s].
     usual_steps, usual_steps_sd : float, optional
         Median number of steps in a run, and its log standard deviation [1].
     """
@@ -57,8 +55,6 @@ class Components:
     usual_step_sd: float
     slope: float = 0.0
     user: float = 0.0
-    usual_perceptron_s: float | None = None
-    usual_transformer_s: float | None = None
     usual_steps: float | None = None
     usual_steps_sd: float | None = None
 

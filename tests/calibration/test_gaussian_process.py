@@ -343,15 +343,6 @@ def test_the_usual_time_of_steps_follows_the_programs_of_the_user():
     assert evidence(runs(GPT), 0.0).sizes.usual_times(target)[0][0] == usual
 
 
-def test_steps_of_perceptrons_are_usually_small_and_those_of_transformers_large():
-    """Of an unspecified size; of a kind or family that is not known as of all."""
-    parts = replace(PARTS, usual_perceptron_s=0.01, usual_transformer_s=0.3)
-    known = replace(evidence(runs(GPT), 0.0), components=parts)
-    target = runs(*(("cpu", "fp32", kind, UNKNOWN) for kind in ("other", "other", "decoder")))
-    middle, _ = known.sizes.usual_times(replace(target, family=np.array(["", "perceptron", ""])))
-    assert middle == pytest.approx(step_size([0.1, 0.01, 0.3]))
-
-
 def test_the_usual_time_is_the_conditioned_normal():
     """Against the plain formula, drawn from the joint normal of six programs."""
     own = runs(*(("cpu", one, two, 0.0) for one in "ab" for two in "xyz"))

@@ -17,7 +17,6 @@ from estimator.measure.bench import benchmark, numpy_engine
 from estimator.measure.bench import timing as protocol
 from estimator.measure.bench.benchmark import (
     Bench,
-    BenchSteps,
     Effort,
 )
 from estimator.measure.bench.cpu_profile import (
@@ -28,7 +27,7 @@ from estimator.measure.bench.cpu_profile import (
     source_of,
 )
 from estimator.measure.bench.numpy_engine import NumpyEngine, perceptron
-from estimator.measure.bench.run import usual_steps
+from estimator.measure.bench.run import usual_step_s
 from estimator.measure.bench.timing import Thoroughness, timed
 from estimator.measure.bench.workloads import Job, matrix_flop, perceptron_flop, spread_out
 from estimator.measure.step_counter import Operations
@@ -265,16 +264,13 @@ class Meter:
 EFFORT = Effort(job=BRIEF, brief=BRIEF, sizes=3, idle_s=0.05, cool_s=0.0)
 
 
-USUAL = BenchSteps(step_s=0.05, transformer_s=0.1, perceptron_s=0.008)
-
-
 def bench(**reported):
     reported.setdefault("effort", EFFORT)
     return Bench(
         engine=Sleeper(),
         contention=Calm(),
         memory_bytes=1e9,
-        usual=USUAL,
+        usual_s=0.05,
         dice=random.Random(1),
         **reported,
     )
@@ -305,28 +301,10 @@ def test_sizes_are_measured_on_both_sides_of_usual_steps(took_s, then):
     assert found._most_informative(key, [small, large]).flop == then
 
 
-@pytest.mark.parametrize(
-    ("kind", "arch", "usual_s"),
-    [("language", "decoder", 0.1), ("other", "MLP", 0.008), ("vision", "CNN", 0.05)],
-)
-def test_usual_steps_are_those_of_such_networks(kind, arch, usual_s):
-    found = bench()
-    found._best["fp32"] = 1e10
-    jobs = [
-        dataclasses.replace(Sleeper._job("training", 3e9 * time_s), kind=kind, arch=arch)
-        for time_s in (0.008, 0.05, 0.1)
-    ]
-    assert found._most_informative(("fp32", None), jobs).flop == 3e9 * usual_s
-
-
-def test_usual_steps_are_those_of_the_priors_and_of_a_board_one_for_all():
-    priors = Catalog.open().priors_under("calibration.processor.")
-    found = usual_steps("cpu")
-    assert found.step_s == priors["usual_step_s"].value
-    assert found.perceptron_s == priors["usual_perceptron_s"].value < found.step_s
-    assert found.transformer_s == priors["usual_transformer_s"].value > found.step_s
-    board = usual_steps("gpu:0")
-    assert board.step_s == board.perceptron_s == board.transformer_s == 0.1
+def test_the_usual_step_is_that_of_the_priors():
+    for component, device in (("cpu", "processor"), ("gpu:0", "accelerator")):
+        priors = Catalog.open().priors_under(f"calibration.{device}.")
+        assert usual_step_s(component) == priors["usual_step_s"].value
 
 
 def test_time_that_is_short_leaves_out_the_rest_and_says_so():

@@ -22,7 +22,6 @@ from estimator.measure.bench.timing import (
     timed,
 )
 from estimator.measure.bench.workloads import BenchEngine, Job, spread_out
-from estimator.networks.kinds import network_kind
 from estimator.runs.observations import SMALLEST_STEP_FLOP
 from estimator.runs.record import Timing, Trust
 
@@ -78,22 +77,6 @@ class PowerMeter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchSteps:
-    """Typical step times; sizes near them are measured first."""
-
-    step_s: float
-    transformer_s: float
-    perceptron_s: float
-
-    def of(self, job: Job) -> float:
-        """Step time of such networks [s]."""
-        network = network_kind(job.kind or "other", job.arch or "")
-        if network.transformer:
-            return self.transformer_s
-        return self.perceptron_s if network.family == "perceptron" else self.step_s
-
-
-@dataclass(frozen=True, kw_only=True)
 class Effort:
     """Thoroughness of a benchmark.
 
@@ -133,6 +116,8 @@ class Bench:
 
     Parameters
     ----------
+    usual_s : float
+        Typical step time; sizes near it are measured first [s].
     meter : PowerMeter, optional
         None where the power cannot be measured.
     precisions : sequence of str, optional
@@ -142,7 +127,7 @@ class Bench:
     engine: BenchEngine
     contention: Contention
     memory_bytes: float
-    usual: BenchSteps
+    usual_s: float
     meter: PowerMeter | None = None
     effort: Effort = FULL
     precisions: Sequence[str] | None = None
@@ -252,15 +237,13 @@ class Bench:
             if large_enough and SHORTEST_STEP_S <= step_s <= LONGEST_STEP_S:
                 styles.setdefault(_style(job), []).append(job)
         return {
-            key: sorted(jobs, key=partial(self._away_from, self.usual.of(jobs[0])))[
-                : self.effort.sizes
-            ]
+            key: sorted(jobs, key=partial(self._away_from, self.usual_s))[: self.effort.sizes]
             for key, jobs in styles.items()
         }
 
     def _most_informative(self, key: StyleKey, jobs: Sequence[Job]) -> Job:
         """Next size to measure: typical steps, then the less covered side."""
-        times_s, usual_s = self._times_s.get(key, []), self.usual.of(jobs[0])
+        times_s, usual_s = self._times_s.get(key, []), self.usual_s
         larger = sum(one > usual_s for one in times_s)
         if not times_s:
             wanted_s = usual_s

@@ -14,7 +14,6 @@ from estimator.measure.bench.benchmark import (
     FULL,
     FULL_MINUTES,
     Bench,
-    BenchSteps,
     Effort,
     Progress,
 )
@@ -261,23 +260,18 @@ def _bench(question: BenchQuestion, engine: BenchEngine, recording: Recording) -
         engine=engine,
         contention=measured,
         memory_bytes=device.memory_bytes or MEMORY_IF_UNKNOWN,
-        usual=usual_steps(engine.component),
+        usual_s=usual_step_s(engine.component),
         meter=None if measured.meter is None else measured,
         effort=effort,
         precisions=question.precisions,
     )
 
 
-def usual_steps(component: str) -> BenchSteps:
-    """Typical step times on a CPU or board, from the profiles."""
+def usual_step_s(component: str) -> float:
+    """Typical step time on a CPU or board, from the profiles [s]; such steps are measured first."""
     device = "processor" if component == "cpu" else "accelerator"
-    priors = Catalog.open().priors_under(f"calibration.{device}.")
-    step_s = priors["usual_step_s"].value
-    others = {
-        name: priors[f"usual_{name}"].value if f"usual_{name}" in priors else step_s
-        for name in ("transformer_s", "perceptron_s")
-    }
-    return BenchSteps(step_s=step_s, **others)
+    step_s: float = Catalog.open().priors_under(f"calibration.{device}.")["usual_step_s"].value
+    return step_s
 
 
 def _known_as(measured: MeasuredRun, engine: BenchEngine) -> str:
