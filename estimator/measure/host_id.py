@@ -64,20 +64,35 @@ def measured_here() -> str | None:
 SAME_WORK = 0.01
 """Log difference in step FLOPs below which the work is the same [1]."""
 
+SAME_STEPS = 0.7
+"""Log difference in step time above which steps of unknown work are other steps, such as of
+another batch [1]; assumed.
+"""
+
 
 def drift_here() -> Strength:
-    """Return this machine's drift: how much the times of equal steps differ between runs."""
+    """Return this machine's drift: how much the times of equal steps differ between runs.
+
+    Steps of unknown work are equal if they are of one program and take about as long.
+    """
     here = host_id()
     rows = [TimingRow._make(row) for row in read_timings()]
     groups: dict[tuple[str, str, str], list[TimingRow]] = {}
     for row in sorted(rows, key=lambda row: row.started):
-        if row.host == here and row.own and row.steps and row.explained and row.program:
+        if row.host == here and row.own and row.steps and row.program:
             groups.setdefault((row.hardware, row.precision, row.program), []).append(row)
     return learned(
         [
             (1.0, math.exp(after.log_time - before.log_time))
             for rows in groups.values()
             for before, after in pairwise(rows)
-            if abs(after.log_flop - before.log_flop) < SAME_WORK
+            if _same_steps(before, after)
         ]
     )
+
+
+def _same_steps(before: TimingRow, after: TimingRow) -> bool:
+    if not before.explained or not after.explained:
+        both = before.explained == after.explained
+        return both and abs(after.log_time - before.log_time) < SAME_STEPS
+    return abs(after.log_flop - before.log_flop) < SAME_WORK

@@ -159,9 +159,11 @@ def timing_rows(run: MeasuredRun) -> list[TimingRow]:
         return []
     rows = list(_rows(run))
     alike = Counter(row[:FIRST] for row in rows)
-    of_device = Counter(row.hardware for row in rows)
+    of_device = Counter(row.hardware for row in rows if row.explained)
     return [
-        row._replace(runs=1.0 / alike[row[:FIRST]], whole=1.0 / of_device[row.hardware])
+        row._replace(
+            runs=1.0 / alike[row[:FIRST]], whole=1.0 / max(1, of_device[row.hardware])
+        )
         for row in rows
     ]
 
@@ -205,7 +207,9 @@ def _coarse(row: Sequence[Any]) -> tuple[Any, ...]:
 def devices_of_programs(rows: Iterable[Sequence[Any]]) -> frozenset[str]:
     """Return the ids of the devices with measurements of named programs."""
     own = TimingRow._fields.index("own")
-    return frozenset(row[0] for row in rows if row[own] and row[COARSE].startswith(NAMED))
+    return frozenset(
+        row[0] for row in rows if row[own] and row[EXPLAINED] and row[COARSE].startswith(NAMED)
+    )
 
 
 def _possible(one: Observation, most: Mapping[str, float]) -> bool:
@@ -264,17 +268,13 @@ def _geometric_mean(logs: Iterable[float | None]) -> float | None:
 
 
 def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
-    """Yield every timing of a run with known training work, on whole devices."""
+    """Yield every timing of training in a run, on whole devices; small steps are left out."""
     for device in run.devices:
         if device.hardware is None or device.shares_board is not None:
             continue
-        trained = [
-            one
-            for one in run.timings
-            if one.what == "training" and one.component == device.key and one.flop
-        ]
-        for timing in trained:
-            if timing.flop and timing.flop >= SMALLEST_STEP_FLOP * timing.devices:
+        for timing in run.timings:
+            large = not timing.flop or timing.flop >= SMALLEST_STEP_FLOP * timing.devices
+            if timing.what == "training" and timing.component == device.key and large:
                 yield _row(run, timing, device.hardware)
 
 

@@ -5,7 +5,7 @@ import sqlite3
 APPLICATION = 0x57617474
 """Application id in the header of our files: "Watt"."""
 
-VERSION = 13
+VERSION = 14
 """Version of the tables and of the rules for derived columns."""
 
 RUN = """

@@ -8,15 +8,21 @@ import pytest
 from estimator.core.uncertainty import student_quantile
 from estimator.measure.drift import (
     BLOCK,
+    EQUAL,
     MOST_LEARNED,
     MOST_OWN,
+    NOTHING_LEARNED,
     STRENGTH_DOF,
     STRENGTH_SD,
     between,
     learned,
     strength,
 )
+from estimator.measure.host_id import drift_here
 from estimator.measure.session import forecast
+from estimator.runs import open_store
+from tests.measured_runs import measured
+from tests.measured_runs import steps as steps_of_program
 
 
 def flicker(random, count, steps, sd):
@@ -101,3 +107,20 @@ def test_a_machine_that_others_use_is_less_sure_of_its_pace():
     ]
     student = student_quantile(0.9, STRENGTH_DOF)
     assert sds[1] ** 2 - sds[0] ** 2 == pytest.approx((student * 0.25 * math.log(4.0)) ** 2)
+
+
+@pytest.mark.parametrize("flop", [99e12, None])
+def test_stored_runs_of_a_program_teach_the_drift_of_the_machine(flop, tmp_path, monkeypatch):
+    """Counted or not; steps of other work, or of another time if it is unknown, do not."""
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    assert drift_here() == NOTHING_LEARNED
+    other = {"flop": 2.0 * flop} if flop else {"time_s": 3.0}
+    changes = [{"time_s": 1.0}, {"time_s": 1.2}, {"time_s": 1.2, **other}]
+    with open_store() as store:
+        for number, changed in enumerate(changes):
+            step = steps_of_program(0.5, **{"flop": flop, "style": "mine.py", **changed})
+            started = f"2026-11-18T1{number}:00:00Z"
+            store.add(measured(f"run {number}", step, origin="run", started=started))
+    found = drift_here()
+    assert found.differences == 1.0
+    assert found.value == pytest.approx(np.log(1.2) ** 2 / EQUAL)
