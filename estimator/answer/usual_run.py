@@ -1,6 +1,5 @@
 """Estimate of a typical run of a workload type on a device."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from estimator.answer.estimate_table import estimate_table
@@ -26,23 +25,20 @@ def usual_question(device: Device, group: str, precision: str) -> Scenario:
     )
 
 
-def usual_utilizations(
-    device: Device, groups: Sequence[str], precision: str, catalog: Catalog
-) -> dict[str, tuple[Uncertain, Uncertain]]:
-    """Return the utilization with and without measured runs, by group of networks [1].
+def usual_utilization(
+    device: Device, group: str, precision: str, catalog: Catalog
+) -> tuple[Uncertain, Uncertain]:
+    """Return the utilization of a group of networks with and without measured runs [1].
 
     Raises
     ------
     ValueError
-        With the reason why one of them cannot be estimated.
+        With the reason why it cannot be estimated.
     """
-    questions = [usual_question(device, group, precision) for group in groups]
-    without = [replace(question, calibration="ignore") for question in questions]
-    result = estimate_table(Table.of(Scenario, [*questions, *without]), catalog)
+    question = usual_question(device, group, precision)
+    without = replace(question, calibration="ignore")
+    result = estimate_table(Table.of(Scenario, [question, without]), catalog)
     for notice in result.errors.values():
         raise refusal(notice)
     found = result["utilization"]
-    return {
-        group: (rows_of(found, row), rows_of(found, row + len(groups)))
-        for row, group in enumerate(groups)
-    }
+    return rows_of(found, 0), rows_of(found, 1)

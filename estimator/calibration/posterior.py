@@ -78,20 +78,6 @@ def cells(known: Known, device: Device, precision: str) -> list[Cell]:
     return [one for one in found if one.before.loadings]
 
 
-def measured_cell(known: Known, device: Device, group: str, precision: str) -> Cell | None:
-    """Return the cell of a kind of network, or None if not measured or fixed."""
-    observations = _by_group(known, device, precision).get(group)
-    if not observations:
-        return None
-    found = cell(known, device, group, precision, observations)
-    return found if found.before.loadings else None
-
-
-def measured_groups(known: Known, device: Device, precision: str) -> list[str]:
-    """Return the kinds of networks measured on a device in one number format."""
-    return list(_by_group(known, device, precision))
-
-
 def _by_group(
     known: Known, device: Device, precision: str
 ) -> dict[str, list[CalibrationObservation]]:
@@ -132,14 +118,18 @@ def cell(
 
 
 def main_cell(known: Known, device: Device) -> Cell | None:
-    """Return the cell with the most timings, or None without measurements."""
+    """Return the cell with the most timings; None without any or with a fixed utilization."""
     names = dict.fromkeys(one.timing.precision or "" for one in known.of(device)[0])
-    counts = {
-        (group, name): len(found)
+    groups = {
+        (group, name): found
         for name in names
         for group, found in _by_group(known, device, name).items()
     }
-    return measured_cell(known, device, *max(counts, key=counts.__getitem__)) if counts else None
+    if not groups:
+        return None
+    (group, name), found = max(groups.items(), key=lambda item: len(item[1]))
+    main = cell(known, device, group, name, found)
+    return main if main.before.loadings else None
 
 
 def _middle(observations: Sequence[CalibrationObservation]) -> CalibrationObservation | None:

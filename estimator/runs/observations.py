@@ -161,9 +161,7 @@ def timing_rows(run: MeasuredRun) -> list[TimingRow]:
     alike = Counter(row[:FIRST] for row in rows)
     of_device = Counter(row.hardware for row in rows if row.explained)
     return [
-        row._replace(
-            runs=1.0 / alike[row[:FIRST]], whole=1.0 / max(1, of_device[row.hardware])
-        )
+        row._replace(runs=1.0 / alike[row[:FIRST]], whole=1.0 / max(1, of_device[row.hardware]))
         for row in rows
     ]
 

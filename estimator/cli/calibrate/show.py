@@ -19,10 +19,10 @@ from estimator.show.terminal import harmless, note, print_csv, print_json, print
 
 if TYPE_CHECKING:
     from estimator.calibration.correction import Known
-    from estimator.calibration.devices import DeviceReport, WorkReport
+    from estimator.calibration.devices import DeviceReport
     from estimator.catalog import Catalog
     from estimator.runs import Overview
-    from estimator.runs.figures import DeviceFigures
+    from estimator.runs.figures import DeviceFigures, WorkFigures
     from estimator.runs.record import Energy, MeasuredRun, ServedLoad
 
 Bounds = dict[str, float]
@@ -33,23 +33,21 @@ EXAMPLES = """examples:
   twenty-watts calibrate show --hardware h100 --json
   twenty-watts calibrate show --runs --csv
 Columns: utilization (expected) is what `estimate` predicts for the workload type and number format
-measured most, with its 80% interval and an unspecified step size. utilization_before is the same
-from published runs only, and utilization_steady (steady) the prediction for a median measured step.
-All other columns are measured: mid is the median, low and high the range. Energy modeled from the
-load is marked as modeled. Runs are listed newest first.
+measured most, with its 80% interval and an unspecified step size; utilization_before (before) is
+the same from published runs only. All other columns are measured: mid is the median, low and high
+the range. Energy modeled from the load is marked as modeled. Runs are listed newest first.
 """
 
 SHOWN = 30
 """Default number of runs listed for people; files list all."""
 
-SHARES = ("utilization", "utilization_before", "utilization_steady")
+SHARES = ("utilization", "utilization_before")
 
 FACTS = ("hardware", "name", "simulated", "runs", "oldest", "newest", "age_days", "utilization_of")
 
 QUANTITIES = (
     "utilization",
     "utilization_before",
-    "utilization_steady",
     "utilization_measured",
     "power_w",
     "idle_w",
@@ -113,12 +111,10 @@ def _print_for_people(
         print_line("Nothing measured yet" + (f" on {hardware}." if hardware else "."))
         return
     if devices:
-        shares = ["expected", "before", "steady"]
-        header = ["device", "runs", "newest", "of", *shares, "power", "idle"]
+        header = ["device", "runs", "newest", "of", "expected", "before", "power", "idle"]
         rows = [[harmless(cell) for cell in _device_cells(device)] for device in devices]
         print_table(header, rows, whole=_unbroken("device", header, rows))
-        shares = ["expected", "steady"]
-        header = ["device", "work", "format", "kind", "runs", "measured", *shares, "power"]
+        header = ["device", "work", "format", "kind", "runs", "measured", "power"]
         cells = [
             _work_cells(device["hardware"], work) for device in devices for work in device["work"]
         ]
@@ -260,8 +256,8 @@ def _device_cells(device: dict[str, Any]) -> list[str]:
 
 def _work_cells(hardware: str, work: dict[str, Any]) -> list[str]:
     kind = [hardware, *(work.get(name, "") for name in ("what", "precision", "kind"))]
-    spans = [_share(work.get(name)) for name in ("utilization", "expected", "expected_steady")]
-    return [*kind, str(work["runs"]), *spans, _watts(work.get("power_w"))]
+    runs, share = str(work["runs"]), _share(work.get("utilization"))
+    return [*kind, runs, share, _watts(work.get("power_w"))]
 
 
 def _share(span: Bounds | None) -> str:
@@ -302,19 +298,14 @@ def shown_devices(
     """Return measured devices for `--json`, and notes on runs that count less."""
     if not figures:
         return [], []
-    from estimator.answer.usual_run import usual_utilizations
     from estimator.calibration.correction import known_runs
     from estimator.calibration.devices import reports_of
 
     known = known_runs(catalog)
-    reports = reports_of(
-        figures,
-        known,
-        lambda device, groups, precision: usual_utilizations(device, groups, precision, catalog),
-    )
+    reports = reports_of(figures, known)
     notes = [line for report in reports for line in _less_counted(report.measured.hardware, known)]
     notes += [line for figure in figures for line in _without_peak(figure, catalog)]
-    return [_device(report) for report in reports], notes
+    return [_device(report, catalog) for report in reports], notes
 
 
 def _without_peak(measured: "DeviceFigures", catalog: "Catalog") -> list[str]:
@@ -338,14 +329,9 @@ def _less_counted(hardware: str, known: "Known") -> tuple[str, ...]:
     return rendered(less_counted(*known.of(known.catalog.device(name))), option_of)
 
 
-def _device(report: "DeviceReport") -> dict[str, Any]:
-    shown = {name: _bounds(value) for name, value in _device_values(report).items()}
-    return {**known_values(shown), "work": [_work(work) for work in report.work]}
-
-
-def _device_values(report: "DeviceReport") -> dict[str, Any]:
-    measured, expected = report.measured, report.expected
-    return {
+def _device(report: "DeviceReport", catalog: "Catalog") -> dict[str, Any]:
+    measured = report.measured
+    shown = {
         "hardware": measured.hardware or "unnamed",
         "name": measured.name,
         "simulated": measured.simulated,
@@ -353,25 +339,36 @@ def _device_values(report: "DeviceReport") -> dict[str, Any]:
         "oldest": measured.oldest,
         "newest": measured.newest,
         "age_days": report.age_days,
-        "utilization": expected.now,
-        "utilization_before": expected.before,
-        "utilization_steady": expected.steady,
-        "utilization_of": report.expected_of,
+        **_expected(report, catalog),
         "utilization_measured": measured.utilization,
         "power_w": measured.power_w,
         "idle_w": measured.idle_w,
     }
+    plain = known_values({name: _bounds(value) for name, value in shown.items()})
+    return {**plain, "work": [_work(work) for work in measured.work]}
 
 
-def _work(work: "WorkReport") -> dict[str, Any]:
-    measured = asdict(work.measured)
+def _expected(report: "DeviceReport", catalog: "Catalog") -> dict[str, Any]:
+    """Return the expected utilization with and without the runs, and of what it is."""
+    from estimator.answer.usual_run import usual_utilization
+
+    cell = report.cell
+    if report.device is None or cell is None:
+        return {}
+    found = usual_utilization(report.device, cell.group, cell.precision, catalog)
+    now, before = (
+        {"low": float(low), "mid": float(one.mid), "high": float(high)}
+        for one in found
+        for low, high in [one.interval()]
+    )
+    of = f"{cell.group}, {cell.precision}"
+    return {"utilization": now, "utilization_before": before, "utilization_of": of}
+
+
+def _work(work: "WorkFigures") -> dict[str, Any]:
+    measured = asdict(work)
     measured.pop("arch")
-    expected = {
-        "expected": work.expected.now,
-        "expected_before": work.expected.before,
-        "expected_steady": work.expected.steady,
-    }
-    return known_values(measured | {name: _bounds(value) for name, value in expected.items()})
+    return known_values(measured)
 
 
 def _bounds(value: Any) -> Any:
