@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions
-from estimator.calibration.law import MEDIANS, OPERATION_S, SDS, StepLaw
+from estimator.calibration.law import (
+    MEDIANS,
+    OPERATION_S,
+    OTHER_OPERATIONS,
+    SDS,
+    TRAFFIC_SD,
+    TRAFFIC_SLOPE,
+    USUAL_OPERATIONS,
+    USUAL_STEP_FLOP,
+    USUAL_TRAFFIC,
+    StepLaw,
+)
 from estimator.calibration.measured_utilization import components_of
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
@@ -154,6 +165,21 @@ def test_without_counts_the_interval_is_wider_and_holds_the_programs():
         assert np.all(sd > counted_sd)
         assert np.median(np.abs(np.expm1(error))) < 0.35
         assert 0.74 <= np.mean(np.abs(error) < Z80 * sd) <= 0.95
+
+
+def test_usual_counts_are_those_of_the_recorded_programs():
+    where, _, _ = recorded()
+    flop = REFERENCE_STEP_S * np.exp(where.size) * where.peak
+    usual = USUAL_TRAFFIC * (flop / USUAL_STEP_FLOP) ** TRAFFIC_SLOPE
+    apart = np.log(where.traffic / usual)
+    assert abs(np.mean(apart)) < 0.3
+    assert np.std(apart) == pytest.approx(TRAFFIC_SD, abs=0.2)
+    medians, sds = np.array(
+        [USUAL_OPERATIONS.get(kind, OTHER_OPERATIONS) for kind in where.kind.tolist()]
+    ).T
+    scaled = np.log(where.operations * flop / medians) / sds
+    assert abs(np.mean(scaled)) < 0.3
+    assert 0.7 < np.std(scaled) < 1.3
 
 
 def test_programs_of_users_take_longer_than_a_benchmark_and_share_that():
