@@ -18,15 +18,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STRENGTH_SD = 0.075
-"""Square root of the pace's flicker-noise strength [1]. With 0.05, from 60 steps after the first 20
-on shared two-core machines, the 80% interval from the first 10 or 20 s covered only 14 of 25 runs
-lasting minutes, and 5 of 8 others; 1.5 times as wide would have covered four of five.
+STRENGTH_SD = 0.03
+"""Square root of the pace's flicker-noise strength [1]. Nine runs of a minute on a quiet two-core
+virtual machine ended 0.2 to 3% from their forecast after 20 s, whose own windows showed 0.015 to
+0.03; other programs on the machine widen the interval by `CONTENTION_SD`.
 """
 
-STRENGTH_DOF = 4.0
-"""Weight of the prior, in window differences [1]. Assumed: the errors of those runs have the tails
-of a Student's t with about four degrees of freedom.
+STRENGTH_DOF = 2.0
+"""Weight of the prior, in window differences [1]. Assumed: few, as machines with neighbours drift by
+several times as much.
 """
 
 MOST_OWN = 8.0
@@ -79,7 +79,7 @@ def strength(times_s: Sequence[float], stored: Strength = NOTHING_LEARNED) -> St
     """Flicker-noise strength: the prior, updated by stored runs and the run itself.
 
     >>> round(strength([0.1] * 20).value ** 0.5, 3), round(strength([0.1] * 320).value ** 0.5, 3)
-    (0.075, 0.043)
+    (0.03, 0.013)
     """
     squares = STRENGTH_DOF * STRENGTH_SD**2 + stored.differences * stored.value
     count, own, windows_apart = STRENGTH_DOF + stored.differences, 0.0, 0

@@ -379,7 +379,7 @@ def forecast(
         raise ValueError(f"a forecast needs {FEWEST_STEPS} steps, got {len(times_s)}")
     ahead = max(0, steps - len(times_s))
     each_pause_s = found.pause_s / (found.steps + found.pauses)
-    ahead_s, pauses_s = ahead * found.step_s, ahead * each_pause_s
+    ahead_s, pauses_s = ahead * found.mean_s, ahead * each_pause_s
     total_s, seen_s = ahead_s + pauses_s, float(sum(times_s))
     factor = 1.0
     if total_s:
@@ -410,6 +410,7 @@ def pace_sd(timing: Timing, steps: int) -> float:
         warm_up=0,
         steps=max(1, timing.repetitions),
         step_s=timing.time_s,
+        mean_s=timing.time_s,
         log_sd=timing.log_sd,
         pauses=0,
         pause_s=0.0,

@@ -1,8 +1,9 @@
 """Steady part of a run: warm-up, step time, and pauses.
 
 The warm-up ends where the marginal standard error of the rest is least (MSER [1]_), a test on the
-times rather than a fixed count. Step time is a trimmed mean, robust to stragglers; steps several
-times as long, such as evaluation or checkpoints, count as pauses.
+times rather than a fixed count. Step time is a trimmed mean, robust to stragglers; the mean, with
+them, tells how long many steps take. Steps several times as long, such as evaluation or
+checkpoints, count as pauses.
 
 References
 ----------
@@ -47,6 +48,8 @@ class SteadySteps:
     ----------
     steps : int
         Steps in it, without pauses.
+    step_s, mean_s : float
+        Time of a typical step, and the mean with stragglers [s].
     log_sd : float, optional
         Standard deviation of the logarithm of the time of a step, correlation in time included
         [1]; None of too few.
@@ -55,6 +58,7 @@ class SteadySteps:
     warm_up: int
     steps: int
     step_s: float
+    mean_s: float
     log_sd: float | None
     pauses: int
     pause_s: float
@@ -81,6 +85,7 @@ def steady(times_s: Sequence[float]) -> SteadySteps | None:
         warm_up=warm_up,
         steps=len(plain),
         step_s=trimmed_mean(plain),
+        mean_s=float(np.mean(plain)),
         log_sd=_spread(plain),
         pauses=int(np.sum(long)),
         pause_s=float(np.sum(rest[long] - median)),
