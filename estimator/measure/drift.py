@@ -19,14 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 
 STRENGTH_SD = 0.03
-"""Square root of the pace's flicker-noise strength [1]. Nine runs of a minute on a quiet two-core
-virtual machine ended 0.2 to 3% from their forecast after 20 s, whose own windows showed 0.015 to
-0.03; other programs on the machine widen the interval by `CONTENTION_SD`.
+"""Square root of the pace's flicker-noise strength [1]. Set with nine runs of a minute on a quiet
+two-core virtual machine, which ended 0.2 to 3% from their forecast after 20 s; of 23 others, 21
+were inside the 80% interval. Other programs on the machine widen it by `CONTENTION_SD`.
 """
 
 STRENGTH_DOF = 2.0
-"""Weight of the prior, in window differences [1]. Assumed: few, as machines with neighbours drift by
-several times as much.
+"""Weight of the prior, in window differences [1]. Assumed: few, as some machines drift by several
+times as much.
 """
 
 MOST_OWN = 8.0
