@@ -77,7 +77,7 @@ def find_site(
     offsite = _offsite_water(place, catalog)
     electricity = _electricity(place, catalog)
     site = Site(
-        name="an unnamed site" if place is None else place.name,
+        name="unnamed site" if place is None else place.name,
         pue=pue.value,
         co2e_kg_per_kwh=grid.value,
         wue_l_per_kwh=None if water is None else water.value,
