@@ -124,16 +124,8 @@ class Evidence:
     @cached_property
     @on_one_thread
     def weights(self) -> Floats:
-        """Weight of each observation [1], below one for outliers.
-
-        One pass of Student's t reweighting on the leave-one-out residuals.
-        """
-        if len(self.log_ratio) < 3:
-            return np.ones(len(self.log_ratio))
-        inverse = np.linalg.inv(self._total)
-        distance = inverse @ self.log_ratio / np.sqrt(np.diag(inverse))
-        found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
-        return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
+        """Weight of each observation [1], below one for outliers."""
+        return outlier_weights(np.linalg.inv(self._total), self.log_ratio)
 
     @cached_property
     @on_one_thread
@@ -257,6 +249,23 @@ class Evidence:
         )
         found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
         return found
+
+
+def outlier_weights(inverse: Floats, apart: Floats) -> Floats:
+    """Return the weight of each residual [1] by one pass of Student's t reweighting.
+
+    Parameters
+    ----------
+    inverse : array of shape (n, n)
+        Inverse covariance of the residuals.
+    apart : array of shape (n,)
+        Residuals; each is compared with its leave-one-out prediction.
+    """
+    if len(apart) < 3:
+        return np.ones(len(apart))
+    distance = inverse @ apart / np.sqrt(np.diag(inverse))
+    found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
+    return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
 
 
 def _late(where: Conditions, sizes: Floats) -> Floats:

@@ -20,7 +20,7 @@ import numpy as np
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, Floats
 from estimator.calibration.covariance import likeness_of
-from estimator.calibration.gaussian_process import Evidence
+from estimator.calibration.gaussian_process import Evidence, outlier_weights
 from estimator.calibration.one_thread import on_one_thread
 from estimator.catalog.schema import PRECISIONS
 
@@ -133,9 +133,15 @@ class StepLaw(Evidence):
         return np.zeros(len(log_prior))
 
     @cached_property
+    @on_one_thread
     def weights(self) -> Floats:
-        """Weight of each observation [1]: equal."""
-        return np.ones(len(self.log_ratio))
+        """Weight of each observation [1], below one for programs of users that are outliers.
+
+        A benchmark is repeated until it is steady, so its networks count whole.
+        """
+        equal = np.ones(len(self.log_ratio))
+        _, inverse, apart, _ = self._measured(self._fitted(equal), equal)
+        return np.where(self.where.own, outlier_weights(inverse, apart), 1.0)
 
     def _steps(self, where: Conditions, numbers: Floats) -> StepTimes:
         """Return steps under the law with certain parameters."""
@@ -185,22 +191,23 @@ class StepLaw(Evidence):
         alike += both * (FAMILY_SHARE * found.family + (1.0 - FAMILY_SHARE) * found.program)
         return alike
 
-    def _measured(self, numbers: Floats) -> tuple[StepTimes, Floats, Floats, Floats]:
+    def _measured(
+        self, numbers: Floats, weights: Floats
+    ) -> tuple[StepTimes, Floats, Floats, Floats]:
         """Return the measured steps, their inverse covariance, residuals, and the curvature."""
         steps = self._steps(self.where, numbers)
         total = self._alike(self.where, steps, steps)
-        np.fill_diagonal(total, self._residual(self.where, steps) + self.noise_sd**2)
+        own = self._residual(self.where, steps) + self.noise_sd**2
+        np.fill_diagonal(total, own / weights)
         inverse = np.linalg.inv(total)
         curve = steps.shares.T @ inverse @ steps.shares + np.diag(SDS**-2.0)
         return steps, inverse, -self.log_ratio - steps.log_time, curve
 
-    @cached_property
-    @on_one_thread
-    def _numbers(self) -> Floats:
-        """Most probable log parameters, by Gauss-Newton iterations."""
+    def _fitted(self, weights: Floats) -> Floats:
+        """Return the most probable log parameters, by Gauss-Newton iterations."""
         numbers = MEDIANS.copy()
         for _ in range(ROUNDS):
-            steps, inverse, apart, curve = self._measured(numbers)
+            steps, inverse, apart, curve = self._measured(numbers, weights)
             pull = steps.shares.T @ inverse @ apart - (numbers - MEDIANS) / SDS**2
             change = np.clip(np.linalg.solve(curve, pull), -LARGEST_STEP, LARGEST_STEP)
             numbers = numbers + change
@@ -210,9 +217,15 @@ class StepLaw(Evidence):
 
     @cached_property
     @on_one_thread
+    def _numbers(self) -> Floats:
+        """Most probable log parameters."""
+        return self._fitted(self.weights)
+
+    @cached_property
+    @on_one_thread
     def _known(self) -> tuple[StepTimes, Floats, Floats, Floats]:
         """Measured steps as in `_measured` at the most probable parameters."""
-        return self._measured(self._numbers)
+        return self._measured(self._numbers, self.weights)
 
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, _expected: Floats

@@ -207,3 +207,17 @@ def test_four_of_five_programs_of_drawn_worlds_are_inside(counted):
         mean, sd = posterior(law(known.part(np.arange(8)), seen[:8]), known.part(np.array([8])))
         inside += abs(mean[0] - drawn[8]) < Z80 * sd[0]
     assert inside / worlds == pytest.approx(CENTRAL, abs=0.06)
+
+
+def test_one_program_that_waits_for_its_data_does_not_move_the_others():
+    """It takes a hundred times as long as its work; a benchmark network counts whole."""
+    where, slowdown, _ = recorded()
+    every, asked = np.arange(len(slowdown)), where.part(np.array([0]))
+    known, rest = where.part(every > 0), slowdown[1:]
+    rare = np.where(np.arange(len(rest)) == 7, 100.0, 1.0) * rest
+    (plain,), _ = posterior(law(known, rest), asked)
+    (beside,), _ = posterior(law(known, rare), asked)
+    assert beside == pytest.approx(plain, abs=0.1)
+    bench = replace(known, own=np.zeros(len(rest), dtype=np.bool_))
+    assert np.all(law(bench, rare).weights == 1.0)
+    assert law(known, rare).weights[7] < 0.1
