@@ -125,7 +125,8 @@ class Evidence:
     @on_one_thread
     def weights(self) -> Floats:
         """Weight of each observation [1], below one for outliers."""
-        return outlier_weights(np.linalg.inv(self._total), self.log_ratio)
+        inverse = np.asarray(np.linalg.inv(self._total), dtype=np.float64)
+        return outlier_weights(inverse, self.log_ratio)
 
     @cached_property
     @on_one_thread

@@ -151,9 +151,8 @@ class StepLaw(Evidence):
         ideal_s = REFERENCE_STEP_S * np.exp(size)
         flop = ideal_s * where.peak
         bandwidth = np.where(np.isnan(where.bandwidth), where.peak / USUAL_BALANCE, where.bandwidth)
-        usual = UsualCounts(
-            *np.array([USUAL_COUNTS.get(kind, OTHER_COUNTS) for kind in where.kind.tolist()]).T
-        )
+        of_kinds = [USUAL_COUNTS.get(kind, OTHER_COUNTS) for kind in where.kind.tolist()]
+        usual = UsualCounts(*np.array(of_kinds).reshape(-1, 4).T)
         reused = (flop / USUAL_STEP_FLOP) ** TRAFFIC_SLOPE
         counted = ~np.isnan(where.operations) & ~np.isnan(where.traffic)
         operations = np.where(counted, where.operations * flop, usual.operations)
@@ -199,7 +198,7 @@ class StepLaw(Evidence):
         total = self._alike(self.where, steps, steps)
         own = self._residual(self.where, steps) + self.noise_sd**2
         np.fill_diagonal(total, own / weights)
-        inverse = np.linalg.inv(total)
+        inverse = np.asarray(np.linalg.inv(total), dtype=np.float64)
         curve = steps.shares.T @ inverse @ steps.shares + np.diag(SDS**-2.0)
         return steps, inverse, -self.log_ratio - steps.log_time, curve
 

@@ -115,6 +115,16 @@ def test_one_run_already_helps_and_programs_that_came_later_are_inside():
         assert np.mean(np.abs(error) < Z80 * sd) >= 0.7
 
 
+def test_without_a_run_the_prior_answers():
+    where, slowdown, _ = recorded()
+    none = np.zeros(len(slowdown), dtype=bool)
+    known = law(where.part(none), slowdown[none])
+    assert known.weights.shape == (0,)
+    error, sd = errors(where, slowdown, none, ~none)
+    assert np.all(np.isfinite(error))
+    assert np.all(sd > 0.2)
+
+
 def with_parts(where, dispatch, moved):
     """The runs with so much time of dispatch and traffic over that of their products."""
     return replace(
