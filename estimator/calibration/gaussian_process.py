@@ -28,6 +28,7 @@ from estimator.calibration.covariance import (
     covariance,
     likeness_of,
     own_variance,
+    same_programs,
 )
 from estimator.calibration.one_thread import on_one_thread
 from estimator.calibration.step_sizes import StepSizes
@@ -129,11 +130,17 @@ class Evidence:
         return outlier_weights(inverse, self.log_ratio)
 
     @cached_property
+    def _outlying(self) -> Floats:
+        """Log standard deviation of programs that are outliers, zero of others [1]."""
+        return outlying_sd(np.diag(self._total), self.weights)
+
+    @cached_property
     @on_one_thread
     def _inverse(self) -> Floats:
         """Inverse covariance of the measurements, with outliers down-weighted."""
-        total = self._total
-        total += np.diag(np.diag(total) * (1.0 / self.weights - 1.0))
+        own = np.diag(self._total) / self.weights
+        total = self._total + self.likeness.program * np.outer(self._outlying, self._outlying)
+        np.fill_diagonal(total, own)
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     @on_one_thread
@@ -182,9 +189,11 @@ class Evidence:
         components = self.components
         likeness = likeness_of(where, self.where, components)
         cross = covariance(likeness, prior_sd, self.prior_sd, components)
+        outlying = sd_of_program(where, self.where, self._outlying)
+        cross += likeness.program * np.outer(outlying, self._outlying)
         weights = cross @ self._inverse
         own = own_variance(bent(where.size, components), prior_sd, components, components.run)
-        left = own - np.sum(weights * cross, axis=1)
+        left = own + outlying**2 - np.sum(weights * cross, axis=1)
         mean = weights @ self.log_ratio - _late(where, where.size)
         return mean, np.maximum(left, components.step_sd**2)
 
@@ -267,6 +276,24 @@ def outlier_weights(inverse: Floats, apart: Floats) -> Floats:
     distance = inverse @ apart / np.sqrt(np.diag(inverse))
     found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
     return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
+
+
+def outlying_sd(variance: Floats, weights: Floats) -> Floats:
+    """Return what a weight adds to the log standard deviation of its observation [1].
+
+    The program has it in common: it is off for others, but not for itself.
+    """
+    found: Floats = np.sqrt(variance * (1.0 / weights - 1.0))
+    return found
+
+
+def sd_of_program(where: Conditions, measured: Conditions, sds: Floats) -> Floats:
+    """Return the least log standard deviation of each run's program, zero if not measured [1]."""
+    if not sds.any():
+        return np.zeros(len(where.size))
+    same = same_programs(where, measured)
+    least = np.min(np.where(same, sds, np.inf), axis=1)
+    return np.where(np.isinf(least), 0.0, least)
 
 
 def _late(where: Conditions, sizes: Floats) -> Floats:

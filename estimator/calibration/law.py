@@ -12,7 +12,7 @@ References
 .. [1] S. Williams, A. Waterman, D. Patterson, "Roofline", CACM 52(4), 2009, without overlap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,7 +20,12 @@ import numpy as np
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, Floats
 from estimator.calibration.covariance import likeness_of
-from estimator.calibration.gaussian_process import Evidence, outlier_weights
+from estimator.calibration.gaussian_process import (
+    Evidence,
+    outlier_weights,
+    outlying_sd,
+    sd_of_program,
+)
 from estimator.calibration.one_thread import on_one_thread
 from estimator.catalog.schema import PRECISIONS
 
@@ -115,11 +120,14 @@ class StepTimes:
         Share of each part, which is the slope of `log_time` [1].
     unknown_sd : array of shape (n,)
         Log standard deviation from unknown counts [1].
+    outlying_sd : array of shape (n,)
+        Log standard deviation of programs that are outliers, zero of others [1].
     """
 
     log_time: Floats
     shares: Floats
     unknown_sd: Floats
+    outlying_sd: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +180,14 @@ class StepLaw(Evidence):
             log_time=np.log(total) + USER_SHIFT * where.own,
             shares=shares,
             unknown_sd=np.where(counted, 0.0, np.hypot(of_operations, of_traffic)),
+            outlying_sd=np.zeros(len(size)),
         )
 
     def _residual(self, here: Conditions, steps: StepTimes) -> Floats:
         """Return the variance of the residuals of some steps, shape (n,)."""
         shared = self.components
         own = shared.family**2 + shared.style**2 + shared.user**2 * here.own
-        found: Floats = own + steps.unknown_sd**2
+        found: Floats = own + steps.unknown_sd**2 + steps.outlying_sd**2
         return found
 
     def _alike(self, here: Conditions, steps: StepTimes, measured: StepTimes) -> Floats:
@@ -188,6 +197,7 @@ class StepLaw(Evidence):
         alike = shared.family**2 * found.family + shared.style**2 * found.program
         alike += shared.user**2 * found.device * np.outer(here.own, self.where.own)
         alike += both * (FAMILY_SHARE * found.family + (1.0 - FAMILY_SHARE) * found.program)
+        alike += np.outer(steps.outlying_sd, measured.outlying_sd) * found.program
         return alike
 
     def _measured(
@@ -195,8 +205,9 @@ class StepLaw(Evidence):
     ) -> tuple[StepTimes, Floats, Floats, Floats]:
         """Return the measured steps, their inverse covariance, residuals, and the curvature."""
         steps = self._steps(self.where, numbers)
-        total = self._alike(self.where, steps, steps)
         own = self._residual(self.where, steps) + self.noise_sd**2
+        steps = replace(steps, outlying_sd=outlying_sd(own, weights))
+        total = self._alike(self.where, steps, steps)
         np.fill_diagonal(total, own / weights)
         inverse = np.asarray(np.linalg.inv(total), dtype=np.float64)
         curve = steps.shares.T @ inverse @ steps.shares + np.diag(SDS**-2.0)
@@ -231,7 +242,8 @@ class StepLaw(Evidence):
     ) -> tuple[Floats, Floats]:
         """Return the mean and variance of the log utilization of steps of known size."""
         measured, inverse, apart, curve = self._known
-        steps = self._steps(where, self._numbers)
+        of_program = sd_of_program(where, self.where, measured.outlying_sd)
+        steps = replace(self._steps(where, self._numbers), outlying_sd=of_program)
         cross = self._alike(where, steps, measured)
         weights = cross @ inverse
         open_shares = steps.shares - weights @ measured.shares

@@ -231,3 +231,14 @@ def test_one_program_that_waits_for_its_data_does_not_move_the_others():
     bench = replace(known, own=np.zeros(len(rest), dtype=np.bool_))
     assert np.all(law(bench, rare).weights == 1.0)
     assert law(known, rare).weights[7] < 0.1
+
+
+@pytest.mark.parametrize("slower", [5.0, 100.0])
+def test_a_program_that_is_far_off_the_others_is_predicted_like_its_own_runs(slower):
+    """What sets it apart is no surprise in its next run."""
+    where, slowdown, _ = recorded()
+    apart = np.where(np.arange(len(slowdown)) == 7, slower, 1.0) * slowdown
+    (mean,), (sd,) = posterior(law(where, apart), where.part(np.array([7])))
+    assert law(where, apart).weights[7] < 0.5
+    assert mean == pytest.approx(np.log(apart[7]), abs=0.15)
+    assert sd < 0.6 * PROCESSOR.style
