@@ -151,6 +151,10 @@ class StepLaw(Evidence):
         _, inverse, apart, _ = self._measured(self._fitted(equal), equal)
         return np.where(self.where.own, outlier_weights(inverse, apart), 1.0)
 
+    def _sizes_of_programs(self, where: Conditions) -> Conditions:
+        """Replace unknown sizes and counts of measured programs by measured ones."""
+        return with_counts(super()._sizes_of_programs(where), self.where)
+
     def _steps(self, where: Conditions, numbers: Floats) -> StepTimes:
         """Return steps under the law with certain parameters."""
         unsized = np.isnan(where.size)
@@ -251,3 +255,22 @@ class StepLaw(Evidence):
         variance += np.sum(open_shares @ np.linalg.inv(curve) * open_shares, axis=1)
         log_time = steps.log_time + weights @ apart
         return -log_time, np.maximum(variance, self.components.step_sd**2)
+
+
+def with_counts(where: Conditions, measured: Conditions) -> Conditions:
+    """Replace unknown counts of steps by those of the same program in measured runs.
+
+    Steps of another size have as many operations, and traffic by `TRAFFIC_SLOPE`.
+    """
+    counted = ~np.isnan(measured.operations + measured.traffic + measured.size)
+    known = measured.part(counted & (measured.program != ""))
+    operations, traffic = where.operations.copy(), where.traffic.copy()
+    unknown = np.isnan(operations + traffic) & np.isin(where.program, known.program)
+    for row in np.flatnonzero(unknown).tolist():
+        same = (known.program == where.program[row]) & (known.kind == where.kind[row])
+        if same.any():
+            one = known.part(same)
+            larger = where.size[row] + np.log(where.peak[row] / one.peak) - one.size
+            operations[row] = np.exp(np.mean(np.log(one.operations) - larger))
+            traffic[row] = np.exp(np.mean(np.log(one.traffic) + TRAFFIC_SLOPE * larger))
+    return replace(where, operations=operations, traffic=traffic)

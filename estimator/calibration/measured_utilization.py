@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from estimator.calibration.conditions import Conditions, Floats, step_size
 from estimator.calibration.gaussian_process import Evidence, Posterior
-from estimator.calibration.law import OPERATION_S, StepLaw
+from estimator.calibration.law import OPERATION_S, StepLaw, with_counts
 from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog, Device
 from estimator.catalog.records import most_possible
@@ -247,7 +247,7 @@ def evidence_of(
     expected = np.array([np.log(one.expected.mid) for one in found], dtype=float)
     reached = np.array([np.log(one.reached) for one in found], dtype=float)
     return (Evidence if accelerator else StepLaw)(
-        where=where,
+        where=where if accelerator else with_counts(where, where),
         log_ratio=reached - expected if accelerator else reached,
         prior_sd=np.array([float(one.expected.log_sd) for one in found], dtype=float),
         noise_sd=_noise(found, components),

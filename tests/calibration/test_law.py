@@ -18,6 +18,7 @@ from estimator.calibration.law import (
     USUAL_STEP_FLOP,
     StepLaw,
     UsualCounts,
+    with_counts,
 )
 from estimator.calibration.measured_utilization import components_of
 from estimator.catalog import Catalog
@@ -242,3 +243,19 @@ def test_a_program_that_is_far_off_the_others_is_predicted_like_its_own_runs(slo
     assert law(where, apart).weights[7] < 0.5
     assert mean == pytest.approx(np.log(apart[7]), abs=0.15)
     assert sd < 0.6 * PROCESSOR.style
+
+
+def test_a_program_keeps_the_counts_of_its_measured_steps():
+    """Its next run, asked for by name, need not repeat them; a new program has the usual ones."""
+    where, slowdown, _ = recorded()
+    every = np.arange(len(slowdown))
+    known = law(where, slowdown)
+    mean, sd = posterior(known, uncounted(where))
+    counted, counted_sd = posterior(known, where)
+    assert mean == pytest.approx(counted)
+    assert sd == pytest.approx(counted_sd)
+    larger = replace(uncounted(where), size=where.size + np.log(4.0))
+    found = with_counts(larger, where)
+    assert found.operations == pytest.approx(where.operations / 4.0)
+    assert np.all((found.traffic < where.traffic) & (found.traffic > where.traffic / 4.0))
+    assert np.all(np.isnan(with_counts(larger, where.part(every < 0)).operations))
