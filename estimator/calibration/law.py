@@ -1,15 +1,16 @@
-"""Four-parameter law of step time on processors, from FLOPs, operations and memory traffic.
+"""Law of step time on processors, from FLOPs, operations and memory traffic.
 
-A step takes `FLOP / P + operations * o + bytes / B`: matrix products at a peak per number format,
-dispatch of operations, and other memory traffic [1]_. Priors of the four come from the device's
-benchmark, and measured runs update them. Where operations and traffic of a step were not counted,
-usual ones of such networks stand in, and their spread widens the interval. Residuals are correlated
-within a family of networks, within a program, and among the programs of users, which do more per
-step than a benchmark.
+A step takes `FLOP / P + operations * o + bytes / B`: the matrix products at a rate `P` for their
+number format, the dispatch of operations, and the remaining memory traffic [1]_. The priors of
+these parameters are relative to the peaks and bandwidth in the device's profile, and measured runs
+update them. If the operations and traffic of a step were not counted, typical counts for its type
+of network are used, and their spread widens the interval. Residuals are correlated within a family
+of networks, within a program, and among users' programs, which do more per step than a benchmark.
 
 References
 ----------
-.. [1] S. Williams, A. Waterman, D. Patterson, "Roofline", CACM 52(4), 2009, without overlap.
+.. [1] S. Williams, A. Waterman, D. Patterson, "Roofline", CACM 52(4), 2009; here the parts add up,
+   as they do not overlap.
 """
 
 from dataclasses import dataclass, replace
@@ -30,33 +31,34 @@ from estimator.calibration.one_thread import on_one_thread
 from estimator.catalog.schema import PRECISIONS
 
 OPERATION_S = 4e-6
-"""Time for a framework to dispatch one operation on a processor, without its computation [s]. 3 to
-8 us predicted 77 programs on two cores equally well, 4 to 6 us 24 programs on one core.
+"""Time for a framework to dispatch one operation on a processor, without its computation [s].
+Values of 3 to 8 us predicted 77 programs on two cores equally well, and values of 4 to 6 us 24
+programs on one core.
 """
 
 PEAK_SHARE = 0.75
-"""Expected share of the fastest matrix product that a network's products reach [1]."""
+"""Expected rate of a network's matrix products over the rate of the fastest product [1]."""
 
 PEAK_SD, DISPATCH_SD, MEMORY_SD = 0.25, 0.5, 0.5
-"""Log standard deviations among devices [1]. After products, copies and one program, 14 programs
-measured when these were set had errors of 13% in the median and 36% at the 90th percentile; the 80%
-interval covered 11.
+"""Log standard deviations among devices [1]. Predicted from measured products, copies and one
+program, 14 programs measured when these were set had a median error of 13%, with 36% at the 90th
+percentile; the 80% interval covered 11.
 """
 
 USER_SHIFT = 0.2
-"""Log of the time of users' programs over that of a benchmark with equal counts [1]: losses,
-metrics, data and casts. With it, 52 programs on two cores took 1.1 times the time expected after
-the benchmark, without it 1.3 times.
+"""Log ratio of a user program's step time to a benchmark's with equal counts [1], due to losses,
+metrics, data and casts. After the benchmark, 52 programs on two cores took 1.1 times the predicted
+time with this shift, and 1.3 times without it.
 """
 
 
 class UsualCounts(NamedTuple):
-    """Counts of a training step of 1e10 FLOP: medians and log standard deviations [1].
+    """Typical counts of a training step of 1e10 FLOP: medians and log standard deviations [1].
 
     Parameters
     ----------
     operations, traffic : float
-        Operations [1], and memory traffic outside products [B/FLOP].
+        Operations [1], and memory traffic outside matrix products [B/FLOP].
     """
 
     operations: float
@@ -73,55 +75,55 @@ USUAL_COUNTS = {
     "unet": UsualCounts(500.0, 1.1, 0.025, 0.5),
     "recurrent": UsualCounts(800.0, 1.5, 0.032, 1.0),
 }
-"""Group of networks -> counts of 90 programs of seven authors on processors."""
+"""Group of networks -> typical counts, from 90 programs by seven authors on processors."""
 
 OTHER_COUNTS = UsualCounts(215.0, 1.0, 0.067, 1.1)
-"""Same of all other networks."""
+"""Typical counts of all other networks."""
 
 USUAL_STEP_FLOP, TRAFFIC_SLOPE = 1e10, -0.32
-"""FLOPs of the step in `USUAL_COUNTS`, and the elasticity of traffic per FLOP to them [1], of the
-same programs: larger products reuse more.
+"""FLOPs of the step in `USUAL_COUNTS`, and the power of a step's FLOPs with which its traffic per
+FLOP varies [1], from the same programs: larger products reuse more data.
 """
 
 FAMILY_SHARE = 0.5
-"""Share of the variance of unknown counts that is common to a family [1]. Assumed."""
+"""Share of the variance of unknown counts that a family of networks has in common [1]. Assumed."""
 
 USUAL_BALANCE = 10.0
-"""FLOPs per byte of bandwidth of a device without a known bandwidth [FLOP/B]. Assumed: 12 and 5 of
-two server processors.
+"""Peak over memory bandwidth where the bandwidth is unknown [FLOP/B]. Assumed; two server
+processors have 12 and 5.
 """
 
 ROUNDS = 40
 """Maximum number of Gauss-Newton iterations [1]."""
 
 SETTLED = 1e-6
-"""Log change below which the iteration has converged [1]."""
+"""Change of the log parameters below which the iteration has converged [1]."""
 
 LARGEST_STEP = 0.7
-"""Largest log change per iteration [1]."""
+"""Largest change of a log parameter per iteration [1]."""
 
 FORMATS = np.array(PRECISIONS)
 MEDIANS = np.log([*np.full(len(FORMATS), 1.0 / PEAK_SHARE), 1.0, 1.0])
 SDS = np.array([*np.full(len(FORMATS), PEAK_SD), DISPATCH_SD, MEMORY_SD])
-"""Priors of the parameters: time of products per format, of dispatch, and of traffic, relative to
-the peak, `OPERATION_S` and the bandwidth.
+"""Prior medians and standard deviations of the log parameters [1]: time of products in each format,
+of dispatch and of traffic, relative to the peak, `OPERATION_S` and the bandwidth.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepTimes:
-    """Steps under a law with certain parameters, as arrays of one length.
+    """Step times predicted with some parameters of the law, as arrays of one length.
 
     Parameters
     ----------
     log_time : array of shape (n,)
-        Log step time over the time of its products at the peak [1].
+        Log ratio of step time to the time of its products at the peak [1].
     shares : array of shape (n, parameters)
-        Share of each part, which is the slope of `log_time` [1].
+        Share of the step time due to each parameter [1], also the derivative of `log_time`.
     unknown_sd : array of shape (n,)
-        Log standard deviation from unknown counts [1].
+        Log standard deviation due to unknown counts [1].
     outlying_sd : array of shape (n,)
-        Log standard deviation of programs that are outliers, zero of others [1].
+        Log standard deviation added for programs that are outliers, zero for others [1].
     """
 
     log_time: Floats
@@ -132,9 +134,9 @@ class StepTimes:
 
 @dataclass(frozen=True, kw_only=True)
 class StepLaw(Evidence):
-    """Measured runs of one processor, which inform its law.
+    """Measured runs of one processor, to which its law is fitted.
 
-    `log_ratio` is their log utilization, without an expectation from elsewhere.
+    `log_ratio` is the log of the measured utilization itself, not of its ratio to a prediction.
     """
 
     def _expected(self, log_prior: Floats) -> Floats:
@@ -143,20 +145,20 @@ class StepLaw(Evidence):
     @cached_property
     @on_one_thread
     def weights(self) -> Floats:
-        """Weight of each observation [1], below one for programs of users that are outliers.
+        """Weight of each observation [1], below one for outliers among users' programs.
 
-        A benchmark is repeated until it is steady, so its networks count whole.
+        Benchmark networks have full weight, as they are repeated until their times are steady.
         """
         equal = np.ones(len(self.log_ratio))
-        _, inverse, apart, _ = self._measured(self._fitted(equal), equal)
-        return np.where(self.where.own, outlier_weights(inverse, apart), 1.0)
+        _, inverse, residuals, _ = self._measured(self._most_probable(equal), equal)
+        return np.where(self.where.own, outlier_weights(inverse, residuals), 1.0)
 
     def _sizes_of_programs(self, where: Conditions) -> Conditions:
         """Replace unknown sizes and counts of measured programs by measured ones."""
         return with_counts(super()._sizes_of_programs(where), self.where)
 
-    def _steps(self, where: Conditions, numbers: Floats) -> StepTimes:
-        """Return steps under the law with certain parameters."""
+    def _steps(self, where: Conditions, parameters: Floats) -> StepTimes:
+        """Predict step times with some log parameters."""
         unsized = np.isnan(where.size)
         size = np.where(unsized, self.sizes.usual_size(where), where.size)
         size_sd = np.where(unsized, self.components.usual_step_sd, 0.0)
@@ -175,7 +177,7 @@ class StepLaw(Evidence):
                 operations * OPERATION_S / ideal_s,
                 traffic * where.peak / bandwidth,
             ]
-        ) * np.exp(numbers)
+        ) * np.exp(parameters)
         total = times.sum(axis=1)
         shares = times / total[:, np.newaxis]
         of_operations = shares[:, -2] * np.hypot(usual.operations_sd, size_sd)
@@ -187,15 +189,15 @@ class StepLaw(Evidence):
             outlying_sd=np.zeros(len(size)),
         )
 
-    def _residual(self, here: Conditions, steps: StepTimes) -> Floats:
-        """Return the variance of the residuals of some steps, shape (n,)."""
+    def _own_variance(self, here: Conditions, steps: StepTimes) -> Floats:
+        """Return the variance of the residuals of steps, shape (n,)."""
         shared = self.components
         own = shared.family**2 + shared.style**2 + shared.user**2 * here.own
         found: Floats = own + steps.unknown_sd**2 + steps.outlying_sd**2
         return found
 
-    def _alike(self, here: Conditions, steps: StepTimes, measured: StepTimes) -> Floats:
-        """Return the covariance of residuals with those of the measured steps, shape (n, m)."""
+    def _covariance(self, here: Conditions, steps: StepTimes, measured: StepTimes) -> Floats:
+        """Return the covariance of residuals with the measured steps' residuals, shape (n, m)."""
         shared, found = self.components, likeness_of(here, self.where, self.components)
         both = np.outer(steps.unknown_sd, measured.unknown_sd)
         alike = shared.family**2 * found.family + shared.style**2 * found.program
@@ -205,62 +207,65 @@ class StepLaw(Evidence):
         return alike
 
     def _measured(
-        self, numbers: Floats, weights: Floats
+        self, parameters: Floats, weights: Floats
     ) -> tuple[StepTimes, Floats, Floats, Floats]:
-        """Return the measured steps, their inverse covariance, residuals, and the curvature."""
-        steps = self._steps(self.where, numbers)
-        own = self._residual(self.where, steps) + self.noise_sd**2
+        """Return the measured steps, predicted, and their inverse covariance and residuals.
+
+        The last array is the curvature of the log posterior by the parameters.
+        """
+        steps = self._steps(self.where, parameters)
+        own = self._own_variance(self.where, steps) + self.noise_sd**2
         steps = replace(steps, outlying_sd=outlying_sd(own, weights))
-        total = self._alike(self.where, steps, steps)
+        total = self._covariance(self.where, steps, steps)
         np.fill_diagonal(total, own / weights)
         inverse = np.asarray(np.linalg.inv(total), dtype=np.float64)
         curve = steps.shares.T @ inverse @ steps.shares + np.diag(SDS**-2.0)
         return steps, inverse, -self.log_ratio - steps.log_time, curve
 
-    def _fitted(self, weights: Floats) -> Floats:
-        """Return the most probable log parameters, by Gauss-Newton iterations."""
-        numbers = MEDIANS.copy()
+    def _most_probable(self, weights: Floats) -> Floats:
+        """Return the most probable log parameters by Gauss-Newton iteration."""
+        parameters = MEDIANS.copy()
         for _ in range(ROUNDS):
-            steps, inverse, apart, curve = self._measured(numbers, weights)
-            pull = steps.shares.T @ inverse @ apart - (numbers - MEDIANS) / SDS**2
+            steps, inverse, residuals, curve = self._measured(parameters, weights)
+            pull = steps.shares.T @ inverse @ residuals - (parameters - MEDIANS) / SDS**2
             change = np.clip(np.linalg.solve(curve, pull), -LARGEST_STEP, LARGEST_STEP)
-            numbers = numbers + change
+            parameters = parameters + change
             if np.max(np.abs(change)) < SETTLED:
                 break
-        return numbers
+        return parameters
 
     @cached_property
     @on_one_thread
-    def _numbers(self) -> Floats:
+    def _parameters(self) -> Floats:
         """Most probable log parameters."""
-        return self._fitted(self.weights)
+        return self._most_probable(self.weights)
 
     @cached_property
     @on_one_thread
-    def _known(self) -> tuple[StepTimes, Floats, Floats, Floats]:
-        """Measured steps as in `_measured` at the most probable parameters."""
-        return self._measured(self._numbers, self.weights)
+    def _at_optimum(self) -> tuple[StepTimes, Floats, Floats, Floats]:
+        """Result of `_measured` at the most probable parameters."""
+        return self._measured(self._parameters, self.weights)
 
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, _expected: Floats
     ) -> tuple[Floats, Floats]:
         """Return the mean and variance of the log utilization of steps of known size."""
-        measured, inverse, apart, curve = self._known
+        measured, inverse, residuals, curve = self._at_optimum
         of_program = sd_of_program(where, self.where, measured.outlying_sd)
-        steps = replace(self._steps(where, self._numbers), outlying_sd=of_program)
-        cross = self._alike(where, steps, measured)
+        steps = replace(self._steps(where, self._parameters), outlying_sd=of_program)
+        cross = self._covariance(where, steps, measured)
         weights = cross @ inverse
         open_shares = steps.shares - weights @ measured.shares
-        variance = self._residual(where, steps) - np.sum(weights * cross, axis=1)
+        variance = self._own_variance(where, steps) - np.sum(weights * cross, axis=1)
         variance += np.sum(open_shares @ np.linalg.inv(curve) * open_shares, axis=1)
-        log_time = steps.log_time + weights @ apart
+        log_time = steps.log_time + weights @ residuals
         return -log_time, np.maximum(variance, self.components.step_sd**2)
 
 
 def with_counts(where: Conditions, measured: Conditions) -> Conditions:
-    """Replace unknown counts of steps by those of the same program in measured runs.
+    """Replace unknown counts of steps by counts of the same program in measured runs.
 
-    Steps of another size have as many operations, and traffic by `TRAFFIC_SLOPE`.
+    Steps of another size have the same number of operations, and traffic by `TRAFFIC_SLOPE`.
     """
     counted = ~np.isnan(measured.operations + measured.traffic + measured.size)
     known = measured.part(counted & (measured.program != ""))

@@ -1,4 +1,4 @@
-"""The law of four numbers: recorded programs, each after others, and worlds in which it holds."""
+"""Law of step time: recorded programs, each predicted from others, and simulated worlds."""
 
 import csv
 from dataclasses import replace
@@ -27,21 +27,22 @@ from estimator.core.units import CENTRAL
 from estimator.networks.kinds import network_kind
 
 RECORDED = Path(__file__).parents[1] / "golden" / "counted_programs.csv"
-"""Training programs in PyTorch 2.13 on one core of an Intel Xeon (Sapphire Rapids), processor time
-of a step. The rows of `set` 2 were written before, and measured after the law was settled."""
+"""Counts and processor time per step of PyTorch 2.13 training programs on one core of an Intel Xeon
+(Sapphire Rapids). Programs of `set` 2 were written before the law was settled and measured after.
+"""
 
 FP32, BF16, MEMORY = 145.1e9, 79.0e9, 12.09e9
-"""Fastest products of that core [FLOP/s], and the sum of two vectors [B/s]."""
+"""Rate of that core's fastest matrix products [FLOP/s], and of the sum of two vectors [B/s]."""
 
 CATALOG = Catalog.open()
 PROCESSOR = components_of(CATALOG, CATALOG.device("amd-epyc-2-cores"))
 Z80 = z_score(CENTRAL)
 WIDE = 5.0
-"""A prior that does not matter [1]."""
+"""Standard deviation of a prior too wide to matter [1]."""
 
 
 def recorded():
-    """Conditions of the recorded programs, time of a step over that at the peak, and their set."""
+    """Return the programs' conditions, step times relative to the peak, and sets."""
     with RECORDED.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     peaks = np.array([{"fp32": FP32, "bf16": BF16}[row["precision"]] for row in rows])
@@ -68,7 +69,7 @@ def recorded():
 
 
 def law(where, slowdown, noise_sd=0.03):
-    """The law after some runs that took so many times the time of their products at the peak."""
+    """Return the law after runs that took `slowdown` times their products' time at the peak."""
     return StepLaw(
         where=where,
         log_ratio=-np.log(slowdown),
@@ -79,19 +80,19 @@ def law(where, slowdown, noise_sd=0.03):
 
 
 def posterior(known, where):
-    """Logarithm of the time over that at the peak, and its standard deviation."""
+    """Return the log of step time relative to the peak, and its standard deviation."""
     found = known.posterior(where, np.full(len(where.size), WIDE))
     return -found.log_shift, found.log_sd
 
 
 def errors(where, slowdown, known, asked):
-    """Logarithm of the time foretold over that measured, and its standard deviation."""
+    """Return the log of predicted over measured time, and its standard deviation."""
     mean, sd = posterior(law(where.part(known), slowdown[known]), where.part(asked))
     return mean - np.log(slowdown[asked]), sd
 
 
 def uncounted(where):
-    """The same runs, of whose steps no more than the FLOPs is known."""
+    """Return the same runs with only the FLOPs of their steps known."""
     unknown = np.full(len(where.size), np.nan)
     return replace(where, operations=unknown, traffic=unknown)
 
@@ -108,7 +109,7 @@ def test_each_recorded_program_after_the_others():
 
 
 def test_one_run_already_helps_and_programs_that_came_later_are_inside():
-    """The priors hold most of the law: the steps of networks reach about as much everywhere."""
+    """The priors alone predict well, as networks reach a similar share of the peak everywhere."""
     where, slowdown, sets = recorded()
     for known in (np.arange(len(sets)) == 0, sets == 1):
         error, sd = errors(where, slowdown, known, sets == 2)
@@ -127,7 +128,7 @@ def test_without_a_run_the_prior_answers():
 
 
 def with_parts(where, dispatch, moved):
-    """The runs with so much time of dispatch and traffic over that of their products."""
+    """Set the dispatch and traffic time of runs, relative to their products' time."""
     return replace(
         where,
         operations=dispatch / OPERATION_S / where.peak,
@@ -135,8 +136,8 @@ def with_parts(where, dispatch, moved):
     )
 
 
-def test_the_four_numbers_of_a_world_are_found():
-    """Operations twice as slow as usual, memory at two thirds, products at half of the peak."""
+def test_the_parameters_of_a_world_are_found():
+    """Operations are twice as slow as usual, memory at two thirds, products at half of the peak."""
     random = np.random.default_rng(3)
     where, _, _ = recorded()
     parts = np.exp(random.standard_normal((2, len(where.size))))
@@ -162,7 +163,7 @@ def test_a_run_of_the_same_program_says_most():
 
 
 def test_without_counts_the_interval_is_wider_and_holds_the_programs():
-    """Each of the recorded programs after the others, with no more than its FLOPs known."""
+    """Predict each recorded program from the others, with only its FLOPs known."""
     where, slowdown, _ = recorded()
     every = np.arange(len(slowdown))
     for blank in (where, uncounted(where)):
@@ -203,16 +204,16 @@ def test_programs_of_users_take_longer_than_a_benchmark_and_share_that():
 
 @pytest.mark.parametrize("counted", [True, False])
 def test_four_of_five_programs_of_drawn_worlds_are_inside(counted):
-    """Worlds drawn from the priors of the law, each with some measured programs and a new one."""
+    """Worlds are drawn from the priors, each with eight measured programs and a new one."""
     random, inside, worlds = np.random.default_rng(11), 0, 300
     where, _, _ = recorded()
     for _ in range(worlds):
         chosen = where.part(random.permutation(len(where.size))[:9])
         known = chosen if counted else uncounted(chosen)
-        numbers = MEDIANS + SDS * random.standard_normal(len(SDS))
-        steps = law(known, np.ones(9))._steps(known, numbers)
-        apart = law(known, np.ones(9))._alike(known, steps, steps)
-        np.fill_diagonal(apart, law(known, np.ones(9))._residual(known, steps) + 1e-9)
+        parameters = MEDIANS + SDS * random.standard_normal(len(SDS))
+        steps = law(known, np.ones(9))._steps(known, parameters)
+        apart = law(known, np.ones(9))._covariance(known, steps, steps)
+        np.fill_diagonal(apart, law(known, np.ones(9))._own_variance(known, steps) + 1e-9)
         drawn = steps.log_time + np.linalg.cholesky(apart) @ random.standard_normal(9)
         seen = np.exp(drawn + 0.03 * random.standard_normal(9))
         mean, sd = posterior(law(known.part(np.arange(8)), seen[:8]), known.part(np.array([8])))
@@ -221,7 +222,7 @@ def test_four_of_five_programs_of_drawn_worlds_are_inside(counted):
 
 
 def test_one_program_that_waits_for_its_data_does_not_move_the_others():
-    """It takes a hundred times as long as its work; a benchmark network counts whole."""
+    """It takes a hundred times as long as its work; a benchmark network keeps full weight."""
     where, slowdown, _ = recorded()
     every, asked = np.arange(len(slowdown)), where.part(np.array([0]))
     known, rest = where.part(every > 0), slowdown[1:]
