@@ -19,23 +19,23 @@ from dataclasses import dataclass
 import numpy as np
 
 STRENGTH_SD = 0.03
-"""Square root of the pace's flicker-noise strength [1]. Set with nine runs of a minute on a quiet
-two-core virtual machine, which ended 0.2 to 3% from their forecast after 20 s; of 23 others, 21
-were inside the 80% interval. Other programs on the machine widen it by `CONTENTION_SD`.
+"""Square root of the pace's flicker-noise strength [1]. Set with nine one-minute runs on a quiet
+two-core virtual machine, whose times differed by 0.2 to 3% from the forecast after 20 s; the 80%
+interval covered 21 of 23 others. Other programs on the machine widen it by `CONTENTION_SD`.
 """
 
 STRENGTH_DOF = 2.0
-"""Weight of the prior, in window differences [1]. Assumed: few, as some machines drift by several
-times as much.
+"""Weight of the prior, in window differences [1]. Assumed, and low because some machines drift
+several times as much.
 """
 
 MOST_OWN = 8.0
-"""Most differences that the run's own windows count for [1], as they only show the observed
-seconds. Assumed.
+"""Largest weight of the run's own windows, in differences [1]; limited because they only show the
+observed seconds. Assumed.
 """
 
 MOST_LEARNED = 16.0
-"""Most differences that stored runs count for [1]. Assumed."""
+"""Largest weight of stored runs, in differences [1]. Assumed."""
 
 CONTENTION_SD = 0.25
 """Log standard deviation of the future pace per log of the slowdown by other programs [1], as these
@@ -44,7 +44,7 @@ while others used 74 to 86% of two cores; per log of the slowdown, the root mean
 """
 
 BLOCK = 16
-"""Steps of the run's shortest window; below, step noise exceeds drift."""
+"""Steps of the run's shortest window; in shorter ones, step noise exceeds drift."""
 
 EQUAL = 4.0 * math.log(2.0)
 """Variance between adjacent windows of equal length over the strength [1]."""
@@ -62,7 +62,7 @@ NOTHING_LEARNED = Strength(value=0.0, differences=0.0)
 
 
 def learned(pairs: Sequence[tuple[float, float]]) -> Strength:
-    """Strength estimated from stored runs: times of the same steps in pairs of runs [s].
+    """Return the strength learned from times of the same steps in pairs of stored runs [s].
 
     >>> round(learned([(1.0, 1.1), (1.0, 0.92)]).value ** 0.5, 3)
     0.054
@@ -76,7 +76,7 @@ def learned(pairs: Sequence[tuple[float, float]]) -> Strength:
 
 
 def strength(times_s: Sequence[float], stored: Strength = NOTHING_LEARNED) -> Strength:
-    """Flicker-noise strength: the prior, updated by stored runs and the run itself.
+    """Return the flicker-noise strength: the prior, updated by stored runs and the run itself.
 
     >>> round(strength([0.1] * 20).value ** 0.5, 3), round(strength([0.1] * 320).value ** 0.5, 3)
     (0.03, 0.013)

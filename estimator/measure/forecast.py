@@ -1,4 +1,4 @@
-"""Watch over the steps of a command, to forecast its whole run.
+"""Watch the steps of a command to forecast its whole run.
 
 Steps are detected automatically: those that `measure()` in the script reports, otherwise those of
 PyTorch's optimizers, as used by the Hugging Face Trainer, Lightning and Accelerate.
@@ -32,16 +32,16 @@ COUNTER = "TWENTY_WATTS_COUNTER"
 """Environment variable with the path of the step counter module."""
 
 SILENCE_S = 30.0
-"""Time without two steps before a notice [s]."""
+"""Time without two steps after which a notice is given [s]."""
 
 PROGRESS_S = 1.0
-"""Interval between reports on a continuing command [s]."""
+"""Shortest interval between progress reports on a continuing command [s]."""
 
 PATIENCE_S = 5.0
-"""Time for a command to stop [s]."""
+"""Time that a command has to stop before it is killed [s]."""
 
 HOOK = Path(__file__).parent / "step_hook"
-"""Folder of the module that Python loads at its start."""
+"""Folder of the `sitecustomize` module that the watched Python imports at startup."""
 
 
 @dataclass(kw_only=True)
@@ -51,15 +51,24 @@ class StepWatch:
     Parameters
     ----------
     for_s : float, optional
-        Time from the first step on after which enough is seen [s].
+        Time after the first step at which enough has been seen [s].
+    steps : int, optional
+        Number of steps that is enough.
     goes_on : bool
-        Leave the command alone then; else it is stopped.
+        Let the command continue then, rather than stop it.
+    counts : bool
+        Count the FLOPs, operations and memory traffic of a step.
     on_silence : callable, optional
-        Called once if no steps are seen for a while, with how long that is [s].
+        Called once if no steps have been seen for a while, with that time [s].
     on_enough : callable, optional
-        Called once when enough was seen of a command that goes on, with its steps.
+        Called once when enough has been seen of a command that continues, with its steps.
     on_progress : callable, optional
-        Called now and then after that, with all steps so far.
+        Called at intervals after that, with all steps so far.
+
+    Attributes
+    ----------
+    seen, whole : Stamped, optional
+        Steps when enough had been seen, and when the command ended.
     """
 
     for_s: float | None = 60.0
@@ -75,7 +84,7 @@ class StepWatch:
     meter_notes: Sequence[str] = field(default=(), init=False)
 
     def run(self, words: Sequence[str]) -> Ended:
-        """Run the command; return how it ended, stopped by us or by itself."""
+        """Run the command and return how it ended: by itself, or stopped by the watch."""
         with tempfile.TemporaryDirectory(prefix="twenty-watts-") as folder:
             stamps = StampFile(path=Path(folder) / "stamps")
             python = os.pathsep.join(filter(None, (str(HOOK), os.environ.get("PYTHONPATH"))))
@@ -112,7 +121,7 @@ class StepWatch:
                 return
 
     def _follow(self, stamps: StampFile, over: threading.Event) -> None:
-        """Report on a continuing command, less often as it grows."""
+        """Report progress of a continuing command, less often as its stamps take longer to read."""
         if self.seen is not None and self.on_enough is not None:
             self.on_enough(self.seen)
         wait_s = PROGRESS_S
@@ -124,7 +133,7 @@ class StepWatch:
             wait_s = max(PROGRESS_S, 100.0 * (time.monotonic() - began_s))
 
     def _read(self, stamps: StampFile) -> None:
-        """Read the stamps until there are enough."""
+        """Read the stamps, unless enough have been read."""
         if self.enough:
             return
         seen = stamps.read()
@@ -136,7 +145,7 @@ class StepWatch:
 
 
 def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
-    """Stop a command; terminate it and its descendants if needed.
+    """Terminate a command and its descendants, and kill those that do not stop.
 
     A terminated shell exits at once and leaves its training running.
     """
@@ -156,14 +165,15 @@ def recorded_watch(
     given: Mapping[str, Any],
     on_enough: Callable[[MeasuredRun, Stamped], None] | None = None,
 ) -> tuple[MeasuredRun, Ended]:
-    """Watch a command with the meters on, and store the measurement as a run.
+    """Watch and meter a command, and store the measurement as a run.
 
     Parameters
     ----------
     given : mapping
-        What is known of its steps: fields of `Timing`, `flop` and `precision` among them.
+        Known facts about its steps, as fields of `Timing` such as `flop` and `precision`.
     on_enough : callable, optional
-        Called when enough was seen of a command that goes on, with what was measured so far.
+        Called when enough has been seen of a command that continues, with the measurement so far
+        and its steps.
     """
     store, notes = store_or_reason()
     recording = Recording(origin="run", label=FORECAST, store=store, notes=notes)
@@ -186,7 +196,7 @@ def recorded_watch(
             reported = tuple(completed(one, watch.seen.counts) for one in reported)
         if watch.seen is not None and watch.seen.processes > 1:
             recording.notes.append(
-                f"{watch.seen.processes} processes step: the one that steps for longest counts"
+                f"{watch.seen.processes} processes take steps; the longest-running one is timed"
             )
         state: State = "finished" if watch.enough else ended.state
         measured = recording.end(
@@ -201,13 +211,13 @@ def recorded_watch(
 
 
 def completed(reported: Reported, counted: Mapping[str, Any]) -> Reported:
-    """Add the counts of a step where not reported."""
+    """Fill in the counts of a step that the program did not report."""
     timing = reported.timing
     return replace(reported, timing=replace(timing, **missing(vars(timing), counted)))
 
 
 def reported_steps(seen: Stamped | None, given: Mapping[str, Any]) -> tuple[Reported, ...]:
-    """Stamped steps as reported steps, none if too few."""
+    """Convert stamped steps to a report, or to none if there are too few."""
     found = None if seen is None else steady(seen.times_s)
     if seen is None or found is None:
         return ()

@@ -65,15 +65,15 @@ SAME_WORK = 0.01
 """Log difference in step FLOPs below which the work is the same [1]."""
 
 SAME_STEPS = 0.7
-"""Log difference in step time above which steps of unknown work are other steps, such as of
-another batch [1]; assumed.
+"""Log difference in step time above which steps of unknown work count as different, for example
+because of another batch size [1]. Assumed.
 """
 
 
 def drift_here() -> Strength:
     """Return this machine's drift: how much the times of equal steps differ between runs.
 
-    Steps of unknown work are equal if they are of one program and take about as long.
+    Steps of unknown work count as equal if they belong to one program and take similar times.
     """
     here = host_id()
     rows = [TimingRow._make(row) for row in read_timings()]

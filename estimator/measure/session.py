@@ -1,8 +1,8 @@
 """Session that times the steps of a training script that calls it.
 
-A session counts each step at its end; slow first ones are left out. Under `calibrate run`, the
-command measures the power and receives the times; otherwise the session measures both and stores
-the run.
+A session records the end of each step and leaves out the slow first ones. Under `calibrate run`,
+the command measures the power and receives the times; otherwise the session measures both and
+stores the run.
 """
 
 import json
@@ -29,28 +29,27 @@ from estimator.runs.record import Timing, without_unknown
 from estimator.runs.record_bounds import LARGEST, TIMING
 
 STRAY_SD = 0.02
-"""Log standard deviation of the mean pace over a second [1], besides drift and step spread; it
-falls with the square root of time. Fitted with `drift.STRENGTH_SD`.
+"""Log standard deviation of the mean pace over one second [1], in addition to drift and step
+spread. It falls with the square root of the time. Fitted together with `drift.STRENGTH_SD`.
 """
 
 LEAST_WINDOW_S = 0.05
-"""Window below which it no longer rises [s]."""
+"""Observed time below which the uncertainty of the pace no longer rises [s]."""
 
 PAUSE_SD = 0.7
-"""Log standard deviation of a pause, for predicting later ones [1]."""
+"""Log standard deviation of the later pause time when predicted from one pause [1]."""
 
 FEWEST_STEPS = 3
-"""Least steps for extrapolation: one of warm-up and two more."""
+"""Fewest steps to extrapolate from: one warm-up step and two more."""
 
 SYNCHRONISED_EVERY, SYNCHRONISED_EVERY_S = 16, 0.5
-"""Boards are synchronised at steps 1, 2, 4, 8, every so many, and after this time [s]."""
+"""GPUs are synchronised at steps 1, 2, 4 and 8, then every so many steps or seconds."""
 
 REPORT = "TWENTY_WATTS_REPORT"
-"""Environment variable with the file for a wrapped program's step report."""
-
+"""Environment variable with the path of the file for a wrapped program's step report."""
 
 STAMPS = "TWENTY_WATTS_STAMPS"
-"""Environment variable with the file for step stamps."""
+"""Environment variable with the path of the file for step stamps."""
 
 NUMBERS = (
     *("flop", "operations", "traffic_bytes", "params", "tokens", "samples"),
@@ -64,16 +63,16 @@ RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """Steps reported by a program; their devices also follow from the meters.
+    """Steps reported by a program; the meters show their devices if it reports none.
 
     Parameters
     ----------
     timing : Timing
         Its component is empty if unspecified.
     ranks, machines : int
-        How many processes share it, as torchrun starts them, and on how many machines.
+        Number of processes, as torchrun starts them, that share the work, and of their machines.
     began_s, ended_s : float
-        From the end of the warm-up to the last step, on the monotonic clock [s].
+        End of the warm-up and of the last step, on the monotonic clock [s].
     """
 
     timing: Timing
@@ -85,9 +84,9 @@ class Reported:
 
 
 def window_times_s(ends_s: Sequence[float], edges: Sequence[int] = ()) -> list[float]:
-    """Return the time of each step between its end and the one before [s].
+    """Return the time of each step, from the end of the previous one to its own end [s].
 
-    Between `edges`, where boards were synchronised, it is the mean.
+    Steps between two `edges`, at which GPUs were synchronised, get their mean time.
     """
     return [
         (ends_s[last] - ends_s[first]) / (last - first)
@@ -97,7 +96,7 @@ def window_times_s(ends_s: Sequence[float], edges: Sequence[int] = ()) -> list[f
 
 
 def with_program(reported: Sequence[Reported], program: str | None) -> tuple[Reported, ...]:
-    """Return reports with the program's name, if given."""
+    """Add the program's name to reports, if given."""
     if program is None:
         return tuple(reported)
     return tuple(replace(one, timing=replace(one.timing, style=program)) for one in reported)
@@ -105,12 +104,12 @@ def with_program(reported: Sequence[Reported], program: str | None) -> tuple[Rep
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Time of a whole run from the steps seen: central 80% interval and median.
+    """Forecast time of a whole run, from the steps seen: central 80% interval and median.
 
     Parameters
     ----------
     seen_s : float
-        Of the steps seen, which is in it [s].
+        Time of the steps seen, which the others include [s].
     """
 
     low_s: float
@@ -128,17 +127,20 @@ class Session:
     flop : float, optional
         Work of one step over all devices [FLOP].
     operations, traffic_bytes : float, optional
-        Operations of one step that are dispatched one by one [1], and what those beside its
-        products read and write [B], over all devices.
-    params, tokens, samples, hidden, seq_len : float, optional
-        Of the network, and tokens or samples of one step.
+        Separately dispatched operations of one step [1], and the memory traffic of those that are
+        not matrix products [B], over all devices.
+    params, hidden, seq_len : float, optional
+        Parameters, hidden size and sequence length of the network.
+    tokens, samples : float, optional
+        Tokens or samples per step.
     precision, kind, arch, label : str, optional
         As in `Timing`.
     devices : int, optional
-        How many share the work; by default what torchrun tells, or those that the meters see busy.
+        Number of devices that share the work; by default as set by torchrun, or as many as the
+        meters find busy.
     component : str, optional
-        Key of the device, the first of them: "gpu:0"; "cpu" for the processor; by default the
-        first that the meters see busy.
+        Key of the first device, such as "gpu:0" or "cpu"; by default the first that the meters
+        find busy.
 
     Attributes
     ----------
@@ -169,7 +171,8 @@ class Session:
     def __post_init__(self) -> None:
         """Convert NumPy and PyTorch numbers to plain ones, and the label to text.
 
-        Implausible values are dropped with a warning, as they must not stop hours of training.
+        Implausible values only cause a warning and are ignored, so that they cannot stop hours of
+        training.
         """
         for name in NUMBERS:
             value = getattr(self, name)
@@ -196,7 +199,7 @@ class Session:
     def step(self) -> None:
         """Report the end of a step.
 
-        Boards are synchronised at the ends of short windows, so that steps are timed when done, not
+        GPUs are synchronised at the ends of short windows, so that steps are timed when done, not
         when queued.
         """
         count = len(self._ends_s) + 1
@@ -236,12 +239,12 @@ class Session:
 
     @property
     def times_s(self) -> list[float]:
-        """Time of each step; on boards, means over synchronised windows [s]."""
+        """Time of each step; on GPUs, means over synchronised windows [s]."""
         ends_s = [self._began_s, *self._ends_s]
         return window_times_s(ends_s, (0, *self._synchronised) if self._synchronised else ())
 
     def timing(self) -> Timing | None:
-        """Time of one step after the warm-up, or None before the first."""
+        """Timing of a step after the warm-up, or None before the first."""
         found = steady(self.times_s)
         if found is None:
             return None
@@ -257,12 +260,14 @@ class Session:
         )
 
     def forecast(self, steps: int) -> Forecast:
-        """Time of a run of some steps, including those seen; pauses continue at their rate.
+        """Forecast the time of a run by its number of steps, including the steps seen.
+
+        Pauses are assumed to continue at the same rate.
 
         Raises
         ------
         ValueError
-            Before enough steps were seen.
+            If too few steps have been seen.
         """
         if self.steps < FEWEST_STEPS:
             raise ValueError(f"a forecast needs {FEWEST_STEPS} steps, got {self.steps}")
@@ -275,7 +280,7 @@ class Session:
         return 6.0 * self.params * self.tokens
 
     def count_flop(self, step: Callable[[], Any]) -> float:
-        """Run a step under a counter and keep its FLOPs for all devices [FLOP].
+        """Run a step, count its FLOPs, and keep and return them for all devices [FLOP].
 
         Also sets `operations` and `traffic_bytes`, None if part of the step is compiled.
 
@@ -284,7 +289,7 @@ class Session:
         ImportError
             Without PyTorch.
         ValueError
-            If no product was seen.
+            If no matrix product was counted.
         """
         from estimator.measure.step_counter import counted_step
 
@@ -348,7 +353,7 @@ def _is_count(value: Any, most: float) -> bool:
 
 
 def synchronise() -> bool:
-    """Wait for the boards used by PyTorch; return False if there are none."""
+    """Wait for the GPUs used by PyTorch; return False if there are none."""
     torch: Any = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "cuda") or not torch.cuda.is_initialized():
         return False
@@ -365,12 +370,12 @@ def forecast(
     stored: Strength = NOTHING_LEARNED,
     slowdown: float = 1.0,
 ) -> Forecast:
-    """Time of a run of some steps, from the times of the first ones [s].
+    """Forecast the time of a run by its number of steps, from the times of the first ones [s].
 
     Parameters
     ----------
     stored : Strength
-        The machine's drift from its stored runs.
+        Drift of the machine, estimated from its stored runs.
     slowdown : float
         Factor by which other programs slow the steps [1].
     """
@@ -404,7 +409,7 @@ def forecast(
 def pace_sd(timing: Timing, steps: int) -> float:
     """Log standard deviation of the pace of further steps [1].
 
-    From the stored summary of a run, with typical drift.
+    It follows from the stored summary of a run, with typical drift.
     """
     found = SteadySteps(
         warm_up=0,
@@ -421,7 +426,7 @@ def pace_sd(timing: Timing, steps: int) -> float:
 
 
 def _pace_sd(found: SteadySteps, drift: Strength, ahead_s: float) -> float:
-    """Log standard deviation of the future pace over the steady steps' [1]."""
+    """Log standard deviation of the ratio of the future pace to the steady steps' pace [1]."""
     seen_s = max(LEAST_WINDOW_S, found.steps * found.step_s)
     return math.hypot(
         math.sqrt(drift.value * between(seen_s, ahead_s)),

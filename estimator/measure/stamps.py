@@ -1,7 +1,7 @@
 """Stamped steps of a program, and their times.
 
-A line is a mark, the monotonic time and the process: `o 12.5 4711`. Of several processes with their
-own steps, the longest-running one counts.
+A line contains a mark, the monotonic time and the process: `o 12.5 4711`. If several processes take
+steps, the longest-running one counts.
 """
 
 import json
@@ -36,10 +36,10 @@ synchronisation.
 
 
 COUNTED_AT = 2
-"""Number of the counted step; later ones take their usual time [1]."""
+"""Number of the step that is counted, so that later ones take their usual time [1]."""
 
 PHASE_STEPS, PHASE_RATIO = 10, 1.5
-"""Least steps and time ratio for early steps to be other work rather than warm-up [1]."""
+"""Fewest steps and least time ratio at which early steps are other work, not warm-up [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,23 +58,23 @@ class Stamped:
     Parameters
     ----------
     times_s : tuple of float
-        Time of each step; on boards the mean over the window between two waits for them [s].
+        Time of each step; on GPUs the mean over the window between two synchronizations [s].
     began_s, ended_s : float
         First and last stamp on the monotonic clock [s].
     planned : int, optional
-        Steps of the whole run, where the program's Trainer states them.
+        Steps of the whole run, if the program's Trainer reports them.
     given, counted : mapping
-        What `measure()` in the script says of its steps, and what was counted of one of them, as
+        Facts about the steps that `measure()` in the script reports, and counts of one step, as
         fields of `Timing`.
     missed : tuple of str
-        Operations of that one that may hold work which is not counted: then nothing is.
+        Operations of the counted step that may contain uncounted work; if any, nothing is counted.
     processes : int
-        How many stepped; the steps are those of one of them.
+        Number of processes that take steps; the others' steps are left out.
     optimizers : tuple of (str, int)
-        Name and steps of each optimizer; the first is the one whose steps count.
+        Name and steps of each optimizer; only the first one's steps count.
     memory : mapping of str to float
-        "peak" of the program's memory, what no batch changes ("held"), and the "limit" of a board;
-        empty where unknown [B].
+        Memory of the program: its "peak", the part independent of the batch ("held"), and the
+        "limit" of the GPU [B]; empty if unknown.
     """
 
     times_s: tuple[float, ...]
@@ -138,7 +138,7 @@ class _Marks:
 
     @property
     def steps(self) -> int:
-        """Number of ended steps, on boards up to the last synchronisation."""
+        """Number of ended steps, on GPUs up to the last synchronisation."""
         return self.waits[-1] + 1 if self.waits else len(self.ends_s)
 
     @property

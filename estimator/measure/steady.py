@@ -1,9 +1,9 @@
 """Steady part of a run: warm-up, step time, and pauses.
 
 The warm-up ends where the marginal standard error of the rest is least (MSER [1]_), a test on the
-times rather than a fixed count. Step time is a trimmed mean, robust to stragglers; the mean, with
-them, tells how long many steps take. Steps several times as long, such as evaluation or
-checkpoints, count as pauses.
+times rather than a fixed count. Step time is a trimmed mean, robust to stragglers; the plain mean,
+which includes them, predicts the time of many steps. Steps several times as long, such as
+evaluation or checkpoints, count as pauses.
 
 References
 ----------
@@ -47,12 +47,12 @@ class SteadySteps:
     Parameters
     ----------
     steps : int
-        Steps in it, without pauses.
+        Number of steady steps, without pauses.
     step_s, mean_s : float
-        Time of a typical step, and the mean with stragglers [s].
+        Typical step time, and the mean including stragglers [s].
     log_sd : float, optional
-        Standard deviation of the logarithm of the time of a step, correlation in time included
-        [1]; None of too few.
+        Log standard deviation of step time, including correlation in time [1]; None for too few
+        steps.
     """
 
     warm_up: int

@@ -266,7 +266,7 @@ def _geometric_mean(logs: Iterable[float | None]) -> float | None:
 
 
 def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
-    """Yield every timing of training in a run, on whole devices; small steps are left out."""
+    """Yield the training timings of a run on whole devices, except for small steps."""
     for device in run.devices:
         if device.hardware is None or device.shares_board is not None:
             continue

@@ -111,7 +111,7 @@ def test_a_machine_that_others_use_is_less_sure_of_its_pace():
 
 @pytest.mark.parametrize("flop", [99e12, None])
 def test_stored_runs_of_a_program_teach_the_drift_of_the_machine(flop, tmp_path, monkeypatch):
-    """Counted or not; steps of other work, or of another time if it is unknown, do not."""
+    """Steps with other FLOPs do not, nor, if FLOPs are unknown, steps with a far different time."""
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
     assert drift_here() == NOTHING_LEARNED
     other = {"flop": 2.0 * flop} if flop else {"time_s": 3.0}

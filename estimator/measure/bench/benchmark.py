@@ -112,7 +112,7 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Bench:
-    """Benchmark of one device in steps, so that an interruption keeps its results.
+    """Benchmark of one device, in steps so that an interruption does not lose its results.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ class Bench:
         }
 
     def _most_informative(self, key: StyleKey, jobs: Sequence[Job]) -> Job:
-        """Next size to measure: typical steps, then the less covered side."""
+        """Return the next size to measure: a typical step, then one on the less covered side."""
         times_s, usual_s = self._times_s.get(key, []), self.usual_s
         larger = sum(one > usual_s for one in times_s)
         if not times_s:

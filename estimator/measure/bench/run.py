@@ -268,7 +268,7 @@ def _bench(question: BenchQuestion, engine: BenchEngine, recording: Recording) -
 
 
 def usual_step_s(component: str) -> float:
-    """Typical step time on a CPU or board, from the profiles [s]; such steps are measured first."""
+    """Return the typical step time on a CPU or accelerator, from the profiles [s]."""
     device = "processor" if component == "cpu" else "accelerator"
     step_s: float = Catalog.open().priors_under(f"calibration.{device}.")["usual_step_s"].value
     return step_s
