@@ -36,7 +36,7 @@ add_messages(
         "{place}: no residual mix on record; set {set[residual_mix]}, or {set[contract]} that "
         "covers all of the electricity"
     ),
-    factor_unknown="{place}: no factor for the electricity on record",
+    factor_unknown="{place}: no impact factor of the electricity on record",
     hours_of_other_device=(
         "{preset} is published as device-hours on {device} without FLOPs: set {set[flop]}, or "
         "{set[hardware]} to {id}"

@@ -62,7 +62,7 @@ add_messages(
         "each device is one chip: assuming the {count:,.0f} chips of this slice; set {set[devices]}"
     ),
     no_training_format=(
-        "{device} has no format for training (it has {known}): choose another {set[hardware]}"
+        "{device} supports no format for training (only {known}): choose another {set[hardware]}"
     ),
     image_size_assumed=(
         "the config names no size of images: assuming the usual one of its family; set "
@@ -70,8 +70,8 @@ add_messages(
     ),
     no_effect="{field} has no effect here",
     site_unknown="region {name!r} is unknown: assuming world averages",
-    other_year="{place}: using {what} of {year} for a run in {wanted}, the nearest on record",
-    pue_of_fleet="{place}: PUE unknown, assuming that of all of {fleet}",
+    other_year="{place}: no {what} on record for {wanted}, using the nearest, of {year}",
+    pue_of_fleet="{place}: PUE unknown, assuming the fleet-wide PUE of {fleet}",
     pue_assumed="PUE unknown here: assuming {value:g}; set {set[pue]} or a cloud region",
     grid_assumed=(
         "{place}: no carbon intensity on record, assuming the world average, {value:.3g} "

@@ -42,7 +42,7 @@ def ask(**said):
 
 def reported(**said):
     """Warnings on another year than the run's."""
-    return [warning for warning in ask(**said).warnings if "nearest on record" in warning]
+    return [warning for warning in ask(**said).warnings if "using the nearest, of" in warning]
 
 
 def series(place):
@@ -112,10 +112,10 @@ def test_every_figure_of_irelands_grid_covers_the_other_and_says_so(place):
 
 def test_a_year_beyond_the_record_takes_the_nearest_and_says_so():
     assert reported(site="us", year=2005.0) == [
-        "United States: using carbon intensity of 2012 for a run in 2005, the nearest on record"
+        "United States: no carbon intensity on record for 2005, using the nearest, of 2012"
     ]
     assert ask(site="us", year=2005.0).inputs[GRID].value == series("us")[2012]
-    assert "of 2025 for a run in 2030" in reported(site="us", year=2030.0)[0]
+    assert "for 2030, using the nearest, of 2025" in reported(site="us", year=2030.0)[0]
 
 
 def test_without_a_year_the_newest_figure_stands_and_nothing_is_said():
@@ -172,8 +172,8 @@ def test_an_operator_has_the_pue_it_reported_for_the_year(year, pue):
 
 def test_a_pue_of_another_year_is_said_and_doubted():
     lines = reported(site="us-east-1", year=2019.0)
-    what = [line.partition(": ")[2].partition(" of ")[0] for line in lines]
-    assert what == ["using PUE", "using carbon intensity"]
+    what = [line.partition(": ")[2].partition(" on ")[0] for line in lines]
+    assert what == ["no PUE", "no carbon intensity"]
     used = ask(site="us-east-1", year=2019.0).inputs["pue"]
     assert used.low < used.value < used.high
 
@@ -236,7 +236,7 @@ def test_the_note_on_a_year_stands_only_on_the_rows_that_it_is_about():
     out = io.StringIO()
     estimate_csv(iter(f"{line}\n" for line in lines), out, CATALOG, level=0.8)
     notes = [row["warnings"] for row in csv.DictReader(io.StringIO(out.getvalue()))]
-    assert [note.count("nearest on record") for note in notes] == [2, 0, 0]
+    assert [note.count("using the nearest, of") for note in notes] == [2, 0, 0]
 
 
 def test_the_command_and_the_link_carry_the_year(capsys):
@@ -274,11 +274,14 @@ def test_a_cloud_region_without_a_pue_takes_that_of_its_operator():
     ]
     assert len(without) > 40
     answer = ask(site=without[0].id)
-    assert f"{without[0].name}: PUE unknown, assuming that of all of AWS" in answer.warnings
+    assert f"{without[0].name}: PUE unknown, assuming the fleet-wide PUE of AWS" in answer.warnings
     used = answer.inputs["pue"]
     assert used.value == CATALOG.place("aws").records["pue"].value
     assert used.low < used.value < used.high
-    assert "using PUE of 2019 for a run in 2016" in reported(site=without[0].id, year=2016.0)[0]
+    assert (
+        "no PUE on record for 2016, using the nearest, of 2019"
+        in reported(site=without[0].id, year=2016.0)[0]
+    )
     assert ask(site=without[0].id, pue=1.3).inputs["pue"].value == 1.3
 
 

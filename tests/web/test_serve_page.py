@@ -40,7 +40,7 @@ def opened(**query):
 def test_no_number_of_devices_is_automatic():
     page, _text = opened()
     (devices,) = (one for one in page.number_input if one.key == "serve_devices")
-    assert (devices.label, devices.value) == ("Devices, 0: automatic", 0)
+    assert (devices.label, devices.value) == ("Devices, 0 for automatic", 0)
 
 
 def test_the_page_answers_in_its_first_sentence():

@@ -176,10 +176,10 @@ PARAMETERS = LinkParameters(
         when=lambda values: bool(values["use"] == "serve"),
     ),
     scenario.hardware(known_devices()),
-    Choice("view", ("fit", "ledger", "cache"), help=N_("Chart that is shown.")),
+    Choice("view", ("fit", "ledger", "cache"), help=N_("Chart to show.")),
 )
 VIEWS = {
-    "fit": N_("Memory of devices"),
+    "fit": N_("Device memory"),
     "ledger": N_("Parameters and FLOPs"),
     "cache": N_("KV cache"),
 }

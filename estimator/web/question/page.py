@@ -167,7 +167,7 @@ PARAMETERS = PromptInputs(
     _typed("output", N_("Length of the answer. Empty: as usual for the task.")),
     _typed("concurrency", N_("Concurrent answers per device; they share its power.")),
     _typed("pue", N_("Data-center energy ÷ IT energy (PUE). Empty: default.")),
-    Choice("view", ("stated", "tasks"), help=N_("Chart that is shown.")),
+    Choice("view", ("stated", "tasks"), help=N_("Chart to show.")),
 )
 VIEWS = {"stated": N_("Published figures"), "tasks": N_("Other tasks")}
 """View of the page -> its name."""

@@ -150,7 +150,7 @@ PARAMETERS = LinkParameters(
         when=lambda values: not values["config"],
     ),
     control_of(Choice, "hardware", known_devices(), called=hardware_names),
-    control_of(Number, "devices", 0.0, least=0.0, whole=True, label=N_("Devices, 0: automatic")),
+    control_of(Number, "devices", 0.0, least=0.0, whole=True, label=N_("Devices, 0 for automatic")),
     control_of(Choice, "precision", FORMATS, called=lambda: {USUAL: N_("as usual")}),
     control_of(Number, "concurrency", 32.0, least=1.0, whole=True),
     control_of(Number, "input", 500.0, least=1.0, whole=True),
