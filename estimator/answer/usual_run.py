@@ -33,7 +33,7 @@ def usual_utilization(
     Raises
     ------
     ValueError
-        With the reason why it cannot be estimated.
+        If it cannot be estimated, with the reason.
     """
     question = usual_question(device, group, precision)
     without = replace(question, calibration="ignore")

@@ -48,9 +48,10 @@ class Conditions:
         Size of steps that take as long as their launches; minus infinity or omitted if launches are
         hidden [1].
     ahead : array
-        Log expected utilization with hidden launches over the run's; omitted for zero [1].
+        Log ratio of the utilization expected with hidden launches to the run's; omitted for zero
+        [1].
     operations, traffic : array
-        Operations of a step [1/FLOP] and its memory traffic outside products [B/FLOP], per FLOP;
+        Operations [1/FLOP] and memory traffic outside matrix products [B/FLOP] of a step, per FLOP;
         NaN or omitted if unknown.
     peak, bandwidth : array
         Peak of the number format [FLOP/s] and memory bandwidth [B/s] of the device; NaN or omitted

@@ -90,7 +90,7 @@ def own_variance(of_size: Floats, prior_sd: Floats, shared: Components, run: flo
     Parameters
     ----------
     of_size : array
-        Their `bent`.
+        Their mean square error by size, from `bent` [1].
     """
     of_device, inner = shared.amplitudes(prior_sd)
     inside = shared.family**2 + shared.style**2 + run**2 + shared.slope**2 * of_size

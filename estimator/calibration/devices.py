@@ -25,7 +25,8 @@ class DeviceReport:
     Parameters
     ----------
     cell : Cell, optional
-        Kind of network and format measured most; None if no timing informs an estimate.
+        Network group and number format with the most timings; None if no timing informs an
+        estimate.
     """
 
     measured: DeviceFigures

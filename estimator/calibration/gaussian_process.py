@@ -152,7 +152,7 @@ class Evidence:
         Parameters
         ----------
         log_prior : array of shape (n,), optional
-            Log prior expectation [1]; without it, that of the median run.
+            Log prior expectation, to which the shift is relative [1]; zero by default.
         """
         if not len(self.log_ratio):
             return Posterior(log_shift=np.zeros(len(prior_sd)), log_sd=prior_sd.copy())

@@ -225,8 +225,8 @@ def evidence_of(
 ) -> Evidence:
     """Return the calibration observations as arrays for the fit.
 
-    Accelerators correct what published runs let expect; for processors there are none, and the law
-    of their steps takes its place.
+    Runs on accelerators correct the prediction from published runs. On processors, `StepLaw` takes
+    the place of that prediction.
     """
     counts = np.array([_counts(device, one) for one in found], dtype=np.float64).reshape(-1, 2)
     where = replace(
@@ -323,21 +323,23 @@ def size_of(device: Device, precision: str, step_flop: float) -> float:
 
 
 def _counts(device: Device, one: CalibrationObservation) -> tuple[float, float]:
-    """Return operations and traffic per FLOP, or NaN if they exceed the measured time."""
+    """Return operations and traffic per FLOP, NaN if unknown or too many for the measured time."""
     if one.operations is None or one.traffic is None:
         return np.nan, np.nan
-    beside = beside_products(device, one.timing.precision or "", one.operations, one.traffic)
-    believed = beside * one.reached < MOST_COUNTED
+    ratio = time_outside_products(device, one.timing.precision or "", one.operations, one.traffic)
+    believed = ratio * one.reached < MOST_COUNTED
     return (one.operations, one.traffic) if believed else (np.nan, np.nan)
 
 
-def beside_products(device: Device, precision: str, operations: Number, traffic: Number) -> Number:
-    """Return the time of dispatch and memory traffic over that of the products at the peak [1].
+def time_outside_products(
+    device: Device, precision: str, operations: Number, traffic: Number
+) -> Number:
+    """Return the ratio of dispatch and traffic time to product time at the peak [1].
 
     Parameters
     ----------
     operations, traffic : float or array
-        Operations [1/FLOP] and memory traffic outside products [B/FLOP] per FLOP of a step.
+        Operations [1/FLOP] and memory traffic outside matrix products [B/FLOP] per FLOP of a step.
     """
     moved_s = 0.0 if np.isnan(bandwidth_of(device)) else traffic / bandwidth_of(device)
     return (operations * OPERATION_S + moved_s) * device.peaks[precision].value

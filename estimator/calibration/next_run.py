@@ -245,7 +245,7 @@ Steps = tuple[str, str, str, float]
 def runs_of(
     known: Known, device: Device, steps: Sequence[Steps], *, own: bool = True
 ) -> CandidateRuns:
-    """Return the steps that could be measured on a device here, of own programs or a benchmark."""
+    """Return candidate runs on a device here, of the user's programs or of the benchmark."""
     where = conditions_on(
         device,
         precisions=[precision for _, _, precision, _ in steps],

@@ -118,7 +118,7 @@ def cell(
 
 
 def main_cell(known: Known, device: Device) -> Cell | None:
-    """Return the cell with the most timings; None without any or with a fixed utilization."""
+    """Return the cell with the most timings, or None without any or with a fixed utilization."""
     names = dict.fromkeys(one.timing.precision or "" for one in known.of(device)[0])
     groups = {
         (group, name): found

@@ -33,7 +33,7 @@ class Components:
         Share of a run's information that carries over to another device [1]: code and software stay
         the same, the device does not.
     user : float
-        Component that all programs of users have in common, and benchmarks have not [1].
+        Component that all users' programs share and benchmarks lack [1].
     slope : float
         Change of the error with log size for small steps [1]. It ends by `SATURATED_S`.
     step_sd : float

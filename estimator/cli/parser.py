@@ -27,13 +27,13 @@ OTHER_NAMES = {
     "--finetune qlora": ("--qlora",),
     "--output": ("--out", "--file"),
 }
-"""Option, with a value where it needs one -> what other programs and commands call it."""
+"""Option, with a value if it needs one -> its names in other programs and commands."""
 
 INVALID_CHOICE = re.compile(r"(.*?)invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
-"""Message of argparse about a word that is not among the choices."""
+"""argparse's message about a value that is not among the choices."""
 
 AMBIGUOUS = re.compile(r"ambiguous option: (\S+) could match ")
-"""Start of argparse's message about the start of several options."""
+"""Start of argparse's message about an abbreviation that fits several options."""
 
 OPTION = re.compile(r"^ +(?:-\w, )?(--[a-z][\w-]*)", re.MULTILINE)
 """Option at the start of its entry in the help."""

@@ -33,13 +33,14 @@ EXAMPLES = """examples:
   twenty-watts calibrate show --hardware h100 --json
   twenty-watts calibrate show --runs --csv
 Columns: utilization (expected) is what `estimate` predicts for the workload type and number format
-measured most, with its 80% interval and an unspecified step size; utilization_before (before) is
-the same from published runs only. All other columns are measured: mid is the median, low and high
-the range. Energy modeled from the load is marked as modeled. Runs are listed newest first.
+with the most timings, with its 80% interval and an unspecified step size; utilization_before
+(before) is the same from published runs only. All other columns are measured: mid is the median,
+low and high the range. Energy modeled from the load is marked as modeled. Runs are listed newest
+first.
 """
 
 SHOWN = 30
-"""Default number of runs listed for people; files list all."""
+"""Default number of runs in a printed table; files contain all."""
 
 SHARES = ("utilization", "utilization_before")
 
@@ -349,7 +350,7 @@ def _device(report: "DeviceReport", catalog: "Catalog") -> dict[str, Any]:
 
 
 def _expected(report: "DeviceReport", catalog: "Catalog") -> dict[str, Any]:
-    """Return the expected utilization with and without the runs, and of what it is."""
+    """Return the expected utilization with and without the runs, and the work it applies to."""
     from estimator.answer.usual_run import usual_utilization
 
     cell = report.cell
