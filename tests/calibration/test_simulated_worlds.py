@@ -31,7 +31,7 @@ PARTS = Components(
     usual_steps=300.0,
     usual_steps_sd=3.0,
 )
-"""Like those of accelerators; the law of processors has worlds of its own."""
+"""Components similar to the accelerators'; the law of processors has worlds of its own."""
 
 PRIOR_SD, WORLDS, OWN = 0.6, 200, 12
 STEADY = Components(**{**vars(PARTS), "run": 0.0})
