@@ -52,7 +52,7 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
 
 
 def same_programs(here: Conditions, there: Conditions) -> Flags:
-    """Return which runs are of one program, shape (n, m)."""
+    """Return whether runs are of the same program, shape (n, m)."""
     same: Flags = here.kind[:, np.newaxis] == there.kind
     same &= here.program[:, np.newaxis] == there.program
     same &= here.program[:, np.newaxis] != ""

@@ -131,7 +131,7 @@ class Evidence:
 
     @cached_property
     def _outlying(self) -> Floats:
-        """Log standard deviation of programs that are outliers, zero of others [1]."""
+        """Log standard deviation added for programs that are outliers, zero for others [1]."""
         return outlying_sd(np.diag(self._total), self.weights)
 
     @cached_property
@@ -279,16 +279,16 @@ def outlier_weights(inverse: Floats, apart: Floats) -> Floats:
 
 
 def outlying_sd(variance: Floats, weights: Floats) -> Floats:
-    """Return what a weight adds to the log standard deviation of its observation [1].
+    """Return the log standard deviation that a weight below one adds to its observation [1].
 
-    The program has it in common: it is off for others, but not for itself.
+    All runs of the program share it: they differ from other programs, not from each other.
     """
     found: Floats = np.sqrt(variance * (1.0 / weights - 1.0))
     return found
 
 
 def sd_of_program(where: Conditions, measured: Conditions, sds: Floats) -> Floats:
-    """Return the least log standard deviation of each run's program, zero if not measured [1]."""
+    """Return the smallest log standard deviation of each run's program, zero if unmeasured [1]."""
     if not sds.any():
         return np.zeros(len(where.size))
     same = same_programs(where, measured)

@@ -237,7 +237,7 @@ def test_one_program_that_waits_for_its_data_does_not_move_the_others():
 
 @pytest.mark.parametrize("slower", [5.0, 100.0])
 def test_a_program_that_is_far_off_the_others_is_predicted_like_its_own_runs(slower):
-    """What sets it apart is no surprise in its next run."""
+    """Its earlier runs explain how it differs from the others."""
     where, slowdown, _ = recorded()
     apart = np.where(np.arange(len(slowdown)) == 7, slower, 1.0) * slowdown
     (mean,), (sd,) = posterior(law(where, apart), where.part(np.array([7])))
@@ -247,7 +247,7 @@ def test_a_program_that_is_far_off_the_others_is_predicted_like_its_own_runs(slo
 
 
 def test_a_program_keeps_the_counts_of_its_measured_steps():
-    """Its next run, asked for by name, need not repeat them; a new program has the usual ones."""
+    """Its next run by name need not state them; a new program gets the usual counts."""
     where, slowdown, _ = recorded()
     every = np.arange(len(slowdown))
     known = law(where, slowdown)
