@@ -170,7 +170,7 @@ class Evidence:
         return Posterior(log_shift=shift + expected - stated, log_sd=log_sd)
 
     def _expected(self, log_prior: Floats) -> Floats:
-        """Return the log expectation that measurements are compared with [1]."""
+        """Return the log expectation to which `log_ratio` is relative [1]."""
         return log_prior
 
     def _sizes_of_programs(self, where: Conditions) -> Conditions:
@@ -185,7 +185,7 @@ class Evidence:
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, _expected: Floats
     ) -> tuple[Floats, Floats]:
-        """Return the mean and variance of the error of runs of known size."""
+        """Return the error's mean and variance for runs of known size."""
         components = self.components
         likeness = likeness_of(where, self.where, components)
         cross = covariance(likeness, prior_sd, self.prior_sd, components)

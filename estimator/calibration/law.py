@@ -40,9 +40,9 @@ PEAK_SHARE = 0.75
 """Expected rate of a network's matrix products over the rate of the fastest product [1]."""
 
 PEAK_SD, DISPATCH_SD, MEMORY_SD = 0.25, 0.5, 0.5
-"""Log standard deviations among devices [1]. Predicted from measured products, copies and one
-program, 14 programs measured when these were set had a median error of 13%, with 36% at the 90th
-percentile; the 80% interval covered 11.
+"""Log standard deviations of the parameters among devices [1]. Predicted from measured products,
+copies and one program, 14 programs measured when these were set had a median error of 13%, and 36%
+at the 90th percentile; the 80% interval covered 11.
 """
 
 USER_SHIFT = 0.2
@@ -81,12 +81,12 @@ OTHER_COUNTS = UsualCounts(215.0, 1.0, 0.067, 1.1)
 """Typical counts of all other networks."""
 
 USUAL_STEP_FLOP, TRAFFIC_SLOPE = 1e10, -0.32
-"""FLOPs of the step in `USUAL_COUNTS`, and the power of a step's FLOPs with which its traffic per
-FLOP varies [1], from the same programs: larger products reuse more data.
+"""FLOPs of the step in `USUAL_COUNTS`, and the exponent with which traffic per FLOP scales with
+the FLOPs [1], from the same programs: larger products reuse more data.
 """
 
 FAMILY_SHARE = 0.5
-"""Share of the variance of unknown counts that a family of networks has in common [1]. Assumed."""
+"""Share of the unknown counts' variance that a family of networks has in common [1]. Assumed."""
 
 USUAL_BALANCE = 10.0
 """Peak over memory bandwidth where the bandwidth is unknown [FLOP/B]. Assumed; two server
@@ -112,7 +112,7 @@ of dispatch and of traffic, relative to the peak, `OPERATION_S` and the bandwidt
 
 @dataclass(frozen=True, kw_only=True)
 class StepTimes:
-    """Step times predicted with some parameters of the law, as arrays of one length.
+    """Step times predicted with given parameters of the law, as arrays of one length.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class StepLaw(Evidence):
         return with_counts(super()._sizes_of_programs(where), self.where)
 
     def _steps(self, where: Conditions, parameters: Floats) -> StepTimes:
-        """Predict step times with some log parameters."""
+        """Predict step times with given log parameters."""
         unsized = np.isnan(where.size)
         size = np.where(unsized, self.sizes.usual_size(where), where.size)
         size_sd = np.where(unsized, self.components.usual_step_sd, 0.0)
@@ -249,7 +249,7 @@ class StepLaw(Evidence):
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, _expected: Floats
     ) -> tuple[Floats, Floats]:
-        """Return the mean and variance of the log utilization of steps of known size."""
+        """Return mean and variance of the log utilization, for steps of known size."""
         measured, inverse, residuals, curve = self._at_optimum
         of_program = sd_of_program(where, self.where, measured.outlying_sd)
         steps = replace(self._steps(where, self._parameters), outlying_sd=of_program)

@@ -1,6 +1,6 @@
 """Watch the steps of a command to forecast its whole run.
 
-Steps are detected automatically: those that `measure()` in the script reports, otherwise those of
+Steps are detected automatically: as reported by `measure()` in the script, otherwise as taken by
 PyTorch's optimizers, as used by the Hugging Face Trainer, Lightning and Accelerate.
 """
 

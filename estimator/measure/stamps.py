@@ -58,7 +58,7 @@ class Stamped:
     Parameters
     ----------
     times_s : tuple of float
-        Time of each step; on GPUs the mean over the window between two synchronizations [s].
+        Time of each step; on GPUs the mean over the window between two synchronisations [s].
     began_s, ended_s : float
         First and last stamp on the monotonic clock [s].
     planned : int, optional
