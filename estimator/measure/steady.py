@@ -51,8 +51,8 @@ class SteadySteps:
     step_s, mean_s : float
         Typical step time, and the mean including stragglers [s].
     log_sd : float, optional
-        Log standard deviation of step time, including correlation in time [1]; None for too few
-        steps.
+        Log standard deviation of step time, including correlation in time [1]; None for a single
+        step.
     """
 
     warm_up: int
@@ -126,7 +126,7 @@ def trimmed_mean(times_s: Floats) -> float:
 def _spread(times_s: Floats) -> float | None:
     """Step spread consistent with the error of batch means."""
     count = len(times_s)
-    if count < 4:
+    if count < 2:
         return None
     size = max(1, count // 10)
     batches = times_s[: count // size * size].reshape(-1, size).mean(axis=1)
