@@ -15,6 +15,10 @@ add_messages(
         "calibrated: {count:.0f} runs {where}, newest {age}; their steps reach {times:.2g} "
         "times the rate expected from published runs",
     ),
+    calibrated_processor=(
+        "calibrated: {count:.0f} run {where}, newest {age}",
+        "calibrated: {count:.0f} runs {where}, newest {age}",
+    ),
     program_not_measured=(
         "no run of the program {program!r} was measured on {device}: it is treated like any "
         "other of its kind"

@@ -25,6 +25,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import in_percent
 from estimator.question.provenance import SourcedNumber
 from estimator.runs.observations import program_key
+from estimator.training.predict import KNOWN_KINDS
 
 CALIBRATED = "calibrated"
 """Basis of a number corrected by measured runs."""
@@ -91,24 +92,31 @@ def calibration_notices(known: Known, device: Device) -> tuple[Notice, ...]:
     ours = [one for one in found if one.host == known.measured.host]
     others = [one for one in found if one.host != known.measured.host]
     return (
-        *_resting_on(ours, "on this machine"),
-        *_resting_on(others, "on another machine"),
+        *_resting_on(ours, device, "on this machine"),
+        *_resting_on(others, device, "on another machine"),
         *less_counted(found, evidence),
     )
 
 
-def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[Notice, ...]:
-    """Return the notice on number, age and results of the runs."""
+def _resting_on(
+    found: Sequence[CalibrationObservation], device: Device, where: str
+) -> tuple[Notice, ...]:
+    """Return the notice on number and age of the runs.
+
+    On accelerators it includes their rate relative to published runs. Predictions for processors
+    do not start from those but from `StepLaw`.
+    """
     if not found:
         return ()
-    times = median_of(one.reached / float(one.expected.mid) for one in found)
     values = {
         "count": float(run_counts(found)[0]),
         "where": where,
         "age": age_in_words(max(one.started for one in found)),
-        "times": times,
     }
-    return (Notice("calibrated", "calibration", values),)
+    if device.kind not in KNOWN_KINDS:
+        return (Notice("calibrated_processor", "calibration", values),)
+    times = median_of(one.reached / float(one.expected.mid) for one in found)
+    return (Notice("calibrated", "calibration", values | {"times": times}),)
 
 
 def age_in_words(started: str) -> str:

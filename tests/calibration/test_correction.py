@@ -560,6 +560,13 @@ def test_what_steps_do_moves_an_answer_as_it_moved_what_was_measured():
     assert not any(code.startswith(("step_uncounted", "count_")) for code in codes)
 
 
+def test_runs_on_a_processor_are_not_compared_with_published_ones():
+    store(*traffic_world())
+    found = [one for one in answer(**SIZED).notices if one.field == "calibration"]
+    assert [one.code for one in found] == ["calibrated_processor"]
+    assert found[0].values["count"] == 24.0 and "times" not in found[0].values
+
+
 def test_counts_that_take_far_longer_than_the_products_are_questioned():
     store(*traffic_world())
 
