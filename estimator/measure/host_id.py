@@ -69,11 +69,15 @@ SAME_STEPS = 0.7
 because of another batch size [1]. Assumed.
 """
 
+KNOWN_OF_STEPS = ("explained", "devices", "params", "hidden", "seq_len", "tokens")
+"""Fields in which steps of unknown work must agree to be equal."""
+
 
 def drift_here() -> Strength:
     """Return this machine's drift: how much the times of equal steps differ between runs.
 
-    Steps of unknown work count as equal if they belong to one program and take similar times.
+    Steps of unknown work count as equal if they belong to one program, have the same known batch
+    and network, and take similar times.
     """
     here = host_id()
     rows = [TimingRow._make(row) for row in read_timings()]
@@ -93,6 +97,6 @@ def drift_here() -> Strength:
 
 def _same_steps(before: TimingRow, after: TimingRow) -> bool:
     if not before.explained or not after.explained:
-        both = before.explained == after.explained
-        return both and abs(after.log_time - before.log_time) < SAME_STEPS
+        alike = all(getattr(before, name) == getattr(after, name) for name in KNOWN_OF_STEPS)
+        return alike and abs(after.log_time - before.log_time) < SAME_STEPS
     return abs(after.log_flop - before.log_flop) < SAME_WORK

@@ -109,12 +109,20 @@ def test_a_machine_that_others_use_is_less_sure_of_its_pace():
     assert sds[1] ** 2 - sds[0] ** 2 == pytest.approx((student * 0.25 * math.log(4.0)) ** 2)
 
 
-@pytest.mark.parametrize("flop", [99e12, None])
-def test_stored_runs_of_a_program_teach_the_drift_of_the_machine(flop, tmp_path, monkeypatch):
-    """Steps with other FLOPs do not, nor, if FLOPs are unknown, steps with a far different time."""
+@pytest.mark.parametrize(
+    ("flop", "other"),
+    [
+        (99e12, {"flop": 198e12}),
+        (None, {"time_s": 3.0}),
+        (None, {"time_s": 1.5, "tokens": 4096.0}),
+    ],
+)
+def test_stored_runs_of_a_program_teach_the_drift_of_the_machine(
+    flop, other, tmp_path, monkeypatch
+):
+    """Steps with other FLOPs do not, nor, if FLOPs are unknown, with another time or batch."""
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
     assert drift_here() == NOTHING_LEARNED
-    other = {"flop": 2.0 * flop} if flop else {"time_s": 3.0}
     changes = [{"time_s": 1.0}, {"time_s": 1.2}, {"time_s": 1.2, **other}]
     with open_store() as store:
         for number, changed in enumerate(changes):
