@@ -184,6 +184,17 @@ def test_an_observation_far_off_all_others_counts_less():
     assert np.all(known.weights[np.arange(8) != 4] == 1.0)
 
 
+def test_a_program_far_off_all_others_is_predicted_like_its_own_run():
+    """Its run says nothing of other programs, but most of itself."""
+    programs = np.array([f"program {at}" for at in range(8)])
+    where = replace(runs(*[GPT] * 8), program=programs)
+    off = np.array([0.0, 0.02, -0.02, 0.0, -2.0, 0.01, -0.01, 0.0])
+    asked = replace(runs(GPT, GPT), program=np.array(["program 4", "new"]))
+    found = evidence(where, off).posterior(asked, np.full(2, PRIOR_SD))
+    assert found.log_shift == pytest.approx([-2.0, 0.0], abs=0.15)
+    assert found.log_sd[0] < found.log_sd[1]
+
+
 def test_the_less_in_common_the_less_is_learned():
     known = evidence(runs(GPT), 0.3)
     order = (
