@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from estimator.calibration.cells import Cell, main_cell
 from estimator.calibration.correction import Known
-from estimator.calibration.posterior import Cell, main_cell
 from estimator.catalog import Catalog, Device
 from estimator.runs.documents import figure_rows
 from estimator.runs.figures import (

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.calibration.conditions import Conditions, Floats, step_size
-from estimator.calibration.gaussian_process import Evidence, Posterior
+from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.law import OPERATION_S, StepLaw, with_counts
 from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog, Device
@@ -373,23 +373,6 @@ def family_of(one: CalibrationObservation) -> str:
     """Return a timing's family; benchmark styles that few programs use are their own families."""
     way = next((way for _, way in WAYS if not one.own and one.program.endswith(way)), "")
     return network_family(one.timing.kind, f"{one.timing.arch or ''} {way}".strip())
-
-
-def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
-    """Shift a quantity by the evidence, and scale all its loadings down equally."""
-    sd = float(prior.log_sd)
-    left = float(posterior.log_sd[0]) / sd if sd > 0 else 1.0
-    return Uncertain(
-        prior.mid * np.exp(float(posterior.log_shift[0])),
-        {name: load * left for name, load in prior.loadings.items()},
-    )
-
-
-def after_runs(prior: Uncertain, evidence: Evidence, where: Conditions) -> Uncertain:
-    """Return one run's quantity after the evidence."""
-    sd = np.array([float(prior.log_sd)])
-    log_prior = np.array([float(np.log(prior.mid))])
-    return corrected(prior, evidence.posterior(where, sd, log_prior=log_prior))
 
 
 def components_of(catalog: Catalog, device: Device) -> Components:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.calibration.cells import has_precisions, main_cell, measured_precisions
 from estimator.calibration.conditions import Conditions
-from estimator.calibration.correction import Known, below_peak, known_runs
+from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_utilization import Measured, Target
 from estimator.calibration.next_run import (
@@ -19,19 +20,11 @@ from estimator.calibration.next_run import (
     uncertainty_left,
     uncertainty_of,
 )
-from estimator.calibration.posterior import (
-    cell,
-    cells,
-    has_precisions,
-    main_cell,
-    measured_precisions,
-)
 from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog
 from estimator.cli import build_parser
-from estimator.core.uncertainty import Uncertain
 from estimator.measure.host_id import host_id
-from tests.measured_runs import H100_PEAK, measured, several, steps
+from tests.measured_runs import H100_PEAK, several
 
 CATALOG = Catalog.open()
 H100 = CATALOG.device("h100-sxm")
@@ -179,56 +172,6 @@ def test_each_command_is_one_that_the_command_line_knows():
     assert len(lines) > 5
     for line in lines:
         parser.parse_args(shlex.split(line)[1:])
-
-
-def test_a_cell_that_was_measured_is_narrower_than_before_and_near_what_was_reached():
-    for one in cells(known(*several()), H100, "bf16"):
-        assert one.now.log_sd <= one.before.log_sd
-        if one.observations:
-            reached = [observation.reached for observation in one.observations]
-            assert min(reached) < one.now.mid < max(reached)
-            assert one.step_s in [pytest.approx(s) for s in (0.004, 0.02, 0.1, 0.3, 0.5)]
-
-
-def test_a_cell_is_what_an_estimate_would_take():
-    here = known(measured("a", steps(0.5, 0.1)))
-    (observation,), evidence_ = here.of(H100)
-    reported = cell(here, H100, "decoder", "bf16", [observation])
-    after = evidence_.posterior(
-        Conditions(
-            device=np.array(["h100-sxm"]),
-            host=np.array([host_id()]),
-            precision=np.array(["bf16"]),
-            kind=np.array(["decoder"]),
-            size=np.array([np.log(0.1 / 0.5)]),
-        ),
-        np.array([float(observation.expected.log_sd)]),
-    )
-    wanted = reported.before.mid * float(np.exp(after.log_shift[0]))
-    kept = below_peak(Uncertain(wanted, {"all": float(after.log_sd[0])}))
-    assert reported.now.mid == pytest.approx(float(kept.mid))
-    assert reported.now.mid == pytest.approx(wanted, rel=0.05)
-
-
-def test_a_cell_is_of_the_family_of_the_middle_one_measured():
-    """Perceptrons that reach more than networks of no named family are expected to do so again."""
-    perceptrons = [steps(0.6, 0.1, kind="other", arch="MLP", label=f"MLP {at}") for at in range(6)]
-    here = known(measured("a", *perceptrons))
-    (found,) = (one for one in cells(here, H100, "bf16") if one.group == "other")
-    others = here.of(H100)[1].posterior(
-        Conditions(
-            device=np.array(["h100-sxm"]),
-            host=np.array([host_id()]),
-            precision=np.array(["bf16"]),
-            kind=np.array(["other"]),
-            size=np.array([np.log(0.1 / 0.5)]),
-        ),
-        np.array([float(found.before.log_sd)]),
-    )
-    unnamed = found.before.mid * float(np.exp(others.log_shift[0]))
-    kept = below_peak(Uncertain(unnamed, {"all": float(others.log_sd[0])}))
-    assert float(kept.mid) < found.now.mid < 0.6
-    assert found.now.log_sd < float(others.log_sd[0])
 
 
 def test_the_measured_formats_come_first_and_the_most_measured_cell_is_the_main_one():

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimator.calibration.correction import Known
+from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.devices import device_figures, reports_of
 from estimator.calibration.measured_utilization import Measured
 from estimator.catalog import Catalog, ProfileError
@@ -38,6 +38,7 @@ from estimator.catalog.shared_runs import (
 from estimator.measure.host_id import host_id
 from estimator.runs import open_store, read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
+from estimator.web.calibrate.before_after import expected_cells
 from tests.in_process import answer, refusal, run
 
 HOST = Host(id="h1", cpu="Some CPU", cores=8, system="Linux", software={"python": "3.11"})
@@ -185,17 +186,37 @@ def test_show_says_which_runs_correct_no_estimate_for_want_of_a_peak(data):
     assert "calibrate bench" in line
 
 
-def test_show_says_what_estimate_answers(data):
-    small = {"flop": 1e12, "time_s": 1e12 / (BF16_PEAK * 0.1)}
-    stored(measured("a", *(trained(0.1, **small, label=f"small {at}") for at in range(4))))
+SMALL = {"time_s": 1e12 / (BF16_PEAK * 0.1), "flop": 1e12}
+CORE_I9 = MeasuredDevice(key="cpu", kind="cpu", name="i9-13900K", hardware="core-i9-13900k")
+ON_CPU = {"component": "cpu", "precision": "fp32", "flop": 1e10, "time_s": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("board", "steps", "work"),
+    [(H100, SMALL, "1e20"), (CORE_I9, ON_CPU, str(0.3 * 3600 * 1.33e12))],
+)
+def test_show_and_the_page_say_what_estimate_answers(board, steps, work, data):
+    """On a processor for an hour: the 1e20 FLOP of a published run would take years."""
+    timings = [trained(0.1, **steps, label=f"small {at}") for at in range(4)]
+    stored(measured("a", *timings, devices=(board,)))
     (device,) = answer("calibrate", "show")["devices"]
-    question = ["--flop", "1e20", "--kind", "language", "--arch", "dense decoder"]
-    question += ["--precision", "bf16", "--hardware", "h100-sxm"]
-    for name, more in (("utilization", ()), ("utilization_before", ("--calibration", "ignore"))):
+    precision = timings[0].precision
+    question = ["--flop", work, "--kind", "language", "--arch", "dense decoder"]
+    question += ["--precision", precision, "--hardware", board.hardware]
+    catalog = Catalog.open()
+    on_page = expected_cells(known_runs(catalog), catalog.device(board.hardware), precision)
+    (decoder,) = (one for one in on_page if one.group == "decoder")
+    for name, drawn, more in (
+        ("utilization", decoder.now, ()),
+        ("utilization_before", decoder.before, ("--calibration", "ignore")),
+    ):
         expected = answer("estimate", *question, *more)["results"]["utilization"]
         same = {bound: expected[bound] for bound in ("low", "mid", "high")}
         assert device[name] == pytest.approx(same, rel=1e-9)
-    assert device["utilization_of"] == "decoder, bf16"
+        low, high = drawn.interval()
+        assert (low, drawn.mid, high) == pytest.approx(tuple(same.values()), rel=1e-9)
+    assert device["utilization_of"] == f"decoder, {precision}"
+    assert device["utilization_flop"] == pytest.approx(float(work))
 
 
 def test_the_machine_that_was_measured_is_the_default(data):

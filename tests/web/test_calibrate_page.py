@@ -14,7 +14,6 @@ from streamlit.testing.v1 import AppTest
 
 from estimator.answer.run_forecast import OTHERS
 from estimator.calibration.correction import known_runs
-from estimator.calibration.posterior import cells
 from estimator.catalog import Catalog
 from estimator.measure.host_id import host_id
 from estimator.question.scenario import Scenario
@@ -109,7 +108,7 @@ def test_several_runs_are_reported_as_the_fit_gives_them():
     store(*several())
     page = opened()
     known, device = h100()
-    found = {one.group: one for one in cells(known, device, "bf16")}
+    found = {one.group: one for one in before_after.expected_cells(known, device, "bf16")}
     assert "On NVIDIA H100" in text(page)
     share = percent(float(found["decoder"].now.mid))
     sentence = text(page).replace("\N{NO-BREAK SPACE}", " ")
@@ -322,7 +321,7 @@ def test_the_next_run_is_for_the_scenario_that_is_open_on_the_first_page():
 def test_every_row_of_the_picture_has_its_marks(precision):
     store(*several())
     known, device = h100()
-    found = cells(known, device, precision)
+    found = before_after.expected_cells(known, device, precision)
     table = pd.DataFrame(before_after.chart_rows(found))
     assert len(table) == 2 * len(found) + sum(len(one.observations) for one in found)
     assert (table["low"] <= table["mid"]).all() and (table["mid"] <= table["high"]).all()

@@ -163,10 +163,11 @@ MOST_NOTES = 2
 def _bought(hardware: str, precision: str, catalog: "Catalog") -> "Iterator[str]":
     """Yield time and interval of each example without and with measured runs."""
     from estimator.answer.scenario_estimate import answer_scenario
+    from estimator.answer.usual_run import hour_flop
     from estimator.core.units import S_PER_H, format_range, human_duration
     from estimator.question.scenario import Scenario
 
-    flop = 0.3 * S_PER_H * catalog.device(hardware).peaks[precision].value
+    flop = hour_flop(catalog.device(hardware), precision)
     for name, (kind, arch) in EXAMPLES_OF.items():
         spans = []
         for calibration in ("ignore", "use"):

@@ -33,10 +33,10 @@ EXAMPLES = """examples:
   twenty-watts calibrate show --hardware h100 --json
   twenty-watts calibrate show --runs --csv
 Columns: utilization (expected) is what `estimate` predicts for the workload type and number format
-with the most timings, with its 80% interval and an unspecified step size; utilization_before
-(before) is the same from published runs only. All other columns are measured: mid is the median,
-low and high the range. Energy modeled from the load is marked as modeled. Runs are listed newest
-first.
+with the most timings, with its 80% interval, the work in the column "of", and an unspecified step
+size; utilization_before (before) is the same from published runs only. All other columns are
+measured: mid is the median, low and high the range. Energy modeled from the load is marked as
+modeled. Runs are listed newest first.
 """
 
 SHOWN = 30
@@ -44,7 +44,10 @@ SHOWN = 30
 
 SHARES = ("utilization", "utilization_before")
 
-FACTS = ("hardware", "name", "simulated", "runs", "oldest", "newest", "age_days", "utilization_of")
+FACTS = (
+    *("hardware", "name", "simulated", "runs", "oldest", "newest", "age_days"),
+    *("utilization_of", "utilization_flop"),
+)
 
 QUANTITIES = (
     "utilization",
@@ -248,11 +251,18 @@ def _device_cells(device: dict[str, Any]) -> list[str]:
         name,
         str(device["runs"]),
         age,
-        device.get("utilization_of", ""),
+        _work_of(device),
         *(_share(device.get(name)) for name in SHARES),
         _watts(device.get("power_w")),
         _watts(device.get("idle_w")),
     ]
+
+
+def _work_of(device: dict[str, Any]) -> str:
+    """Return the work that the expected utilization applies to, empty if there is none."""
+    if "utilization_of" not in device:
+        return ""
+    return f"{device['utilization_of']}, {human(device['utilization_flop'], 'FLOP')}"
 
 
 def _work_cells(hardware: str, work: dict[str, Any]) -> list[str]:
@@ -351,19 +361,23 @@ def _device(report: "DeviceReport", catalog: "Catalog") -> dict[str, Any]:
 
 def _expected(report: "DeviceReport", catalog: "Catalog") -> dict[str, Any]:
     """Return the expected utilization with and without the runs, and the work it applies to."""
-    from estimator.answer.usual_run import usual_utilization
+    from estimator.answer.usual_run import usual_flop, usual_runs
 
     cell = report.cell
     if report.device is None or cell is None:
         return {}
-    found = usual_utilization(report.device, cell.group, cell.precision, catalog)
+    (found,) = usual_runs(report.device, [cell.group], cell.precision, catalog)
     now, before = (
         {"low": float(low), "mid": float(one.mid), "high": float(high)}
-        for one in found
+        for one in (found.now, found.before)
         for low, high in [one.interval()]
     )
-    of = f"{cell.group}, {cell.precision}"
-    return {"utilization": now, "utilization_before": before, "utilization_of": of}
+    return {
+        "utilization": now,
+        "utilization_before": before,
+        "utilization_of": f"{cell.group}, {cell.precision}",
+        "utilization_flop": usual_flop(report.device, cell.precision),
+    }
 
 
 def _work(work: "WorkFigures") -> dict[str, Any]:

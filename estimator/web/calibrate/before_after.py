@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 
+from estimator.answer.usual_run import UsualRun, usual_runs
+from estimator.calibration.cells import Cell, cells
+from estimator.calibration.correction import Known
 from estimator.calibration.next_run import factor_text
-from estimator.calibration.posterior import Cell
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import digits, human, in_percent
@@ -39,6 +42,19 @@ WORK_NAMES = {
     "other": N_("another network"),
 }
 
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedCell(Cell, UsualRun):
+    """Kind of network with its timings and the utilization of a typical run."""
+
+
+def expected_cells(known: Known, device: Device, precision: str) -> list[ExpectedCell]:
+    """Return all measured or typical kinds of networks, with their expected utilization."""
+    found = cells(known, device, precision)
+    runs = usual_runs(device, [one.group for one in found], precision, known.catalog)
+    return [ExpectedCell(**vars(one), **vars(run)) for one, run in zip(found, runs, strict=True)]
+
+
 HEIGHT_PX = 320
 ROWS_OVER_USUAL = 1.75
 """Row height over that of other charts, for a label and two marks [1]."""
@@ -47,7 +63,7 @@ COLUMNS = "width < 500 ? 1 : 3"
 """Legend columns: one on a phone or in half a page, otherwise three."""
 
 
-def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
+def sentence(device: Device, cell: ExpectedCell | None, runs: int, timings: int) -> str:
     """Sentence on the measurements of a device, as HTML."""
     name = f"<b>{escape(device.name)}</b>"
     if cell is None:
@@ -74,7 +90,7 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     )
 
 
-def cards(cell: Cell, measured: DeviceFigures | None) -> Iterator[str]:
+def cards(cell: ExpectedCell, measured: DeviceFigures | None) -> Iterator[str]:
     """Headline figures of a device."""
     was = _("before: {share} ({span})").format(
         share=percent(float(cell.before.mid)), span=span(cell.before)
@@ -104,7 +120,7 @@ def cards(cell: Cell, measured: DeviceFigures | None) -> Iterator[str]:
     yield style.figure("power_w", _("Power under load"), mid, ends, idle)
 
 
-def draw_chart(found: Sequence[Cell], look: Look) -> None:
+def draw_chart(found: Sequence[ExpectedCell], look: Look) -> None:
     """Draw the expectation before and after measuring, and each timing, by kind of network."""
     rows = chart_rows(found)
     height = float(len(found) * look.row_px * ROWS_OVER_USUAL)
@@ -116,14 +132,14 @@ def draw_chart(found: Sequence[Cell], look: Look) -> None:
     figures.draw(chart, rows, look, key="chart_share", alt=alt, height=height)
 
 
-def chart_rows(cells: Sequence[Cell]) -> list[Row]:
+def chart_rows(found: Sequence[ExpectedCell]) -> list[Row]:
     """Rows of the chart: two expectations per kind of network, and each timing.
 
     Columns: row, what (one of `BEFORE`, `NOW`, `MEASURED`), slot (position in the row), low, mid,
     high (utilization [1]), label (at the first entry of a row), text.
     """
     rows: list[Row] = []
-    for cell in cells:
+    for cell in found:
         name = _(GROUP_NAMES[cell.group])
         for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
             low, high = (float(bound) for bound in quantity.interval())
@@ -179,7 +195,7 @@ def chart(look: Look) -> Spec:
     )
 
 
-def cell_label(cell: Cell) -> str:
+def cell_label(cell: ExpectedCell) -> str:
     """Label of a chart row."""
     count = len(cell.observations)
     counted = ngettext("{n} timing", "{n} timings", count).format(n=count)

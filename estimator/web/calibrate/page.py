@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 
 from estimator.answer.scenario_estimate import Answer, answer_scenario
+from estimator.answer.usual_run import usual_flop
+from estimator.calibration.cells import has_precisions, measured_precisions
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.devices import device_figures
 from estimator.calibration.measured_utilization import Target, run_counts
@@ -17,14 +19,8 @@ from estimator.calibration.next_run import (
     formats,
     next_runs,
 )
-from estimator.calibration.posterior import (
-    Cell,
-    cells,
-    has_precisions,
-    main_cell,
-    measured_precisions,
-)
 from estimator.catalog import Device
+from estimator.core.units import human
 from estimator.runs import look_up
 from estimator.runs.figures import DeviceFigures
 from estimator.runs.record import MeasuredRun
@@ -138,7 +134,7 @@ class Seen:
         Problems of the store.
     device : Device
     precision : str
-    cells : list of Cell
+    cells : list of ExpectedCell
         Kinds of network in the selected format, before and after measuring.
     """
 
@@ -148,7 +144,7 @@ class Seen:
     notes: list[str]
     device: Device
     precision: str
-    cells: list[Cell]
+    cells: list[before_after.ExpectedCell]
 
 
 def _answer(values: Values) -> Seen:
@@ -164,7 +160,7 @@ def _answer(values: Values) -> Seen:
         notes=notes,
         device=device,
         precision=values["precision"],
-        cells=cells(known, device, values["precision"]),
+        cells=before_after.expected_cells(known, device, values["precision"]),
     )
 
 
@@ -212,10 +208,7 @@ def _teach() -> None:
 def _change(seen: Seen, *, slide: bool = False) -> None:
     """Draw what measuring changed, in a sentence and figures."""
     observations = seen.known.of(seen.device)[0]
-    cell = main_cell(seen.known, seen.device)
-    if cell is None or cell.precision != seen.precision:
-        most = sorted(seen.cells, key=lambda one: -len(one.observations))
-        cell = most[0] if most else None
+    cell = max(seen.cells, key=lambda one: len(one.observations), default=None)
     style.sentence(before_after.sentence(seen.device, cell, *run_counts(observations)))
     if cell is not None and observations and not slide:
         style.figures(before_after.cards(cell, _figures(seen)))
@@ -239,10 +232,11 @@ def _before_after(seen: Seen, frame: Frame) -> None:
     before_after.draw_chart(measured or seen.cells, frame.look)
     if not frame.slide:
         text = _(
-            "Utilization is the share of the device’s dense peak, for a run with steps like the "
-            "median one measured; intervals cover 80%.{newest}"
+            "Utilization is the share of the device’s dense peak, as the page Estimate predicts "
+            "for {work} with an unspecified step size; intervals cover 80%.{newest}"
         )
-        style.caption(text.format(newest=_newest(seen)))
+        flop = human(usual_flop(seen.device, seen.precision), "FLOP")
+        style.caption(text.format(work=localised(flop), newest=_newest(seen)))
 
 
 def _picture(seen: Seen, frame: Frame) -> None:
