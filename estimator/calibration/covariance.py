@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.calibration.conditions import Conditions, Flags, Floats, Words, step_size
+from estimator.calibration.conditions import Conditions, Floats, Words, step_size
 from estimator.calibration.variance_components import Components
 
 SATURATED_S = (0.005, 0.05, 0.5)
@@ -39,6 +39,9 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     """Return the correlations between two sets of runs, given the component shares."""
     same_device = here.device[:, np.newaxis] == there.device
     same_host = here.host[:, np.newaxis] == there.host
+    same_program = here.kind[:, np.newaxis] == there.kind
+    same_program &= here.program[:, np.newaxis] == there.program
+    same_program &= here.program[:, np.newaxis] != ""
     connected = np.where(same_host, 1.0, shared.elsewhere)
     device = connected * np.where(same_device, 1.0, shared.portable)
     family = device * (_families(here)[:, np.newaxis] == _families(there))
@@ -46,17 +49,9 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     return Likeness(
         device=device,
         family=family,
-        program=device * same_programs(here, there),
+        program=device * same_program,
         trend=features * device,
     )
-
-
-def same_programs(here: Conditions, there: Conditions) -> Flags:
-    """Return whether runs are of the same program, shape (n, m)."""
-    same: Flags = here.kind[:, np.newaxis] == there.kind
-    same &= here.program[:, np.newaxis] == there.program
-    same &= here.program[:, np.newaxis] != ""
-    return same
 
 
 def _families(where: Conditions) -> Words:

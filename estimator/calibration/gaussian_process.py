@@ -28,7 +28,6 @@ from estimator.calibration.covariance import (
     covariance,
     likeness_of,
     own_variance,
-    same_programs,
 )
 from estimator.calibration.one_thread import on_one_thread
 from estimator.calibration.step_sizes import StepSizes
@@ -130,17 +129,11 @@ class Evidence:
         return outlier_weights(inverse, self.log_ratio)
 
     @cached_property
-    def _outlying(self) -> Floats:
-        """Log standard deviation added for programs that are outliers, zero for others [1]."""
-        return outlying_sd(np.diag(self._total), self.weights)
-
-    @cached_property
     @on_one_thread
     def _inverse(self) -> Floats:
         """Inverse covariance of the measurements, with outliers down-weighted."""
-        own = np.diag(self._total) / self.weights
-        total = self._total + self.likeness.program * np.outer(self._outlying, self._outlying)
-        np.fill_diagonal(total, own)
+        total = self._total
+        total += np.diag(np.diag(total) * (1.0 / self.weights - 1.0))
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     @on_one_thread
@@ -189,11 +182,12 @@ class Evidence:
         components = self.components
         likeness = likeness_of(where, self.where, components)
         cross = covariance(likeness, prior_sd, self.prior_sd, components)
-        outlying = sd_of_program(where, self.where, self._outlying)
-        cross += likeness.program * np.outer(outlying, self._outlying)
+        excess = np.diag(self._total) * (1.0 / self.weights - 1.0)
+        far = far_off(where, self.where, likeness, excess, self.weights)
+        cross += likeness.program * far
         weights = cross @ self._inverse
         own = own_variance(bent(where.size, components), prior_sd, components, components.run)
-        left = own + outlying**2 - np.sum(weights * cross, axis=1)
+        left = own + far.sum(axis=1) - np.sum(weights * cross, axis=1)
         mean = weights @ self.log_ratio - _late(where, where.size)
         return mean, np.maximum(left, components.step_sd**2)
 
@@ -278,22 +272,24 @@ def outlier_weights(inverse: Floats, apart: Floats) -> Floats:
     return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
 
 
-def outlying_sd(variance: Floats, weights: Floats) -> Floats:
-    """Return the log standard deviation that a weight below one adds to its observation [1].
+def far_off(
+    where: Conditions, measured: Conditions, likeness: Likeness, excess: Floats, weights: Floats
+) -> Floats:
+    """Return the variance that runs share with measured outliers of their program, shape (n, m).
 
-    All runs of the program share it: they differ from other programs, not from each other.
+    The measured runs of a program predict its next one as far off as they are. Of several, those of
+    similar size count most, and outliers less than others.
+
+    Parameters
+    ----------
+    excess : array of shape (m,)
+        Variance that the weight of each measured run adds to it [1].
     """
-    found: Floats = np.sqrt(variance * (1.0 / weights - 1.0))
+    apart = np.nan_to_num(where.size[:, np.newaxis] - measured.size)
+    near = (likeness.program > 0.0) * weights / (1.0 + apart**2) ** 2
+    total = near.sum(axis=1, keepdims=True)
+    found: Floats = near * excess / np.where(total > 0.0, total, 1.0)
     return found
-
-
-def sd_of_program(where: Conditions, measured: Conditions, sds: Floats) -> Floats:
-    """Return the smallest log standard deviation of each run's program, zero if unmeasured [1]."""
-    if not sds.any():
-        return np.zeros(len(where.size))
-    same = same_programs(where, measured)
-    least = np.min(np.where(same, sds, np.inf), axis=1)
-    return np.where(np.isinf(least), 0.0, least)
 
 
 def _late(where: Conditions, sizes: Floats) -> Floats:

@@ -21,12 +21,7 @@ import numpy as np
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, Floats
 from estimator.calibration.covariance import likeness_of
-from estimator.calibration.gaussian_process import (
-    Evidence,
-    outlier_weights,
-    outlying_sd,
-    sd_of_program,
-)
+from estimator.calibration.gaussian_process import Evidence, far_off, outlier_weights
 from estimator.calibration.one_thread import on_one_thread
 from estimator.catalog.schema import PRECISIONS
 
@@ -122,14 +117,11 @@ class StepTimes:
         Share of the step time due to each parameter [1], also the derivative of `log_time`.
     unknown_sd : array of shape (n,)
         Log standard deviation due to unknown counts [1].
-    outlying_sd : array of shape (n,)
-        Log standard deviation added for programs that are outliers, zero for others [1].
     """
 
     log_time: Floats
     shares: Floats
     unknown_sd: Floats
-    outlying_sd: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,14 +178,13 @@ class StepLaw(Evidence):
             log_time=np.log(total) + USER_SHIFT * where.own,
             shares=shares,
             unknown_sd=np.where(counted, 0.0, np.hypot(of_operations, of_traffic)),
-            outlying_sd=np.zeros(len(size)),
         )
 
     def _own_variance(self, here: Conditions, steps: StepTimes) -> Floats:
         """Return the variance of the residuals of steps, shape (n,)."""
         shared = self.components
         own = shared.family**2 + shared.style**2 + shared.user**2 * here.own
-        found: Floats = own + steps.unknown_sd**2 + steps.outlying_sd**2
+        found: Floats = own + steps.unknown_sd**2
         return found
 
     def _covariance(self, here: Conditions, steps: StepTimes, measured: StepTimes) -> Floats:
@@ -203,7 +194,6 @@ class StepLaw(Evidence):
         alike = shared.family**2 * found.family + shared.style**2 * found.program
         alike += shared.user**2 * found.device * np.outer(here.own, self.where.own)
         alike += both * (FAMILY_SHARE * found.family + (1.0 - FAMILY_SHARE) * found.program)
-        alike += np.outer(steps.outlying_sd, measured.outlying_sd) * found.program
         return alike
 
     def _measured(
@@ -215,7 +205,6 @@ class StepLaw(Evidence):
         """
         steps = self._steps(self.where, parameters)
         own = self._own_variance(self.where, steps) + self.noise_sd**2
-        steps = replace(steps, outlying_sd=outlying_sd(own, weights))
         total = self._covariance(self.where, steps, steps)
         np.fill_diagonal(total, own / weights)
         inverse = np.asarray(np.linalg.inv(total), dtype=np.float64)
@@ -251,12 +240,17 @@ class StepLaw(Evidence):
     ) -> tuple[Floats, Floats]:
         """Return mean and variance of the log utilization, for steps of known size."""
         measured, inverse, residuals, curve = self._at_optimum
-        of_program = sd_of_program(where, self.where, measured.outlying_sd)
-        steps = replace(self._steps(where, self._parameters), outlying_sd=of_program)
-        cross = self._covariance(where, steps, measured)
+        steps = self._steps(where, self._parameters)
+        of_measured = self._own_variance(self.where, measured) + self.noise_sd**2
+        likeness = likeness_of(where, self.where, self.components)
+        excess = of_measured * (1.0 / self.weights - 1.0)
+        far = far_off(where, self.where, likeness, excess, self.weights)
+        cross = self._covariance(where, steps, measured) + likeness.program * far
         weights = cross @ inverse
         open_shares = steps.shares - weights @ measured.shares
-        variance = self._own_variance(where, steps) - np.sum(weights * cross, axis=1)
+        variance = (
+            self._own_variance(where, steps) + far.sum(axis=1) - np.sum(weights * cross, axis=1)
+        )
         variance += np.sum(open_shares @ np.linalg.inv(curve) * open_shares, axis=1)
         log_time = steps.log_time + weights @ residuals
         return -log_time, np.maximum(variance, self.components.step_sd**2)

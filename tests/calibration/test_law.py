@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions
+from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, one_after_another
 from estimator.calibration.law import (
     MEDIANS,
     OPERATION_S,
@@ -260,3 +260,24 @@ def test_a_program_keeps_the_counts_of_its_measured_steps():
     assert found.operations == pytest.approx(where.operations / 4.0)
     assert np.all((found.traffic < where.traffic) & (found.traffic > where.traffic / 4.0))
     assert np.all(np.isnan(with_counts(larger, where.part(every < 0)).operations))
+
+
+@pytest.mark.parametrize("larger", [1.0, 30.0])
+def test_a_program_whose_runs_disagree_is_predicted_like_the_nearest(larger):
+    """Of equal steps, the prediction is between both and in doubt; other programs stay as they are.
+
+    Of other sizes, each size is predicted like its own run.
+    """
+    where, slowdown, _ = recorded()
+    both = one_after_another([where, where.part(np.array([7]))])
+    both = replace(both, size=both.size + np.log(larger) * (np.arange(len(both.size)) == 38))
+    apart = np.append(slowdown, 25.0 * slowdown[7])
+    known = law(both, apart)
+    mean, sd = posterior(known, both)
+    rest, _ = posterior(law(where, slowdown), where)
+    if larger == 1.0:
+        assert np.log(apart[7]) + 0.5 < mean[7] < np.log(apart[38]) - 0.5
+        assert sd[7] > 2.0 * PROCESSOR.style
+    else:
+        assert mean[[7, 38]] == pytest.approx(np.log(apart[[7, 38]]), abs=0.8)
+    assert np.delete(mean, [7, 38]) == pytest.approx(np.delete(rest, 7), abs=0.15)
