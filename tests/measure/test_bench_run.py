@@ -15,6 +15,7 @@ from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
 from estimator.cli.calibrate.bench import _print as print_bench
+from estimator.core.units import human
 from estimator.measure.bench import numpy_engine
 from estimator.measure.bench import run as bench_run
 from estimator.measure.bench import timing as protocol
@@ -300,9 +301,28 @@ def test_what_it_measured_and_bought_is_said_in_ten_lines(benched, capsys):
             assert len(found.err.splitlines()) <= 3
     assert "GFLOP/s in fp32" in found.out or "MFLOP/s in fp32" in found.out
     assert lines[-1].startswith("next: twenty-watts forecast")
+    device = Catalog.open().device(hardware)
+    (said,) = [line for line in lines if line.startswith("peak: ")]
+    for name, peak in device.peaks.items():
+        assert f"{human(peak.value, 'FLOP/s')} in {name}" in said
+    assert f"memory: {human(device.records['memory_bytes_per_s'].value, 'B/s')}" in found.out
     (decoder,) = [line for line in lines if line.startswith("  perceptron, ")]
     before, after = decoder.split(": ")[1].split(" -> ")
     assert before != after
+
+
+def test_a_higher_peak_of_an_earlier_benchmark_is_said_to_be_kept(benched, capsys):
+    run, hardware, _ = benched
+    slower = [
+        dataclasses.replace(one, time_s=2.0 * one.time_s) if one.precision == "fp32" else one
+        for one in run.timings
+    ]
+    again = dataclasses.replace(run, id="20991231T000000Z-00000000", timings=tuple(slower))
+    bench_run.keep_processor(again)
+    print_bench(again, hardware, argparse.Namespace(json=False, verbose=False, quiet=True))
+    kept = human(Catalog.open().device(hardware).peaks["fp32"].value, "FLOP/s")
+    lines = capsys.readouterr().out.splitlines()
+    assert f"kept from an earlier benchmark: {kept} in fp32" in lines
 
 
 def record(value, where):

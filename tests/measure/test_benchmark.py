@@ -426,6 +426,15 @@ def test_a_peak_that_others_slowed_is_a_range_and_says_so(tmp_path, monkeypatch)
     assert most_possible(peak) >= 4e11, "runs on the quiet machine are not refused"
 
 
+def test_an_undisturbed_product_wins_over_a_slower_one_corrected_for_others():
+    run = measured_run(
+        timing("matrix", 1.0, flop=1.5e11, precision="fp32"),
+        crowded("matrix", 1.0, flop=1e11, precision="fp32"),
+    )
+    peak = profile_of(run, run.devices[0])["peak_flop_per_s"]["fp32"]
+    assert (peak["value"], peak["basis"]) == (1.5e11, "measured")
+
+
 @pytest.mark.parametrize("quiet_first", [True, False])
 def test_an_undisturbed_peak_holds_against_a_higher_one_that_others_slowed(quiet_first):
     quiet = measured_run(timing("matrix", 1.0, flop=1.5e11, precision="fp32"))

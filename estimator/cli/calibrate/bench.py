@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from estimator.catalog import Catalog
     from estimator.measure.bench.benchmark import Progress
+    from estimator.measure.bench.cpu_profile import Rate
     from estimator.runs.record import MeasuredRun, Timing
 
 EXAMPLES = """examples:
@@ -120,33 +121,48 @@ def _brief(measured: "MeasuredRun", hardware: str) -> "Iterator[str]":
     """Yield the measurement, its effect, and the next step."""
     from estimator.catalog import Catalog
     from estimator.core.units import human, human_duration
+    from estimator.measure.bench.cpu_profile import memory_rate, peak_rates, source_id
 
-    rates: dict[str, float] = {}
-    for one in measured.timings:
-        if one.what == "matrix" and one.flop and one.precision:
-            rate = one.flop / one.time_s
-            rates[one.precision] = max(rate, rates.get(one.precision, 0.0))
-    peaks = ", ".join(f"{human(rate, 'FLOP/s')} in {name}" for name, rate in rates.items())
-    moved = max((timing.moved_bytes or 0.0) / timing.time_s for timing in measured.timings)
+    rates = peak_rates(measured.timings)
+    peaks = ", ".join(f"{_rate(rate, 'FLOP/s', f' in {name}')}" for name, rate in rates.items())
+    moved = memory_rate(measured.timings)
     yield (
         f"{hardware}: {len(measured.timings)} timings in {human_duration(measured.wall_s)}, stored "
         f"as {measured.id}"
     )
-    yield f"products: up to {peaks or 'none timed'}"
-    yield f"memory: up to {human(moved, 'B/s')}" if moved else "memory: not timed"
+    yield f"peak: {peaks or 'no product timed'}"
+    catalog = Catalog.open()
+    known = catalog.find_device(hardware) is not None
+    kept = [
+        f"{human(record.value, 'FLOP/s')} in {name}"
+        for name, record in (catalog.device(hardware).peaks.items() if known else ())
+        if record.source == source_id(measured.host) and measured.id not in (record.where or "")
+    ]
+    if kept:
+        yield f"kept from an earlier benchmark: {', '.join(kept)}"
+    yield f"memory: {_rate(moved, 'B/s')}" if moved else "memory: not timed"
     watts = [
         timing.power_w
         for timing in measured.timings
         if timing.power_w and timing.trust != "modelled"
     ]
     yield f"power: up to {human(max(watts), 'W')}" if watts else "power: no meter here"
-    catalog = Catalog.open()
     trained = Counter(timing.precision for timing in measured.timings if timing.what == "training")
     precision = next((name for name, _ in trained.most_common() if name), "")
-    if precision in rates and catalog.find_device(hardware) is not None:
+    if precision in rates and known:
         yield "estimate of a one-hour run at 30% utilization, before and after this benchmark:"
         yield from _bought(hardware, precision, catalog)
     yield "next: twenty-watts forecast -- python train.py, or estimate --hardware here"
+
+
+def _rate(rate: "Rate", unit: str, of: str = "") -> str:
+    """Format a stored rate, with the measured one if others slowed it."""
+    from estimator.core.units import human
+
+    stored = human(rate.alone, unit) + of
+    if rate.slowed == 1.0:
+        return stored
+    return f"{stored} (scaled up from {human(rate.rate, unit)}, as other programs ran)"
 
 
 EXAMPLES_OF = {

@@ -48,7 +48,7 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
     Unmeasured values are left out.
     """
     timings = [one for one in run.timings if one.component == device.key]
-    peaks = _peaks(timings)
+    peaks = peak_rates(timings)
     if not any(one.what == "matrix" for one in timings):
         raise ValueError(f"run {run.id} timed no matrix product on {device.key}")
     host = run.host
@@ -84,7 +84,7 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
             for precision, one in peaks.items()
         },
     }
-    bandwidth = _bandwidth(timings)
+    bandwidth = memory_rate(timings)
     if bandwidth is not None:
         table["memory_bytes_per_s"] = record(
             bandwidth.rate, "B/s", "sum of the longest vectors", bandwidth.slowed
@@ -143,7 +143,7 @@ def source_of(host: Host, date: str) -> Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rate:
+class Rate:
     """Measured rate [1/s], and the factor by which others slowed it under fair sharing."""
 
     rate: float
@@ -155,29 +155,32 @@ class _Rate:
         return self.rate * self.slowed
 
 
-def _peaks(timings: Iterable[Timing]) -> dict[str, _Rate]:
+def peak_rates(timings: Iterable[Timing]) -> dict[str, Rate]:
     """Number format -> fastest product or training step [FLOP/s].
 
     Formats without native products may be emulated slowly in products, but faster in network
-    layers.
+    layers. A timing slowed by others counts only if it reached more than all undisturbed ones.
     """
-    rates: dict[str, list[_Rate]] = {}
+    rates: dict[str, list[Rate]] = {}
     for one in timings:
         if one.what in ("matrix", "training") and one.flop and one.precision is not None:
-            found = _Rate(rate=one.flop / one.time_s, slowed=slowed(one.others or 0.0))
+            found = Rate(rate=one.flop / one.time_s, slowed=slowed(one.others or 0.0))
             rates.setdefault(one.precision, []).append(found)
-    peaks = {name: max(found, key=lambda one: one.alone) for name, found in rates.items()}
+    peaks = {}
+    for name, found in rates.items():
+        calm = max((one.rate for one in found if one.slowed == 1.0), default=0.0)
+        peaks[name] = max((one for one in found if one.rate >= calm), key=lambda one: one.alone)
     return {name: peak for name, peak in peaks.items() if peak.alone >= LEAST_PEAK}
 
 
-def _bandwidth(timings: Iterable[Timing]) -> _Rate | None:
+def memory_rate(timings: Iterable[Timing]) -> Rate | None:
     """Memory bandwidth beyond the caches, from the longest vectors [B/s]."""
     copies = [one for one in timings if one.what == "copy" and one.moved_bytes]
     if not copies:
         return None
     longest = max(one.moved_bytes or 0.0 for one in copies)
     last = [one for one in copies if one.moved_bytes == longest]
-    return _Rate(
+    return Rate(
         rate=median(longest / one.time_s for one in last),
         slowed=median(slowed(one.others or 0.0) for one in last),
     )
