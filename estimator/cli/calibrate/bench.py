@@ -157,9 +157,9 @@ def _brief(measured: "MeasuredRun", hardware: str) -> "Iterator[str]":
 
 def _rate(rate: "Rate", unit: str, of: str = "") -> str:
     """Format a stored rate, with the measured one if others slowed it."""
-    from estimator.core.units import human
+    from estimator.core.units import human, significant
 
-    stored = human(rate.alone, unit) + of
+    stored = human(significant(rate.alone, 4), unit) + of
     if rate.slowed == 1.0:
         return stored
     return f"{stored} (scaled up from {human(rate.rate, unit)}, as other programs ran)"
