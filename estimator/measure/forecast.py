@@ -23,7 +23,7 @@ from estimator.measure.session import STAMPS, Reported, with_program
 from estimator.measure.stamps import Stamped, StampFile, missing
 from estimator.measure.steady import steady
 from estimator.runs import store_or_reason
-from estimator.runs.record import FORECAST, MeasuredRun, State, Timing
+from estimator.runs.record import FORECAST, MeasuredRun, Timing
 
 POLL_S = 0.05
 """Time between reads of the stamps [s]."""
@@ -84,7 +84,7 @@ class StepWatch:
     meter_notes: Sequence[str] = field(default=(), init=False)
 
     def run(self, words: Sequence[str]) -> Ended:
-        """Run the command and return how it ended: by itself, or stopped by the watch."""
+        """Run the command and return how it ended; if stopped by the watch, with exit code 0."""
         with tempfile.TemporaryDirectory(prefix="twenty-watts-") as folder:
             stamps = StampFile(path=Path(folder) / "stamps")
             python = os.pathsep.join(filter(None, (str(HOOK), os.environ.get("PYTHONPATH"))))
@@ -198,9 +198,8 @@ def recorded_watch(
             recording.notes.append(
                 f"{watch.seen.processes} processes take steps; the longest-running one is timed"
             )
-        state: State = "finished" if watch.enough else ended.state
         measured = recording.end(
-            state=state,
+            state=ended.state,
             exit_code=ended.exit_code,
             timings=lambda run: recording.placed(run, reported),
         )

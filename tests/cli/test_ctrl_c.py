@@ -121,6 +121,17 @@ def test_ctrl_c_on_a_forecast_ends_the_command_and_keeps_and_tells_what_was_seen
     assert run.timings[0].repetitions > 20
 
 
+def test_ctrl_c_on_a_command_that_goes_on_is_said_after_its_forecast(tmp_path):
+    job = tmp_path / "job.py"
+    job.write_text(STEPS.format(ready=80, pid=str(tmp_path / "pid")), encoding="utf-8")
+    words = ("forecast", "--keep-going", "--steps", "10", "--total-steps", "1000", "--on", "h100")
+    code, shown = interrupted((*words, "--", sys.executable, str(job)), "steps go on")
+    assert code == 130
+    assert "whole run of 1,000 steps" in shown and "actual" not in shown
+    assert "note: the command was interrupted after " in shown.splitlines()[-1]
+    assert [run.state for run in read_runs()[0]] == ["interrupted"]
+
+
 def test_ctrl_c_before_a_forecast_has_seen_enough_is_no_error(tmp_path):
     job = tmp_path / "job.py"
     job.write_text("import time\nprint('began', flush=True)\ntime.sleep(60)\n", encoding="utf-8")

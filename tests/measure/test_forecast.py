@@ -485,15 +485,16 @@ def test_a_script_elsewhere_can_report_its_steps_without_an_installation(script,
 
 
 @pytest.mark.parametrize(
-    ("end", "reported"),
+    ("end", "reported", "code"),
     [
-        ("sys.exit(3)", "ended with exit code 3 before its first training step"),
-        ("[run.step() for _ in range(3)]", "saw 3 steps but needs 4"),
+        ("sys.exit(3)", "ended with exit code 3 before its first training step", 3),
+        ("[run.step() for _ in range(3)]; sys.exit(3)", "ended with exit code 3 after 3 steps", 3),
+        ("[run.step() for _ in range(3)]", "saw 3 steps but needs 4", 1),
     ],
 )
-def test_too_few_steps_are_one_line(script, end, reported, capsys):
+def test_too_few_steps_are_one_line(script, end, reported, code, capsys):
     words = script(SCRIPT.format(steps=0).replace('print("to the end")', f"{end}"))
-    assert main(["forecast", "--", *words]) == 1
+    assert main(["forecast", "--", *words]) == code
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and reported in error
 
@@ -659,6 +660,19 @@ def test_a_command_that_goes_on_is_forecast_meanwhile_and_its_end_put_beside_tha
     actual = json.loads(capfd.readouterr().out.replace("to the end", ""))["actual"]
     assert actual["steps"] == 150
     assert actual["forecast_low_s"] < actual["forecast_mid_s"] < actual["forecast_high_s"]
+
+
+@pytest.mark.parametrize("output", [(), ("--json",)])
+def test_a_command_that_fails_after_the_watch_is_a_failed_run(output, script, capfd):
+    words = script(SCRIPT.format(steps=60).replace('print("to the end")', "sys.exit(7)"))
+    options = ["--steps", "20", "--total-steps", "150", "--on", "rtx-4090", "--keep-going"]
+    assert main(["forecast", *options, *output, "--", *words]) == 7
+    shown = capfd.readouterr()
+    assert "actual" not in shown.out
+    assert shown.err.splitlines()[-1] == "note: the command ended with exit code 7 after 60 steps"
+    (run,) = read_runs()[0]
+    assert (run.state, run.exit_code) == ("failed", 7)
+    assert run.timings[0].flop == 2e9
 
 
 @pytest.mark.parametrize("words", [["--batch-size", "32"], ["--batch_size=32"], ["--bs", "32"]])

@@ -246,14 +246,13 @@ def _watched(asked: _Asked, words: list[str]) -> int:
                 return _too_few(watch, ended)
             note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
             return ended.exit_code
-        if ended.exit_code and not watch.enough:
-            note(
-                f"the command ended with exit code {ended.exit_code} after "
-                f"{watch.seen.steps} steps",
-                quiet=options.quiet,
-            )
         _print_end(asked, watch, measured, ended, shown)
-    return 0 if watch.enough else ended.exit_code
+        if ended.exit_code and watch.whole is not None:
+            how = f"ended with exit code {ended.exit_code}"
+            if ended.state == "interrupted":
+                how = "was interrupted"
+            note(f"the command {how} after {watch.whole.steps:,} steps", quiet=options.quiet)
+    return ended.exit_code
 
 
 def _print_end(
@@ -267,7 +266,7 @@ def _print_end(
     options, seen = asked.options, watch.seen
     if seen is None:
         return
-    finished = ended.state == "finished" and not ended.exit_code
+    finished = ended.state == "finished"
     over = watch.goes_on and finished and watch.whole is not None
     actual = {}
     if over and watch.enough and watch.whole is not None:
@@ -291,19 +290,20 @@ REMEDY = """\
 
 
 def _too_few(watch: "StepWatch", ended: "Ended") -> int:
-    """Explain why there is no forecast."""
+    """Explain why there is no forecast, and return the exit code."""
     steps = 0 if watch.seen is None else watch.seen.steps
-    if steps or watch.enough:
+    if ended.exit_code:
+        when = f"after {steps} steps" if steps else "before its first training step"
+        why = f"the command ended with exit code {ended.exit_code} {when}"
+    elif steps or watch.enough:
         why = f"saw {steps} steps but needs {FEWEST}; watch longer with --for"
-    elif ended.exit_code:
-        why = f"the command ended with exit code {ended.exit_code} before its first training step"
     else:
         why = (
             "no training step was detected. Only PyTorch optimizers are detected "
             "automatically; other loops can report steps like this:"
         )
     sys.stderr.write(f"error: {why}\n{REMEDY if why.endswith(':') else ''}")
-    return 1
+    return ended.exit_code or 1
 
 
 def _actual(whole: "Stamped", forecast: "RunForecast") -> dict[str, float]:
