@@ -108,6 +108,9 @@ add_messages(
     ),
     device_price_unused="the purchase price is not used; set {set[pay]} to own to count it",
     forecast_total_unknown="number of steps of the whole run unknown: set {field}",
+    forecast_total_from_command=(
+        "{steps:,.0f} steps, from {option} of the command; {set[total_steps]} overrides it"
+    ),
     forecast_without_meter="no power meter on this machine: energy, cost and CO2e are unknown",
     forecast_power_modelled="power is modelled from the load, not measured: a rough figure",
     forecast_modelled_left_out=(

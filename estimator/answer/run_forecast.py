@@ -40,7 +40,13 @@ OF_STEP = {
 """Input that describes a step -> field of a timing."""
 
 TOTAL_UNKNOWN = Notice("forecast_total_unknown", "total_steps")
-"""Notice that only the step time is forecast."""
+"""Notice that some further steps are forecast instead of the whole run."""
+
+AHEAD = 1000
+"""Further steps that are forecast if the total is unknown [1]."""
+
+OF_STEPS = ("left_s", "energy_kwh", "cost_usd", "co2e_kg", "rental_usd", "elsewhere")
+"""Quantities of the whole run, or of `AHEAD` steps."""
 
 METER_SD = 0.05
 """Random error of a board's meter [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
@@ -74,6 +80,8 @@ class RunQuestion:
         program, site, prices.
     total : int, optional
         Steps of the whole run, by default as planned by its Trainer.
+    total_option : str, optional
+        Option of the command that gives the total, if the user does not.
     on : sequence of str, optional
         Other hardware, by default `OTHERS`.
     use_modelled : bool
@@ -86,6 +94,7 @@ class RunQuestion:
     measured: MeasuredRun
     scenario: Scenario
     total: int | None = None
+    total_option: str | None = None
     on: Sequence[str] | None = None
     use_modelled: bool = False
     drift: Strength = NOTHING_LEARNED
@@ -118,9 +127,13 @@ class RunForecast:
     ----------
     seen_steps : int
     total_steps : int, optional
-        Steps of the whole run; if None, only the step time is known.
+        Steps of the whole run; if None, the quantities are of `AHEAD` further steps.
     step_s : float
         Steady-state time of a step [s].
+    left_s : Span
+        Time of the remaining steps [s].
+    wall_s : Span, optional
+        Time of the whole run [s]; None if the total is unknown.
     step_flop, step_operations, step_traffic : float, optional
         FLOPs of matrix products [FLOP], operations [1], and memory traffic outside products [B] per
         step: given, reported or counted.
@@ -128,9 +141,6 @@ class RunForecast:
         Number format of most products, workload type and architecture.
     program : str, optional
         Program name that the run is stored under; `estimate` uses its measurements.
-    left_s, wall_s : Span, optional
-        Time of the remaining steps, and of all [s]; None if the total is unknown, as for all fields
-        below.
     energy_kwh, cost_usd, co2e_kg : Span, optional
         Quantities of the whole run; the cost is for electricity only.
     rental_usd : Span, optional
@@ -152,6 +162,8 @@ class RunForecast:
     seen_steps: int
     total_steps: int | None
     step_s: float
+    left_s: Span
+    wall_s: Span | None = None
     step_flop: float | None = None
     step_operations: float | None = None
     step_traffic: float | None = None
@@ -159,8 +171,6 @@ class RunForecast:
     kind: str | None = None
     arch: str | None = None
     program: str | None = None
-    left_s: Span | None = None
-    wall_s: Span | None = None
     energy_kwh: Span | None = None
     cost_usd: Span | None = None
     co2e_kg: Span | None = None
@@ -171,6 +181,11 @@ class RunForecast:
     larger_batch: float | None = None
     elsewhere: tuple[OnOther, ...] = ()
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def time_s(self) -> Span:
+        """Time of the whole run, or of `AHEAD` further steps [s]."""
+        return self.left_s if self.wall_s is None else self.wall_s
 
     @property
     def step_inputs(self) -> dict[str, float | str]:
@@ -184,6 +199,9 @@ class RunForecast:
         """Return a JSON-compatible mapping without unknown values."""
         found: dict[str, Any] = without_unknown(asdict(replace(self, notices=())))
         del found["notices"]
+        if self.total_steps is None:
+            ahead = {name: found.pop(name) for name in OF_STEPS if name in found}
+            found[f"per_{AHEAD}_steps"] = {"time_s": ahead.pop("left_s"), **ahead}
         return found | {"notes": list(rendered(self.notices, names))}
 
 
@@ -201,28 +219,40 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
         raise ValueError(f"total_steps must be {seen.steps} at least, so many were seen: {total}")
     step_s = seen.forecast(seen.steps + 1).mid_s - seen.forecast(seen.steps).mid_s
     step, seems = _known_step(question)
+    last = total or seen.steps + AHEAD
+    found = seen.forecast(last, question.drift, _slowdown(question.measured))
+    wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     steps = RunForecast(
         seen_steps=seen.steps,
         total_steps=total,
         step_s=step_s,
+        left_s=Span(**{name: one - found.seen_s for name, one in asdict(wall).items()}),
+        wall_s=wall if total else None,
         program=question.scenario.program,
         optimizer=seen.optimizers[0][0] if seen.optimizers else None,
         peak_memory_bytes=seen.memory.get("peak"),
         larger_batch=_larger_batch(question),
         **step,
     )
-    seems = [*seems, *_several_optimizers(seen), *_disturbed(question.measured)]
-    if total is None:
-        return replace(steps, notices=(TOTAL_UNKNOWN, *seems))
-    found = seen.forecast(total, question.drift, _slowdown(question.measured))
-    wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
-    left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
-    log_sd = math.log(wall.high / wall.mid) / z_score(CENTRAL)
-    time_s = Uncertain(wall.mid, {"time": log_sd})
+    seems = [*_source_of_total(question), *seems, *_several_optimizers(seen)]
+    if total != seen.steps:
+        seems += _disturbed(question.measured)
+    log_sd = math.log(steps.time_s.high / steps.time_s.mid) / z_score(CENTRAL)
+    time_s = Uncertain(steps.time_s.mid, {"time": log_sd})
     energy, notices = _energy(question, time_s, catalog)
-    steps = replace(steps, left_s=left, wall_s=wall, rental_usd=_rental(question, time_s), **energy)
-    elsewhere, more = _elsewhere(question, steps, total, catalog)
+    steps = replace(steps, rental_usd=_rental(question, time_s), **energy)
+    elsewhere, more = _elsewhere(question, steps, total or AHEAD, catalog)
     return replace(steps, elsewhere=elsewhere, notices=(*seems, *notices, *more))
+
+
+def _source_of_total(question: RunQuestion) -> list[Notice]:
+    """Return a notice on the number of steps, if the user and the Trainer do not give it."""
+    if question.total is None:
+        return [] if question.seen.planned else [TOTAL_UNKNOWN]
+    if question.total_option is None:
+        return []
+    values = {"steps": float(question.total), "option": question.total_option}
+    return [Notice("forecast_total_from_command", "total_steps", values)]
 
 
 def _larger_batch(question: RunQuestion) -> float | None:
@@ -348,6 +378,7 @@ def _elsewhere(
         program=steps.program,
         site=question.scenario.site,
         devices=1.0,
+        rate=None if steps.total_steps else "steady",
     )
     asked = [replace(common, hardware=name) for name in names]
     here, rows, waiting = _measured_device(question), [], []
@@ -415,12 +446,10 @@ def _measured_device(question: RunQuestion) -> str | None:
 
 def _on_this(name: str, steps: RunForecast, catalog: Catalog) -> OnOther:
     """Describe the run on the watched device, from its steps and meters."""
-    if steps.wall_s is None:
-        raise ValueError("total_steps is needed: the time of the whole run is unknown")
     return OnOther(
         hardware=name,
         name=catalog.device(name).name,
-        time_s=steps.wall_s,
+        time_s=steps.time_s,
         energy_kwh=steps.energy_kwh,
         cost_usd=steps.cost_usd,
         co2e_kg=steps.co2e_kg,

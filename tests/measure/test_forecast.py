@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -20,8 +21,9 @@ from hypothesis import strategies as st
 from estimator.answer.run_forecast import TOTAL_UNKNOWN, RunQuestion, forecast_run
 from estimator.catalog import Catalog
 from estimator.cli import main
-from estimator.cli.calibrate.forecast import with_option
+from estimator.cli.calibrate.forecast import total_in, with_option
 from estimator.core.messages import message, render
+from estimator.core.notice import Notice
 from estimator.measure import forecast, recorder
 from estimator.measure.command import name_of_command
 from estimator.measure.forecast import StepWatch
@@ -264,10 +266,11 @@ def test_what_the_program_or_the_user_says_goes_before_what_was_counted():
     found = forecast.completed(reported, counted).timing
     assert (found.flop, found.operations, found.precision) == (7.0, 2.0, "fp32")
     seen = Stamped(times_s=(1.0,) * 9, began_s=0.0, ended_s=9.0, counted=counted)
-    question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(step_flop=9.0))
+    scenario = Scenario(step_flop=9.0)
+    question = RunQuestion(seen=seen, measured=measured(), scenario=scenario, on=[])
     found = forecast_run(question, Catalog.open())
     assert found.step_inputs == {"step_flop": 9.0, "step_operations": 2.0, "precision": "fp32"}
-    assert found.notices == (TOTAL_UNKNOWN,)
+    assert found.notices == (TOTAL_UNKNOWN, Notice("forecast_without_meter"))
 
 
 @pytest.mark.parametrize(
@@ -308,7 +311,7 @@ def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
     question = RunQuestion(seen=found, measured=measured(), scenario=Scenario())
     answer = forecast_run(question, Catalog.open())
     assert answer.step_inputs == {}
-    assert tuple(map(message, answer.notices)) == (
+    assert tuple(map(message, answer.notices))[:2] == (
         message(TOTAL_UNKNOWN),
         "flash_attn._forward: no formula for their work (sparse, spectral or foreign operations), "
         "so nothing of a step is counted",
@@ -326,7 +329,7 @@ def test_kind_and_architecture_are_said_together_or_counted_together():
 
     assert asked(kind="language").step_inputs == {"step_flop": 1.0, "kind": "language"}
     assert asked().step_inputs == {"step_flop": 1.0, "kind": "vision", "arch": "ViT"}
-    _, note = asked().notices
+    _, note, *_ = asked().notices
     assert message(note).startswith("assuming kind vision, ViT, by what a step does")
 
 
@@ -657,9 +660,94 @@ def test_a_command_that_goes_on_is_forecast_meanwhile_and_its_end_put_beside_tha
     assert shown == sorted(shown)
     assert "than the forecast of" in out[shown[-1]]
     assert main(["forecast", *options, "--json", "--", *words]) == 0
-    actual = json.loads(capfd.readouterr().out.replace("to the end", ""))["actual"]
+    found = json.loads(capfd.readouterr().out.replace("to the end", ""))
+    actual = found["actual"]
     assert actual["steps"] == 150
     assert actual["forecast_low_s"] < actual["forecast_mid_s"] < actual["forecast_high_s"]
+    assert actual["forecast_high_s"] == found["wall_s"]["high"]
+
+
+def test_the_actual_time_is_put_beside_the_forecast_that_was_shown(script, capfd):
+    """Another interval, or that of a run whose length nobody knew, was never shown."""
+    words = script(SCRIPT.format(steps=150))
+    options = ["--steps", "20", "--on", "rtx-4090", "--keep-going"]
+    assert main(["forecast", *options, "--total-steps", "150", "--", *words]) == 0
+    out = capfd.readouterr().out
+    shown = re.search(r"150 steps: (.*) \((.*), 80% interval", out)
+    assert f"than the forecast of {shown[1]} ({shown[2]})" in out
+    assert main(["forecast", *options, "--", *words]) == 0
+    out = capfd.readouterr().out
+    step = re.search(r"1,000 steps: ([\d.]+) s ", out)[1]
+    assert re.search(rf"actual: 150 steps in .*, .* ms a step, .* forecast of {step} ms", out)
+    assert main(["forecast", *options, "--json", "--", *words]) == 0
+    found = json.loads(capfd.readouterr().out.replace("to the end", ""))
+    assert found["actual"].keys() == {"steps", "wall_s"}
+
+
+@pytest.mark.parametrize(
+    ("words", "total"),
+    [
+        ("--steps 3000", ("--steps", 3000)),
+        ("--max_steps=3000 --lr 1", ("--max_steps", 3000)),
+        ("--steps 3000 --max-iters 3000", ("--max-iters", 3000)),
+        ("--steps 30 --max-iters 3000", None),
+        *((f"--max_steps {value}", None) for value in ("-1", "1e3", "many", "1")),
+        ("--steps", None),
+        ("--steps-per-eval 20", None),
+    ],
+)
+def test_an_option_of_the_command_gives_the_number_of_steps(words, total):
+    assert total_in(["python", "train.py", *words.split()]) == total
+
+
+def test_the_number_of_steps_of_the_command_is_used_and_its_source_named(script, capsys):
+    words = [*script(SCRIPT.format(steps=100_000)), "--steps", "3000"]
+    options = ["--steps", "40", "--on", "rtx-4090"]
+    assert main(["forecast", *options, "--", *words]) == 0
+    shown = capsys.readouterr()
+    assert "whole run of 3,000 steps: " in shown.out
+    assert "note: 3,000 steps, from --steps of the command; --total-steps overrides" in shown.err
+    assert main(["forecast", *options, "--total-steps", "5000", "--", *words]) == 0
+    shown = capsys.readouterr()
+    assert "whole run of 5,000 steps: " in shown.out and "of the command" not in shown.err
+    assert main(["forecast", *options, "--", *words[:-1], "5"]) == 0
+    assert render(TOTAL_UNKNOWN, option_of) in capsys.readouterr().out, "it took more already"
+
+
+def test_without_a_total_a_thousand_steps_are_forecast():
+    seen = Stamped(times_s=(0.01,) * 5000, began_s=0.0, ended_s=50.0)
+    counter = Energy(component="cpu", meter="m", trust="counter", energy_j=6e3, duration_s=60.0)
+    scenario = Scenario(price=3.6, step_flop=1e12, precision="bf16", pue=1.0, site="fr")
+    question = RunQuestion(
+        seen=seen, measured=measured(counter), scenario=scenario, on=["rtx-4090"]
+    )
+    found = forecast_run(question, Catalog.open())
+    assert (found.total_steps, found.wall_s) == (None, None)
+    assert found.left_s.mid == pytest.approx(10.0, rel=0.01)
+    assert found.left_s.low < found.left_s.mid < found.left_s.high
+    plain = found.as_plain()
+    assert not plain.keys() & {"left_s", "wall_s", "energy_kwh", "elsewhere"}, "of no whole run"
+    ahead = plain["per_1000_steps"]
+    assert ahead["time_s"]["mid"] == found.left_s.mid
+    assert ahead["energy_kwh"]["mid"] == pytest.approx(100.0 * 10.0 / 3.6e6, rel=0.01)
+    assert ahead["rental_usd"]["mid"] == pytest.approx(0.01, rel=0.01)
+    assert ahead["co2e_kg"]["mid"] > 0
+    (other,) = ahead["elsewhere"]
+    whole = forecast_run(replace(question, total=10**8), Catalog.open()).elsewhere[0]
+    assert whole.time_s.mid == pytest.approx(1e5 * other["time_s"]["mid"], rel=0.1), "no start-up"
+
+
+def test_what_slowed_a_run_that_is_over_does_not_continue():
+    seen = Stamped(times_s=(1.0,) * 99, began_s=0.0, ended_s=99.0)
+    timing = Timing(what="training", component="cpu", time_s=1.0, repetitions=98)
+    condition = Condition(component="cpu", busy=1.0, others=0.5)
+    run = replace(measured(), timings=(timing,), conditions=(condition,))
+
+    def codes(total):
+        question = RunQuestion(seen=seen, measured=run, scenario=Scenario(), total=total, on=[])
+        return {one.code for one in forecast_run(question, Catalog.open()).notices}
+
+    assert codes(1000) - codes(100) == {"forecast_disturbed"}
 
 
 @pytest.mark.parametrize("output", [(), ("--json",)])

@@ -14,7 +14,7 @@ from estimator.question.inputs import option_of
 from estimator.show.terminal import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from estimator.answer.run_forecast import RunForecast
     from estimator.catalog import Catalog
@@ -66,6 +66,12 @@ OPTIONS_OF = {
 }
 """Input that may be varied -> options by which programs accept it."""
 
+OF_TOTAL = (
+    *("steps", "max-steps", "total-steps", "num-steps", "train-steps"),
+    *("iterations", "num-iterations", "max-iters"),
+)
+"""Options by which programs accept their number of steps."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
@@ -82,7 +88,8 @@ def add_parser(commands: Any) -> None:
     how.add_argument(
         "--total-steps",
         metavar="N",
-        help="number of steps in the whole run, if no Trainer reports it",
+        help="number of steps in the whole run (default: as planned by its Trainer, or the value "
+        "of --steps, --max-steps or the like in the command; else 1,000 steps are forecast)",
     )
     how.add_argument("--no-count", action="store_true", help="do not count the FLOPs of a step")
     how.add_argument(
@@ -138,7 +145,14 @@ def run(options: argparse.Namespace) -> int:
     total = _count("total-steps", options.total_steps, 1)
     names = None if options.on is None else [part.strip() for part in options.on.split(",")]
     check_asked(scenario, total, names, catalog)
-    asked = _Asked(options=options, scenario=scenario, total=total, on=names, catalog=catalog)
+    asked = _Asked(
+        options=options,
+        scenario=scenario,
+        total=total,
+        in_command=total_in(words),
+        on=names,
+        catalog=catalog,
+    )
     return _watched(asked, words) if options.tried is None else _compared(asked, words)
 
 
@@ -184,6 +198,7 @@ class _Asked:
     options: argparse.Namespace
     scenario: "Scenario"
     total: int | None
+    in_command: tuple[str, int] | None
     on: list[str] | None
     catalog: "Catalog"
 
@@ -194,11 +209,15 @@ class _Asked:
         from estimator.answer.run_forecast import RunQuestion, forecast_run
         from estimator.measure.host_id import drift_here
 
+        total, option = self.total or seen.planned or total, None
+        if not total and self.in_command is not None and self.in_command[1] >= seen.steps:
+            option, total = self.in_command
         question = RunQuestion(
             seen=seen,
             measured=measured,
             scenario=self.scenario,
-            total=self.total or seen.planned or total,
+            total=total or None,
+            total_option=option,
             on=self.on,
             use_modelled=self.options.modelled,
             drift=drift_here(),
@@ -247,11 +266,6 @@ def _watched(asked: _Asked, words: list[str]) -> int:
             note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
             return ended.exit_code
         _print_end(asked, watch, measured, ended, shown)
-        if ended.exit_code and watch.whole is not None:
-            how = f"ended with exit code {ended.exit_code}"
-            if ended.state == "interrupted":
-                how = "was interrupted"
-            note(f"the command {how} after {watch.whole.steps:,} steps", quiet=options.quiet)
     return ended.exit_code
 
 
@@ -263,23 +277,26 @@ def _print_end(
     shown: "Sequence[RunForecast]",
 ) -> None:
     """Print the forecast of a finished command, or its actual time next to an earlier forecast."""
-    options, seen = asked.options, watch.seen
-    if seen is None:
+    options, seen, whole = asked.options, watch.seen, watch.whole
+    if seen is None or whole is None:
         return
     finished = ended.state == "finished"
-    over = watch.goes_on and finished and watch.whole is not None
-    actual = {}
-    if over and watch.enough and watch.whole is not None:
-        forecast = replace(asked, total=watch.whole.steps, on=[]).answer(seen, measured)
-        actual = _actual(watch.whole, forecast)
-    if not shown:
+    compared = watch.goes_on and watch.enough and finished
+    if shown:
+        answer = shown[0]
+    else:
         answer = asked.answer(seen, measured, None if watch.enough else seen.steps * finished)
-        if options.json:
-            print_json(answer.as_plain(option_of) | ({"actual": actual} if actual else {}))
-            return
-        _print(answer, over=over, quiet=options.quiet)
-    if actual:
-        print_line(_beside_forecast(actual))
+    if options.json:
+        actual = {"actual": _actual(whole, answer)} if compared else {}
+        print_json(answer.as_plain(option_of) | actual)
+    elif not shown:
+        _print(answer, over=watch.goes_on and finished, quiet=options.quiet)
+    if compared and not options.json:
+        print_line(_beside_forecast(whole, answer))
+    if ended.exit_code:
+        how = f"ended with exit code {ended.exit_code}"
+        how = "was interrupted" if ended.state == "interrupted" else how
+        note(f"the command {how} after {whole.steps:,} steps", quiet=options.quiet)
 
 
 REMEDY = """\
@@ -306,24 +323,30 @@ def _too_few(watch: "StepWatch", ended: "Ended") -> int:
     return ended.exit_code or 1
 
 
-def _actual(whole: "Stamped", forecast: "RunForecast") -> dict[str, float]:
-    """Return the actual time of the whole run, and its forecast from the first steps [s]."""
+def _actual(whole: "Stamped", shown: "RunForecast") -> dict[str, float]:
+    """Return the actual time of the whole run, and its forecast, if any [s]."""
     found = {"steps": whole.steps, "wall_s": float(sum(whole.times_s))}
-    spans = asdict(forecast.wall_s) if forecast.wall_s is not None else {}
+    spans = asdict(shown.wall_s) if shown.wall_s is not None else {}
     return found | {f"forecast_{name}_s": value for name, value in spans.items()}
 
 
-def _beside_forecast(actual: "Mapping[str, float]") -> str:
-    """Format actual time against forecast."""
-    times = actual["wall_s"] / actual["forecast_mid_s"]
+def _beside_forecast(whole: "Stamped", shown: "RunForecast") -> str:
+    """Format the actual time next to the forecast; for another number of steps, time per step."""
+    from estimator.answer.run_forecast import AHEAD
+
+    actual_s = float(sum(whole.times_s))
+    text = f"actual: {whole.steps:,} steps in {human_duration(actual_s)}"
+    forecast = shown.time_s
+    low, mid, high = forecast.low, forecast.mid, forecast.high
+    if whole.steps != shown.total_steps:
+        timed = AHEAD if shown.total_steps is None else shown.total_steps - 1
+        actual_s /= len(whole.times_s)
+        low, mid, high = (value / timed for value in (low, mid, high))
+        text += f", {human_duration(actual_s)} a step"
+    times = actual_s / mid
     apart = f"{abs(times - 1.0):.1%} {'longer' if times >= 1.0 else 'shorter'}"
-    low, mid, high = (
-        human_duration(actual[f"forecast_{name}_s"]) for name in ("low", "mid", "high")
-    )
-    return (
-        f"actual: {actual['steps']:,} steps in {human_duration(actual['wall_s'])}, {apart} than "
-        f"the forecast of {mid} ({format_range(low, high)})"
-    )
+    between = format_range(human_duration(low), human_duration(high))
+    return f"{text}, {apart} than the forecast of {human_duration(mid)} ({between})"
 
 
 def _say_what_is_left(so_far: "Stamped", *, total: int) -> None:
@@ -398,18 +421,39 @@ def with_option(words: list[str], name: str, value: str) -> tuple[list[str], str
     if not name or not value:
         raise ValueError("--try needs NAME=VALUE, such as batch=64 or precision=bf16")
     known = OPTIONS_OF.get(name, (name,))
-    for at, word in enumerate(words):
-        option, equals, had = word.partition("=")
-        if not option.startswith("-") or option.lstrip("-").replace("_", "-") not in known:
-            continue
-        if equals:
-            return [*words[:at], f"{option}={value}", *words[at + 1 :]], had
-        if at + 1 < len(words):
-            return [*words[: at + 1], value, *words[at + 2 :]], words[at + 1]
+    for at, _, had in _values_of(words, known):
+        return [*words[:at], words[at].removesuffix(had) + value, *words[at + 1 :]], had
     options = " or ".join(f"--{option}" for option in known[:2])
     raise ValueError(
         f"the command has no option for {name}, such as {options}: add it with its current value"
     )
+
+
+def _values_of(words: "Sequence[str]", known: "Sequence[str]") -> "Iterator[tuple[int, str, str]]":
+    """Yield the place and value of some options of a command, and the option."""
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if not option.startswith("-") or option.lstrip("-").replace("_", "-") not in known:
+            continue
+        if equals:
+            yield at, option, value
+        elif at + 1 < len(words):
+            yield at + 1, option, words[at + 1]
+
+
+def total_in(words: "Sequence[str]") -> tuple[str, int] | None:
+    """Return the option of a command that gives its number of steps, and that number.
+
+    >>> total_in(["python", "train.py", "--max_steps=3000"])
+    ('--max_steps', 3000)
+    >>> total_in(["python", "train.py", "--steps", "30", "--iterations", "90"])
+    """
+    found = {
+        int(value): option
+        for _, option, value in _values_of(words, OF_TOTAL)
+        if value.isdecimal() and FEWEST <= int(value) <= MOST_STEPS
+    }
+    return (found.popitem()[::-1]) if len(found) == 1 else None
 
 
 def _watch_of(options: argparse.Namespace, usual_s: float = 60.0) -> "StepWatch":
@@ -482,23 +526,26 @@ def seconds(text: str) -> float:
 
 def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     """Print the forecast; time left only for an unfinished run."""
-    from estimator.answer.run_forecast import TOTAL_UNKNOWN
+    from estimator.answer.run_forecast import AHEAD, TOTAL_UNKNOWN
     from estimator.core.messages import render, rendered
 
     step, of = human(answer.step_s, "s"), f" of {answer.optimizer}" if answer.optimizer else ""
     print_line(f"{answer.seen_steps} steps{of} seen, {step} each in steady state")
     if answer.step_inputs:
         print_line(f"options of estimate for such a step: {_options(answer.step_inputs)}")
-    wall, left = answer.wall_s, answer.left_s
-    if wall is None or left is None:
+    steps, of = answer.total_steps or AHEAD, ""
+    if answer.total_steps is None:
         print_line(render(TOTAL_UNKNOWN, option_of))
-    elif left.mid <= 0:
-        print_line(f"that was the whole run: {human_duration(wall.mid)}")
+        of = f" of {AHEAD:,} steps"
+    time, left_s = answer.time_s, answer.left_s.mid
+    if left_s <= 0:
+        print_line(f"that was the whole run: {human_duration(time.mid)}")
     else:
+        whole = "" if answer.total_steps is None else "whole run of "
         print_line(
-            f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
-            f"({format_range(human_duration(wall.low), human_duration(wall.high))}, 80% interval)"
-            + ("" if over else f", {human_duration(left.mid)} left")
+            f"{whole}{steps:,} steps: {human_duration(time.mid)} "
+            f"({format_range(human_duration(time.low), human_duration(time.high))}, 80% interval)"
+            + (f", {human_duration(left_s)} left" if whole and not over else "")
         )
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),
@@ -510,7 +557,7 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
             mid, low, high = (
                 human_quantity(value, unit) for value in (span.mid, span.low, span.high)
             )
-            print_line(f"{name}: {mid} ({format_range(low, high)})")
+            print_line(f"{name}{of}: {mid} ({format_range(low, high)})")
     if answer.peak_memory_bytes is not None:
         room = ""
         if answer.larger_batch is not None:
@@ -531,7 +578,8 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
             ]
             for one in answer.elsewhere
         ]
-        print_table(["the same run on one", "time", "energy", "cost"], rows)
+        what = "the same run" if answer.total_steps is not None else f"{AHEAD:,} steps"
+        print_table([f"{what} on one", "time", "energy", "cost"], rows)
 
 
 def _options(inputs: "Mapping[str, float | str]") -> str:
