@@ -409,8 +409,6 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
     found, notices = {**said, **counted}, list[Notice]()
     if seen.missed:
         notices = [Notice("forecast_unseen_work", "", {"names": tuple(seen.missed)})]
-    elif not seen.optimizers and not seen.counted and found.get("flop") is None:
-        notices = [Notice("forecast_not_pytorch", "step_flop")]
     elif "kind" in counted:
         kind = {"kind": counted["kind"], "arch": counted["arch"]}
         notices = [Notice("forecast_kind_counted", "kind", kind)]
@@ -478,7 +476,9 @@ def _step_flop(
     if steps.step_flop is not None:
         return float(steps.step_flop), certain, []
     used = [one.hardware for one in question.measured.devices if one.hardware is not None]
-    unknown = Notice("forecast_step_unknown", "step_flop")
+    seen = question.seen
+    foreign = not (seen.optimizers or seen.counted or seen.missed)
+    unknown = Notice("forecast_not_pytorch" if foreign else "forecast_step_unknown", "step_flop")
     if not used or catalog.find_device(used[-1]) is None:
         return None, certain, [unknown]
     try:

@@ -318,6 +318,25 @@ def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
     )
 
 
+@pytest.mark.parametrize(
+    ("hardware", "said", "compared"),
+    [(None, "forecast_not_pytorch", 0), ("h100-sxm", "forecast_step_assumed", 1)],
+)
+def test_an_unknown_step_is_either_compared_or_said_to_prevent_it(hardware, said, compared):
+    seen = Stamped(times_s=(1.0,) * 99, began_s=0.0, ended_s=99.0)
+    board = MeasuredDevice(key="gpu:0", kind="gpu", name="x", hardware=hardware)
+    question = RunQuestion(
+        seen=seen,
+        measured=replace(measured(), devices=(board,)),
+        scenario=Scenario(precision="bf16"),
+        total=1000,
+        on=["b200"],
+    )
+    found = forecast_run(question, Catalog.open())
+    assert len(found.elsewhere) == compared
+    assert [one.code for one in found.notices if one.field == "step_flop"] == [said]
+
+
 def test_kind_and_architecture_are_said_together_or_counted_together():
     counted = {"flop": 1.0, "kind": "vision", "arch": "ViT"}
     seen = Stamped(times_s=(1.0,) * 9, began_s=0.0, ended_s=9.0, counted=counted)
