@@ -4,6 +4,7 @@ from estimator.runs.connection import StoreError
 from estimator.runs.store import (
     Overview,
     Store,
+    check_folder,
     look_up,
     new_run_id,
     open_store,
@@ -21,6 +22,7 @@ __all__ = [
     "Overview",
     "Store",
     "StoreError",
+    "check_folder",
     "data_directory",
     "look_up",
     "new_run_id",

@@ -33,6 +33,14 @@ class StoreError(OSError):
     """Unreadable or unwritable store, with reason and remedy in one line."""
 
 
+def folder_error(folder: Path, error: OSError) -> StoreError:
+    """Return the error that the store's folder can be neither read nor made."""
+    return StoreError(
+        f"{folder}: no folder for the measured runs can be read or made there "
+        f"({error.strerror}): name another in TWENTY_WATTS_DATA"
+    )
+
+
 class StoreBusy(StoreError):
     """Another program locks the store for too long."""
 
@@ -95,10 +103,7 @@ class StoreFile:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(
-                f"{self.path.parent}: no folder for the measured runs can be made there "
-                f"({error.strerror}): name another in TWENTY_WATTS_DATA"
-            ) from error
+            raise folder_error(self.path.parent, error) from error
         for _ in range(3):
             try:
                 return self._prepared()

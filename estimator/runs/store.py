@@ -22,6 +22,7 @@ from estimator.runs.connection import (
     StoreDamaged,
     StoreError,
     StoreFile,
+    folder_error,
     open_for_reading,
 )
 from estimator.runs.documents import DEVICE, FigureRow, Read, columns_of, read_derived
@@ -79,6 +80,29 @@ def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
         store.close()
         raise
     return store
+
+
+def check_folder() -> None:
+    """Check that the store's folder can be read, or made where it does not exist.
+
+    A temporary folder next to it shows that, as permissions do not cover read-only file systems.
+
+    Raises
+    ------
+    StoreError
+        If it cannot.
+    """
+    from tempfile import TemporaryDirectory
+
+    folder = data_directory()
+    try:
+        if folder.is_dir():
+            next(folder.iterdir(), None)
+            return
+        existing = next(one for one in (folder, *folder.parents) if one.exists())
+        TemporaryDirectory(dir=existing).cleanup()
+    except OSError as error:
+        raise folder_error(folder, error) from error
 
 
 def store_or_reason() -> tuple["Store | None", list[str]]:

@@ -104,6 +104,17 @@ def test_nothing_measured_is_no_error_and_makes_no_folder(data):
     assert not data.exists()
 
 
+def test_a_data_folder_that_cannot_be_read_or_made_is_an_error(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (file, file / "deeper", Path("/proc/nothing")):
+        monkeypatch.setenv("TWENTY_WATTS_DATA", str(folder))
+        for more in ((), ("--json",), ("--runs",)):
+            line = refusal("calibrate", "show", *more)
+            assert line.startswith(f"error: {folder}: no folder for the measured runs can be read")
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_show_lists_devices_as_the_interface_says(data):
     idle = Timing(
         what="idle", component="gpu:0", time_s=10.0, repetitions=1, power_w=70.0, trust="sampled"

@@ -81,6 +81,10 @@ def run(options: argparse.Namespace) -> int:
     """Print devices and runs."""
     catalog = catalog_of(options)
     stored = stored_runs(options.hardware, _most(options), catalog)
+    if not stored.runs:
+        from estimator.runs import check_folder
+
+        check_folder()
     if options.hardware is not None and not stored.runs:
         catalog.device(options.hardware)  # a name that no run has is that of a device
     devices, notes = ([], []) if options.runs else shown_devices(stored.devices, catalog)
