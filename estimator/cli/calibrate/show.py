@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -118,35 +118,44 @@ def _print_for_people(
     if not runs:
         print_line("Nothing measured yet" + (f" on {hardware}." if hardware else "."))
         return
-    if devices:
-        header = ["device", "runs", "newest", "of", "expected", "before", "power", "idle"]
-        rows = [[harmless(cell) for cell in _device_cells(device)] for device in devices]
-        print_table(header, rows, whole=_unbroken("device", header, rows))
-        header = ["device", "work", "format", "kind", "runs", "measured", "power"]
-        cells = [
-            _work_cells(device["hardware"], work) for device in devices for work in device["work"]
-        ]
-        rows = [[harmless(cell) for cell in row] for row in cells]
-        if rows:
-            print_table(header, rows, whole=_unbroken("device", header, rows))
-    served = [_load_cells(run, load) for run in runs for load in run.served]
-    if served:
-        latency = ("first token", "per token")
-        header = ["run", "model", "format", "in flight", "output", *latency, "power"]
-        print_table(header, [[harmless(cell) for cell in row] for row in served], whole=("run",))
+    header = ["device", "runs", "newest", "of", "expected", "before", "power", "idle"]
+    _print_filled(header, map(_device_cells, devices))
+    header = ["device", "work", "format", "kind", "runs", "measured", "power"]
+    works = [(device["hardware"], work) for device in devices for work in device["work"]]
+    _print_filled(header, (_work_cells(*one) for one in works), said=len(devices) == 1)
+    header = ["run", "model", "format", "in flight", "output", "first token", "per token", "power"]
+    _print_filled(header, (_load_cells(run, load) for run in runs for load in run.served))
     header = ["run", "state", "origin", "devices", "time", "energy", "label"]
-    rows = [[harmless(cell) for cell in _run_cells(run)] for run in runs]
-    print_table(header, rows, whole=("run", *_unbroken("devices", header, rows)))
+    names = {", ".join(_names(run)) for run in runs}
+    _print_filled(header, map(_run_cells, runs), said=len(devices) == 1 and len(names) == 1)
 
 
-LONGEST = 30
+LONGEST = 40
 """Longest device name that is never wrapped [character]."""
 
+DEVICE_COLUMNS = ("device", "devices")
 
-def _unbroken(column: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Return the device column as unwrapped if its names are short enough."""
-    at = header.index(column)
-    return (column,) if all(len(row[at]) <= LONGEST for row in rows) else ()
+
+def _print_filled(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, said: bool = False
+) -> None:
+    """Print a table, if it has rows, without empty columns.
+
+    Parameters
+    ----------
+    said : bool
+        Leave the devices out, as a table above shows the only one.
+    """
+    columns = {
+        name: [harmless(cell) for cell in cells]
+        for name, cells in zip(header, zip(*rows, strict=True), strict=False)
+        if any(cells) and not (said and name in DEVICE_COLUMNS)
+    }
+    short = [
+        name for name in DEVICE_COLUMNS if all(len(c) <= LONGEST for c in columns.get(name, ()))
+    ]
+    if columns:
+        print_table(list(columns), zip(*columns.values(), strict=True), whole=("run", *short))
 
 
 def _device_row(device: dict[str, Any]) -> dict[str, Any]:
