@@ -699,7 +699,7 @@ def test_a_folder_without_the_right_to_write_is_one_line_and_can_be_read(path):
     runs, refused, no_folder = reported.splitlines()
     assert runs == "['a']"
     assert "cannot be opened for writing" in refused
-    assert "no folder for the measured runs can be made" in no_folder
+    assert "no folder for the measured runs can be read or made" in no_folder
 
 
 def test_a_folder_in_the_place_of_the_file_is_one_line(path):
