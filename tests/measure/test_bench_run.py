@@ -361,6 +361,9 @@ def test_what_many_timings_have_in_common_is_one_note_with_its_count():
     idle = dataclasses.replace(single, what="idle", rejected=0)
     lines = bench_run.summary([disturbed] * 5 + [single] * 3 + [spread] * 2 + [idle])
     assert len(lines) == 4
+    assert lines[0].startswith("67% of the repetitions rejected"), "45 of 67"
     assert "other programs used 40% of the machine throughout 5 of 11 timings" in lines[1]
     assert lines[2].startswith("3 of 11 timings have a single undisturbed repetition")
     assert lines[3].startswith("2 of 11 timings spread by more than 10%")
+    (line,) = bench_run.summary([disturbed])
+    assert line.startswith("other programs used 40%"), "its repetitions are used all the same"

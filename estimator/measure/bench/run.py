@@ -219,8 +219,9 @@ def effort_of(question: BenchQuestion) -> Effort:
 def summary(timings: Sequence[Timing]) -> list[str]:
     """Return notes on rejected and scattered timings, and remedies."""
     lines = []
-    rejected = sum(one.rejected for one in timings)
-    every = rejected + sum(one.repetitions for one in timings)
+    chosen = [one for one in timings if one.repetitions]  # the others use disturbed ones
+    rejected = sum(one.rejected for one in chosen)
+    every = rejected + sum(one.repetitions for one in chosen)
     if rejected:
         lines.append(
             f"{in_percent(rejected / every)} of the repetitions rejected, as other programs ran"
