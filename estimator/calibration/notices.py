@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from estimator.catalog import Device
 from estimator.core.notice import Notice
 from estimator.core.rows import median_of
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import in_percent
+from estimator.core.units import format_range, in_percent
 from estimator.question.provenance import SourcedNumber
 from estimator.runs.observations import program_key
 from estimator.training.predict import KNOWN_KINDS
@@ -141,10 +140,25 @@ def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) ->
         return (Notice("run_counts_less", "", {"run": run, "reasons": tuple(why)}),)
     if not reasons:
         return ()
-    sorts = Counter(NUMBER.sub("…", one) for why in reasons.values() for one in why)
-    common = tuple(f"{sort} ({count})" for sort, count in sorts.most_common(MOST_REASONS))
+    sorts: dict[str, list[str]] = {}
+    for one in (one for why in reasons.values() for one in why):
+        sorts.setdefault(NUMBER.sub("", one), []).append(one)
+    common = tuple(map(_in_one, sorted(sorts.values(), key=len, reverse=True)[:MOST_REASONS]))
     values = {"count": float(len(reasons)), "reasons": common}
     return (Notice("runs_count_less", "", values),)
+
+
+def _in_one(alike: Sequence[str]) -> str:
+    """Return reasons that differ in their numbers as one, with the range of each number.
+
+    >>> _in_one(["throttled 5% of the time", "throttled 40% of the time"])
+    'throttled 5 to 40% of the time (2 runs)'
+    """
+    columns = zip(*map(NUMBER.findall, alike), strict=True)
+    ordered = (sorted(column, key=lambda one: float(one.rstrip("%"))) for column in columns)
+    ranges = iter([format_range(some[0], some[-1]) for some in ordered])
+    text = NUMBER.sub(lambda _: next(ranges), alike[0])
+    return f"{text} ({len(alike)} run{'s' * (len(alike) > 1)})"
 
 
 def size_notices(known: Known, device: Device, precision: str, group: str) -> tuple[Notice, ...]:

@@ -280,7 +280,7 @@ def test_all_runs_that_count_less_are_said_in_one_line():
         whole = run(number, conditions=(Condition(component="gpu:0", busy=1.0, others=others),))
         store(dataclasses.replace(whole, timings=timing_of(whole, params=number * 1e9)))
     (line,) = (one for one in answer().warnings if "less weight" in one)
-    assert line == "3 runs have less weight: other programs used … of the device (3)"
+    assert line == "3 runs have less weight: other programs used 20 to 40% of the device (3 runs)"
 
 
 def test_a_lowered_power_limit_is_weighed_down_and_said():
