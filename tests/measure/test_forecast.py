@@ -488,6 +488,13 @@ def test_what_cannot_be_forecast_is_refused_before_the_command_runs(
     assert not ran.exists()
 
 
+@pytest.mark.parametrize("typed", ["forecast", "calibrate forecast", "calibrate run"])
+def test_without_a_command_the_one_that_was_typed_is_completed(typed, capsys):
+    assert main([*typed.split(), "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert error == f"error: no command given: twenty-watts {typed} -- python train.py\n"
+
+
 def test_without_steps_it_says_so_in_a_line_with_an_example_that_works(script, capsys):
     loop = "import estimator\nbatches, train = range(99), lambda batch: None\n"
     assert main(["forecast", "--", *script(loop)]) == 1

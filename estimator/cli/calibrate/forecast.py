@@ -128,7 +128,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--quiet", action="store_true", help="print no notes on stderr")
     add_profiles(parser)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, typed=parser.prog)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.cli.options import scenario_of
     from estimator.measure.command import name_of_command
 
-    words = command_of(options, "forecast")
+    words = command_of(options)
     catalog = catalog_of(options)
     scenario = _with_step_flop(scenario_of(options), catalog)
     if scenario.program is None:

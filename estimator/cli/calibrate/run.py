@@ -77,7 +77,7 @@ def add_parser(commands: Any) -> None:
     how.add_argument("--verbose", action="store_true", help="print all notes instead of one line")
     how.add_argument("--quiet", action="store_true", help="print no notes on stderr")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, typed=parser.prog)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.measure.session import REPORT
     from estimator.runs import store_or_reason
 
-    words = command_of(options, "run")
+    words = command_of(options)
     result = _result_file(options)
     work = {} if result is not None else work_of(options)
     store, notes = store_or_reason()
@@ -168,11 +168,11 @@ def _keep(
         note(f"the run is not stored: {line}", quiet=False)
 
 
-def command_of(options: argparse.Namespace, verb: str) -> list[str]:
+def command_of(options: argparse.Namespace) -> list[str]:
     """Return the words of the wrapped command."""
     words: list[str] = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
-        raise ValueError(f"no command given: twenty-watts calibrate {verb} -- python train.py")
+        raise ValueError(f"no command given: {options.typed} -- python train.py")
     return words
 
 
