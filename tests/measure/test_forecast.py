@@ -799,6 +799,16 @@ def test_another_batch_is_tried_by_the_option_of_the_command(words):
             with_option(["python", "train.py", *words], name, value)
 
 
+def test_an_option_to_try_must_stand_in_the_command_even_with_a_default(script, capsys):
+    words = script("raise SystemExit('it ran')")
+    assert main(["forecast", "--try", "batch=64", "--", *words]) == 1
+    assert capsys.readouterr().err == (
+        "error: --try batch replaces a value on the command line, which has no --batch-size or "
+        "--batch: add the option to the command with its current value, even if that is the "
+        "default of the script\n"
+    )
+
+
 def test_a_step_with_another_option_is_compared(script, capsys):
     text = SCRIPT.format(steps=100_000).replace(
         "time.sleep(0.01)", "time.sleep(1e-4 * float(sys.argv[-1]))"

@@ -99,8 +99,8 @@ def add_parser(commands: Any) -> None:
         "--try",
         dest="tried",
         metavar="NAME=VALUE",
-        help="watch the command a second time with another batch, precision or option of its "
-        "own, and compare",
+        help="watch the command a second time with another value of a batch, precision or other "
+        "option on its command line, and compare",
     )
     parser.add_argument(
         "--modelled",
@@ -425,7 +425,8 @@ def with_option(words: list[str], name: str, value: str) -> tuple[list[str], str
         return [*words[:at], words[at].removesuffix(had) + value, *words[at + 1 :]], had
     options = " or ".join(f"--{option}" for option in known[:2])
     raise ValueError(
-        f"the command has no option for {name}, such as {options}: add it with its current value"
+        f"--try {name} replaces a value on the command line, which has no {options}: add the "
+        "option to the command with its current value, even if that is the default of the script"
     )
 
 
