@@ -129,7 +129,7 @@ class RunForecast:
     total_steps : int, optional
         Steps of the whole run; if None, the quantities are of `AHEAD` further steps.
     step_s : float
-        Steady-state time of a step [s].
+        Expected time of a further step, with its share of stragglers and pauses [s].
     left_s : Span
         Time of the remaining steps [s].
     wall_s : Span, optional

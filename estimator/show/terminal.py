@@ -207,10 +207,16 @@ EDGES = 2
 """Width around the outer columns [character]."""
 
 
+SHORT = 9
+"""Length of a number with its unit, which is not wrapped [character]."""
+
+
 def column_widths(
     header: Sequence[str], rows: Sequence[Sequence[str]], line: int, whole: Sequence[str] = ()
 ) -> list[int] | None:
     """Return column widths that split no word, or None if the line is too narrow.
+
+    Cells up to `SHORT` characters are not split either if there is space.
 
     Parameters
     ----------
@@ -222,16 +228,19 @@ def column_widths(
         Columns whose cells are not wrapped.
 
     >>> column_widths(["", "80% interval"], [["wall time", "105 years to 270 years"]], 24)
-    [5, 13]
+    [9, 10]
     """
     columns = list(zip_longest(header, *rows, fillvalue=""))
     natural = [max(map(_longest_line, column)) for column in columns]
-    least = [
-        most if name in whole else max(map(_longest_word, column))
-        for name, column, most in zip(header, columns, natural, strict=True)
-    ]
-    spare = line - EDGES - BETWEEN * (len(columns) - 1) - sum(least)
-    if spare < 0:
+    for short in (SHORT, 0):
+        least = [
+            most if name in whole else max(_longest_word(cell, short) for cell in column)
+            for name, column, most in zip(header, columns, natural, strict=True)
+        ]
+        spare = line - EDGES - BETWEEN * (len(columns) - 1) - sum(least)
+        if spare >= 0:
+            break
+    else:
         return None
     wanted = sum(natural) - sum(least)
     if spare >= wanted:
@@ -266,7 +275,10 @@ def _longest_line(cell: str) -> int:
     return max(map(cell_len, cell.split("\n")))
 
 
-def _longest_word(cell: str) -> int:
+def _longest_word(cell: str, short: int) -> int:
+    """Return the length of the longest word, or of a cell of one `short` line."""
     from rich.cells import cell_len
 
+    if cell_len(cell) <= short and "\n" not in cell:
+        return cell_len(cell)
     return max(map(cell_len, cell.split()), default=0)

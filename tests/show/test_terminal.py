@@ -43,6 +43,12 @@ def test_columns_hold_their_longest_words_and_fit_the_line(table, line, kept):
     assert all(width >= word for width, word in zip(widths, words, strict=True))
 
 
+def test_a_number_keeps_its_unit_where_other_cells_can_be_wrapped():
+    rows = [["a board", "21.3 s (127 ms to 59.2 minutes)", "1.35 Wh"]]
+    assert column_widths(["device", "time", "energy"], rows, 40)[-1] == len("1.35 Wh")
+    assert column_widths(["device", "time", "energy"], rows, 28)[-1] < len("1.35 Wh")
+
+
 def test_a_table_that_does_not_fit_is_wrapped(capsys):
     print_table(["a", "b"], [["x" * 100, "y" * 100]])
     lines = capsys.readouterr().out.splitlines()
