@@ -104,6 +104,12 @@ def test_a_device_that_nobody_measured_is_told_by_published_runs_alone():
     assert "unmeasured" in alts(page)[0]
 
 
+def test_a_device_of_fixed_utilization_has_nothing_to_measure():
+    assert "The utilization of Human brain cannot be measured." in text(
+        opened("device=human-brain&precision=equivalent")
+    )
+
+
 def test_several_runs_are_reported_as_the_fit_gives_them():
     store(*several())
     page = opened()

@@ -49,10 +49,17 @@ class ExpectedCell(Cell, UsualRun):
 
 
 def expected_cells(known: Known, device: Device, precision: str) -> list[ExpectedCell]:
-    """Return all measured or typical kinds of networks, with their expected utilization."""
+    """Return all measured or typical kinds of networks, with their expected utilization.
+
+    Empty for a device with a fixed utilization, such as a brain.
+    """
     found = cells(known, device, precision)
     runs = usual_runs(device, [one.group for one in found], precision, known.catalog)
-    return [ExpectedCell(**vars(one), **vars(run)) for one, run in zip(found, runs, strict=True)]
+    return [
+        ExpectedCell(**vars(one), **vars(run))
+        for one, run in zip(found, runs, strict=True)
+        if run.before.loadings
+    ]
 
 
 HEIGHT_PX = 320
