@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -141,8 +142,8 @@ def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) ->
     if not reasons:
         return ()
     sorts: dict[str, list[str]] = {}
-    for one in (one for why in reasons.values() for one in why):
-        sorts.setdefault(NUMBER.sub("", one), []).append(one)
+    for reason in chain.from_iterable(reasons.values()):
+        sorts.setdefault(NUMBER.sub("", reason), []).append(reason)
     common = tuple(map(_in_one, sorted(sorts.values(), key=len, reverse=True)[:MOST_REASONS]))
     values = {"count": float(len(reasons)), "reasons": common}
     return (Notice("runs_count_less", "", values),)
