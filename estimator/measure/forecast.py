@@ -165,7 +165,7 @@ def recorded_watch(
     given: Mapping[str, Any],
     on_enough: Callable[[MeasuredRun, Stamped], None] | None = None,
 ) -> tuple[MeasuredRun, Ended]:
-    """Watch and meter a command, and store the measurement as a run.
+    """Watch and meter a command, and store its steps and energy as a run, if it has any.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def recorded_watch(
         and its steps.
     """
     store, notes = store_or_reason()
-    recording = Recording(origin="run", label=FORECAST, store=store, notes=notes)
+    recording = Recording(origin="run", label=FORECAST, store=store, of_steps=True, notes=notes)
     recording.start()
     if on_enough is not None:
         watch.on_enough = lambda seen: on_enough(

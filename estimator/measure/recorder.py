@@ -56,6 +56,8 @@ class Recording:
     ----------
     store : Store, optional
         Where samples and result go; None: only in memory.
+    of_steps : bool
+        Store only a run with timings or metered energy.
 
     Attributes
     ----------
@@ -68,6 +70,7 @@ class Recording:
     origin: Origin
     label: str | None = None
     store: Store | None = None
+    of_steps: bool = False
     notes: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list, init=False)
     meter_notes: list[str] = field(default_factory=list, init=False)
@@ -194,8 +197,6 @@ class Recording:
             raise RuntimeError("the recording has not started")
         wall_s = self._age_s()
         energy, conditions = self._summarise(self._sampler.stop(), wall_s)
-        if self.origin != "bench":
-            self.notes += [note for one in conditions for note in _contention_notes(one)]
         run = replace(
             self._begun,
             wall_s=wall_s,
@@ -205,15 +206,17 @@ class Recording:
             conditions=tuple(conditions),
         )
         run = replace(run, timings=tuple(timings(run)), served=tuple(served(run)))
+        metered = any(one.trust != "modelled" for one in energy)
+        tells = bool(run.timings or run.served or metered)
+        if self.origin != "bench" and tells:
+            self.notes += [note for one in conditions for note in _contention_notes(one)]
         self.notes += implausible(run)
         self.meter_notes += self._sampler.notes
         run = self._with_notes(run)
-        if useful(run):
+        if useful(run) and (tells or not self.of_steps):
             self._write(lambda store: store.finish(run))
         else:
-            self.notes.append(
-                f"a run of {wall_s:.2g} s is too short to calibrate from: it is not stored"
-            )
+            self.notes.append(f"a run of {wall_s:.2g} s without timed steps is not stored")
             self._forget()
         for meter in self.meters:
             meter.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from estimator.measure import recorder
 from estimator.measure.command import CommandError, Ended, running, undisturbed
 from estimator.measure.host import this_host
 from estimator.measure.recorder import useful
@@ -95,6 +96,17 @@ def test_a_command_of_a_second_is_kept_and_said_to_say_little(data):
     done = here("sleep", "0.5")
     assert done.returncode == 0
     assert "too short to be reliable" in done.stderr
+    assert only_run().state == "finished"
+
+
+@pytest.mark.parametrize("work", [(), ("--flop", "1e9", "--precision", "fp32")])
+def test_other_programs_are_named_where_the_run_calibrates(data, monkeypatch, work):
+    monkeypatch.setattr(recorder, "open_meters", lambda: ([], []))
+    monkeypatch.setattr(recorder, "WORTH_A_NOTE", -1.0)
+    monkeypatch.setattr(recorder, "SHORT_S", 0.0)
+    done = here("sleep", "0.3", options=work)
+    assert ("so it counts less in calibration" in done.stderr) == bool(work)
+    assert work or done.stderr.count("\n") == 1
     assert only_run().state == "finished"
 
 

@@ -546,6 +546,7 @@ def test_a_command_that_never_steps_is_said_once_while_it_runs(script, capsys, m
     assert shown.out == ""
     assert shown.err.count("no steps seen in") == 1
     assert "waiting for a PyTorch optimizer to step" in shown.err
+    assert not read_runs()[0], "nothing was measured"
     assert main(["calibrate", "forecast", "--quiet", "--", *words]) == 1
     assert "no steps seen" not in capsys.readouterr().err
 
