@@ -82,8 +82,8 @@ add_messages(
         "work; a larger batch or compilation helps"
     ),
     step_uncounted=(
-        "work outside matrix products is unknown: count a step with run.count_flop, and set "
-        "{set[step_operations]} and {set[step_traffic]}"
+        "operations and memory traffic of a step are unknown: count a step with run.count_flop, "
+        "and set {set[step_operations]} and {set[step_traffic]}"
     ),
     count_without_size=("{field} changes nothing without the work of a step: set {set[step_flop]}"),
     count_alone=(

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from estimator.answer.questions import Questions
 from estimator.calibration.correction import MOST_MEASURED, Corrected, Rows
-from estimator.calibration.measured_utilization import time_outside_products
+from estimator.calibration.measured_utilization import time_beside_products
 from estimator.calibration.notices import (
     above_peak,
     calibration_notices,
@@ -183,7 +183,7 @@ def say_of_heavy_counts(asked: Questions, rows: Places, named: Rows, corrected: 
         if not here.size:
             continue
         counts = named.operations[here], named.traffic[here]
-        times = np.asarray(time_outside_products(device, precision, *counts), dtype=np.float64)
+        times = np.asarray(time_beside_products(device, precision, *counts), dtype=np.float64)
         heavy = times > PLAUSIBLE_BESIDE
         asked.notices.of_rows(rows[here[heavy]], heavy_counts, np.rint(times[heavy]))
 

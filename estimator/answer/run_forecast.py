@@ -135,8 +135,8 @@ class RunForecast:
     wall_s : Span, optional
         Time of the whole run [s]; None if the total is unknown.
     step_flop, step_operations, step_traffic : float, optional
-        FLOPs of matrix products [FLOP], operations [1], and memory traffic outside products [B] per
-        step: given, reported or counted.
+        FLOPs of matrix products [FLOP], operations [1], and memory traffic [B] per step: given,
+        reported or counted.
     precision, kind, arch : str, optional
         Number format of most products, workload type and architecture.
     program : str, optional

@@ -51,8 +51,8 @@ class Conditions:
         Log ratio of the utilization expected with hidden launches to the run's; omitted for zero
         [1].
     operations, traffic : array
-        Operations [1/FLOP] and memory traffic outside matrix products [B/FLOP] of a step, per FLOP;
-        NaN or omitted if unknown.
+        Operations [1/FLOP] and memory traffic [B/FLOP] of a step, per FLOP; NaN or omitted if
+        unknown.
     peak, bandwidth : array
         Peak of the number format [FLOP/s] and memory bandwidth [B/s] of the device; NaN or omitted
         if unknown.

@@ -297,8 +297,7 @@ class Rows:
     programs : Words
         Program names, which identify them better.
     operations, traffic : array
-        Operations per FLOP of a step [1/FLOP], and memory traffic outside its products [B/FLOP];
-        NaN if unknown.
+        Operations per FLOP of a step [1/FLOP], and memory traffic [B/FLOP]; NaN if unknown.
     """
 
     devices: Sequence[Device]

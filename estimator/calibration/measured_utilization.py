@@ -326,12 +326,12 @@ def _counts(device: Device, one: CalibrationObservation) -> tuple[float, float]:
     """Return operations and traffic per FLOP, NaN if unknown or too many for the measured time."""
     if one.operations is None or one.traffic is None:
         return np.nan, np.nan
-    ratio = time_outside_products(device, one.timing.precision or "", one.operations, one.traffic)
+    ratio = time_beside_products(device, one.timing.precision or "", one.operations, one.traffic)
     believed = ratio * one.reached < MOST_COUNTED
     return (one.operations, one.traffic) if believed else (np.nan, np.nan)
 
 
-def time_outside_products(
+def time_beside_products(
     device: Device, precision: str, operations: Number, traffic: Number
 ) -> Number:
     """Return the ratio of dispatch and traffic time to product time at the peak [1].
@@ -339,7 +339,7 @@ def time_outside_products(
     Parameters
     ----------
     operations, traffic : float or array
-        Operations [1/FLOP] and memory traffic outside matrix products [B/FLOP] per FLOP of a step.
+        Operations [1/FLOP] and memory traffic [B/FLOP] per FLOP of a step.
     """
     moved_s = 0.0 if np.isnan(bandwidth_of(device)) else traffic / bandwidth_of(device)
     return (operations * OPERATION_S + moved_s) * device.peaks[precision].value

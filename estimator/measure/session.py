@@ -127,8 +127,8 @@ class Session:
     flop : float, optional
         Work of one step over all devices [FLOP].
     operations, traffic_bytes : float, optional
-        Separately dispatched operations of one step [1], and the memory traffic of those that are
-        not matrix products [B], over all devices.
+        Separately dispatched operations of one step [1], and their memory traffic [B], over all
+        devices.
     params, hidden, seq_len : float, optional
         Parameters, hidden size and sequence length of the network.
     tokens, samples : float, optional

@@ -1,8 +1,8 @@
 """FLOPs, operations and memory traffic of one training step, counted as it runs.
 
-Products and convolutions work from the caches; activations, norms, dropout, residual sums, losses
-and the optimizer are memory-bound. An eager framework also takes microseconds to dispatch each
-operation. Programs of one kind and step size differ most in these.
+Activations, norms, dropout, residual sums, losses, the optimizer and products of small matrices are
+memory-bound, and an eager framework takes microseconds to dispatch each operation. Programs of one
+kind and step size differ most in these.
 
 Standalone, as the hook of `calibrate forecast` loads it into programs whose Python may lack Twenty
 Watts; counting does not change what runs.
@@ -17,12 +17,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from types import FrameType
 from typing import Any
-
-FUSED = (
-    *("mkldnn_", "_cudnn_", "miopen_", "_thnn_", "_scaled_dot_product", "_efficient_attention"),
-    *("_flash_attention", "_transformer_encoder_layer", "_grouped_mm"),
-)
-"""Name prefixes of kernels that contain matrix products, recurrent layers or attention."""
 
 UNTOUCHED = (
     *("empty", "new_empty", "detach", "lift", "alias", "_unsafe_view", "_local_scalar_dense"),
@@ -92,7 +86,7 @@ class Operations:
     count : float
         Operations that are dispatched one by one, products among them [1].
     traffic_bytes : float
-        What those beside its products read and write [B].
+        What they read and write [B].
     """
 
     count: float
@@ -287,8 +281,8 @@ def _count(
     for mark in marks_of(operation, args, named):
         if counts.forward or mark not in FORWARD:
             counts.seen[mark] = counts.seen.get(mark, 0) + 1
+    counts.traffic_bytes += moved_bytes(operation, given, found)
     if formula is None:
-        counts.traffic_bytes += moved_bytes(operation, given, found)
         return
     tensors = list(_tensors(given))
     if any(one.is_complex() or not _is_dense(one) for one in tensors):
@@ -528,10 +522,8 @@ def does_something(operation: Any) -> bool:
 
 
 def moved_bytes(operation: Any, given: list[Any], found: Any) -> float:
-    """Return the bytes read and written by an operation other than a product [B]."""
+    """Return the bytes read and written by an operation [B]."""
     name = _name(operation)
-    if name.startswith(FUSED):
-        return 0.0
     written = _held_bytes(found) or _held_bytes(
         [
             value

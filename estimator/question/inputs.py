@@ -513,7 +513,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "step_traffic",
-            "bytes that an optimizer step reads and writes outside its matrix products, as "
+            "bytes that the operations of an optimizer step read and write, as "
             "counted by run.count_flop; used on a measured CPU, together with operations "
             "and FLOPs per step",
             "Memory traffic per step [B]",

@@ -197,9 +197,8 @@ class Timing:
     flop, moved_bytes : float, optional
         Work of one repetition over all devices [FLOP], and what it moves [B].
     operations, traffic_bytes : float, optional
-        Operations of a step of training that are dispatched one by one [1], and what those beside
-        its products read and write [B], over all devices; see
-        `estimator.measure.step_counter`.
+        Operations of a step of training that are dispatched one by one [1], and what they read and
+        write [B], over all devices; see `estimator.measure.step_counter`.
     time_s : float
         Median time of a repetition [s].
     log_sd : float, optional

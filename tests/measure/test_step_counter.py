@@ -54,19 +54,22 @@ def test_what_is_read_and_what_is_written_count(given):
 
 
 @pytest.mark.parametrize(
-    "step",
+    ("step", "numbers"),
     [
-        lambda: SQUARE @ SQUARE,
-        lambda: torch.baddbmm(SQUARE[None], SQUARE[None], SQUARE[None]),
-        lambda: torch.nn.functional.conv2d(PICTURES, KERNEL),
-        lambda: torch.nn.functional.scaled_dot_product_attention(HEADS, HEADS, HEADS),
-        lambda: SQUARE.view(2, 4, 8)[0].unsqueeze(0).detach(),
+        (lambda: SQUARE @ SQUARE, 3 * 64),
+        (lambda: torch.baddbmm(SQUARE[None], SQUARE[None], SQUARE[None]), 4 * 64),
+        (lambda: torch.nn.functional.conv2d(PICTURES, KERNEL), 3 * 64 + 4 * 27 + 4 * 36),
+        (
+            lambda: torch.nn.functional.scaled_dot_product_attention(HEADS, HEADS, HEADS),
+            4 * 64 + 8,
+        ),
+        (lambda: SQUARE.view(2, 4, 8)[0].unsqueeze(0).detach(), 0),
     ],
     ids=["product", "batched", "convolution", "attention", "views"],
 )
-def test_products_and_views_move_nothing(step):
+def test_products_move_what_they_read_and_write_and_views_nothing(step, numbers):
     """Beside one function of all values, which shows that something was counted."""
-    assert counted_traffic(lambda: (step(), SQUARE.exp())) == 2 * 64 * FLOAT
+    assert counted_traffic(lambda: (step(), SQUARE.exp())) == (numbers + 2 * 64) * FLOAT
 
 
 def test_a_repeated_dimension_is_read_once(given):
@@ -116,16 +119,17 @@ def test_a_session_counts_it_beside_the_flop(given):
     session = Session(devices=2)
     session.count_flop(lambda: network(given).exp().sum())
     assert session.flop == 2 * 2 * 6 * 8 * 8
-    assert session.traffic_bytes == 2 * (2 * 48 + 48 + 1) * FLOAT
+    product = 48 + 64 + 48
+    assert session.traffic_bytes == 2 * (product + 2 * 48 + 48 + 1) * FLOAT
     assert session.operations == 2 * 3
     session.step()
     assert session._reported_fields()["traffic_bytes"] == session.traffic_bytes
 
 
-def test_in_inference_mode_products_move_nothing(given):
+def test_in_inference_mode_as_much_is_moved(given):
     layer = torch.nn.Linear(8, 8, bias=False)
     with torch.inference_mode():
-        assert counted_traffic(lambda: layer(given).exp()) == 2 * 48 * FLOAT
+        assert counted_traffic(lambda: layer(given).exp()) == (160 + 2 * 48) * FLOAT
 
 
 def test_beside_a_profiler_of_c_code_nothing_is_known_and_nothing_breaks(given):
