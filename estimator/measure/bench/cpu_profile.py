@@ -167,9 +167,9 @@ def peak_rates(timings: Iterable[Timing]) -> dict[str, Rate]:
             found = Rate(rate=one.flop / one.time_s, slowed=slowed(one.others or 0.0))
             rates.setdefault(one.precision, []).append(found)
     peaks = {}
-    for name, found in rates.items():
-        calm = max((one.rate for one in found if one.slowed == 1.0), default=0.0)
-        peaks[name] = max((one for one in found if one.rate >= calm), key=lambda one: one.alone)
+    for name, several in rates.items():
+        calm = max((one.rate for one in several if one.slowed == 1.0), default=0.0)
+        peaks[name] = max((one for one in several if one.rate >= calm), key=lambda one: one.alone)
     return {name: peak for name, peak in peaks.items() if peak.alone >= LEAST_PEAK}
 
 
