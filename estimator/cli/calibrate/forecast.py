@@ -531,7 +531,7 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     from estimator.core.messages import render, rendered
 
     step, of = human(answer.step_s, "s"), f" of {answer.optimizer}" if answer.optimizer else ""
-    print_line(f"{answer.seen_steps} steps{of} seen, {step} each in steady state")
+    print_line(f"{answer.seen_steps} steps{of} seen, {step} a step")
     if answer.step_inputs:
         print_line(f"options of estimate for such a step: {_options(answer.step_inputs)}")
     steps, of = answer.total_steps or AHEAD, ""
