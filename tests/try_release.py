@@ -48,7 +48,9 @@ def build(folder):
     run(sys.executable, "-c", BUILD.format("build_sdist"), folder, folder=ROOT, home=folder / "h")
     archive = next(folder.glob("*.tar.gz"))
     with tarfile.open(archive) as held:
-        held.extractall(folder / "source", filter="data")
+        if hasattr(tarfile, "data_filter"):  # Python 3.11.4 and newer
+            held.extraction_filter = tarfile.data_filter
+        held.extractall(folder / "source")
     source = next((folder / "source").iterdir())
     run(sys.executable, "-c", BUILD.format("build_wheel"), folder, folder=source, home=folder / "h")
     return source, archive, next(folder.glob("*.whl"))

@@ -18,5 +18,7 @@ def fetched(package, place):
     if done.returncode:
         pytest.skip(f"npm cannot fetch {package} here")
     with tarfile.open(next(place.glob("*.tgz"))) as packed:
-        packed.extractall(place, filter="data")
+        if hasattr(tarfile, "data_filter"):  # Python 3.11.4 and newer
+            packed.extraction_filter = tarfile.data_filter
+        packed.extractall(place)
     return place / "package"
