@@ -89,8 +89,9 @@ def sentence(device: Device, cell: ExpectedCell | None, runs: int, timings: int)
     timed = ngettext("<b>{n} timing</b>", "<b>{n} timings</b>", timings).format(n=timings)
     ran = ngettext("{n} measured run", "{n} measured runs", runs).format(n=runs)
     text = _(
-        "On {device}, {work} takes <b>{longer} times as long</b> as published runs suggest: "
-        "{timed} from {ran} put utilization at <b>{now}</b> of the peak, not {before}."
+        "On {device}, {work} takes <b>{longer} times as long</b> as estimated without "
+        "measurements: {timed} from {ran} put utilization at <b>{now}</b> of the peak, "
+        "not {before}."
     )
     return text.format(
         device=name, work=work, longer=longer, timed=timed, ran=ran, now=now, before=before
