@@ -42,7 +42,7 @@ at the 90th percentile; the 80% interval covered 11.
 
 USER_SHIFT = 0.2
 """Log ratio of a user program's step time to a benchmark's with equal counts [1], due to losses,
-metrics, data and casts. After the benchmark, 52 programs on two cores took 1.1 times the predicted
+metrics, data and casts. After the benchmark, 71 programs on two cores took 1.1 times the predicted
 time with this shift, and 1.3 times without it.
 """
 
