@@ -81,7 +81,8 @@ def network_seen(products: Mapping[str, float], seen: Mapping[str, int]) -> dict
 def _convolutional(share: Share, seen: Mapping[str, int]) -> tuple[str, str]:
     if BOXES & set(seen):
         return "vision", "detector CNN"
-    if share("convolution in time") + share("depthwise in time") > MOST / 2:
+    in_time = share("convolution in time") + share("depthwise in time")
+    if in_time > MOST * (share("convolution") + share("depthwise")):
         return "other", "1-D CNN"
     if seen.get("depthwise", 0) > DEPTHWISE * seen.get("convolution", 0):
         normed = any("batch_norm" in name for name in seen)

@@ -65,6 +65,12 @@ BASE = {"addmm": 3, "mm": 6}
         ({"convolution": 9.0}, {"convolution": 8, "transposed": 2}, "vision", "CNN"),
         ({"convolution in time": 9.0}, {"convolution": 8}, "other", "1-D CNN"),
         (
+            {"product": 98.0, "convolution in time": 1.0, "depthwise in time": 1.0},
+            {"convolution": 40, "depthwise": 12},
+            "other",
+            "1-D CNN",
+        ),
+        (
             {"convolution": 9.0, "depthwise": 1.0},
             {"convolution": 9, "depthwise": 3, "native_batch_norm": 9},
             "vision",
