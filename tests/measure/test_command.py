@@ -251,8 +251,8 @@ def test_ctrl_c_on_a_terminal_reaches_the_command_once_and_twice(data, tmp_path)
     """The command may take its time: only what it does at the second Ctrl-C ends it."""
     job = script(
         tmp_path,
-        "import signal, sys, time\nseen = 0\n"
-        "def count(*_):\n    global seen\n    seen += 1\n    print('seen', seen, flush=True)\n"
+        "import os, signal, sys, time\nseen = 0\n"
+        "def count(*_):\n    global seen\n    seen += 1\n    os.write(1, b'seen %d' % seen)\n"
         "signal.signal(signal.SIGINT, count)\nprint('ready', flush=True)\n"
         "while seen < 2:\n    time.sleep(0.05)\nsys.exit(5)\n",
     )
