@@ -47,10 +47,7 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     family = device * (_families(here)[:, np.newaxis] == _families(there))
     features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
     return Likeness(
-        device=device,
-        family=family,
-        program=device * same_program,
-        trend=features * device,
+        device=device, family=family, program=device * same_program, trend=features * device
     )
 
 

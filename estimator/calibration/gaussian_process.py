@@ -132,9 +132,12 @@ class Evidence:
     @on_one_thread
     def _inverse(self) -> Floats:
         """Inverse covariance of the measurements, with outliers down-weighted."""
-        total = self._total
-        total += np.diag(np.diag(total) * (1.0 / self.weights - 1.0))
-        return np.asarray(np.linalg.inv(total), dtype=np.float64)
+        return np.asarray(np.linalg.inv(self._total + np.diag(self._excess)), dtype=np.float64)
+
+    @cached_property
+    def _excess(self) -> Floats:
+        """Variance that the weight of each observation adds to it [1]."""
+        return np.diag(self._total) * (1.0 / self.weights - 1.0)
 
     @on_one_thread
     def posterior(
@@ -182,14 +185,25 @@ class Evidence:
         components = self.components
         likeness = likeness_of(where, self.where, components)
         cross = covariance(likeness, prior_sd, self.prior_sd, components)
-        excess = np.diag(self._total) * (1.0 / self.weights - 1.0)
-        far = far_off(where, self.where, likeness, excess, self.weights)
+        far = self._far_off(where, likeness)
         cross += likeness.program * far
         weights = cross @ self._inverse
         own = own_variance(bent(where.size, components), prior_sd, components, components.run)
         left = own + far.sum(axis=1) - np.sum(weights * cross, axis=1)
         mean = weights @ self.log_ratio - _late(where, where.size)
         return mean, np.maximum(left, components.step_sd**2)
+
+    def _far_off(self, where: Conditions, likeness: Likeness) -> Floats:
+        """Return the variance that runs share with measured outliers of their program.
+
+        The measured runs of a program predict its next one as far off as they are. Of several,
+        those of similar size count most, and outliers less than others. The shape is (n, m).
+        """
+        apart = np.nan_to_num(where.size[:, np.newaxis] - self.where.size)
+        near = (likeness.program > 0.0) * self.weights / (1.0 + apart**2) ** 2
+        total = near.sum(axis=1, keepdims=True)
+        found: Floats = near * self._excess / np.where(total > 0.0, total, 1.0)
+        return found
 
     def _over_sizes(
         self, where: Conditions, prior_sd: Floats, expected: Floats
@@ -270,26 +284,6 @@ def outlier_weights(inverse: Floats, apart: Floats) -> Floats:
     distance = inverse @ apart / np.sqrt(np.diag(inverse))
     found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
     return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
-
-
-def far_off(
-    where: Conditions, measured: Conditions, likeness: Likeness, excess: Floats, weights: Floats
-) -> Floats:
-    """Return the variance that runs share with measured outliers of their program, shape (n, m).
-
-    The measured runs of a program predict its next one as far off as they are. Of several, those of
-    similar size count most, and outliers less than others.
-
-    Parameters
-    ----------
-    excess : array of shape (m,)
-        Variance that the weight of each measured run adds to it [1].
-    """
-    apart = np.nan_to_num(where.size[:, np.newaxis] - measured.size)
-    near = (likeness.program > 0.0) * weights / (1.0 + apart**2) ** 2
-    total = near.sum(axis=1, keepdims=True)
-    found: Floats = near * excess / np.where(total > 0.0, total, 1.0)
-    return found
 
 
 def _late(where: Conditions, sizes: Floats) -> Floats:

@@ -1,11 +1,11 @@
 """Law of step time on processors, from FLOPs, operations and memory traffic.
 
 A step takes `FLOP / P + operations * o + bytes / B`: the matrix products at a rate `P` for their
-number format, the dispatch of operations, and their memory traffic [1]_. The priors of
-these parameters are relative to the peaks and bandwidth in the device's profile, and measured runs
-update them. If the operations and traffic of a step were not counted, typical counts for its type
-of network are used, and their spread widens the interval. Residuals are correlated within a family
-of networks, within a program, and among users' programs, which do more per step than a benchmark.
+number format, the dispatch of operations, and their memory traffic [1]_. The priors of these
+parameters are relative to the peaks and bandwidth in the device's profile, and measured runs update
+them. If the operations and traffic of a step were not counted, typical counts for its type of
+network are used, and their spread widens the interval. Residuals are correlated within a family of
+networks, within a program, and among users' programs, which do more per step than a benchmark.
 
 References
 ----------
@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, Floats
-from estimator.calibration.covariance import likeness_of
-from estimator.calibration.gaussian_process import Evidence, far_off, outlier_weights
+from estimator.calibration.covariance import Likeness, likeness_of
+from estimator.calibration.gaussian_process import Evidence, outlier_weights
 from estimator.calibration.one_thread import on_one_thread
 from estimator.catalog.schema import PRECISIONS
 
@@ -189,9 +189,11 @@ class StepLaw(Evidence):
         found: Floats = own + steps.unknown_sd**2
         return found
 
-    def _covariance(self, here: Conditions, steps: StepTimes, measured: StepTimes) -> Floats:
+    def _covariance(
+        self, here: Conditions, found: Likeness, steps: StepTimes, measured: StepTimes
+    ) -> Floats:
         """Return the covariance of residuals with the measured steps' residuals, shape (n, m)."""
-        shared, found = self.components, likeness_of(here, self.where, self.components)
+        shared = self.components
         both = np.outer(steps.unknown_sd, measured.unknown_sd)
         alike = shared.family**2 * found.family + shared.style**2 * found.program
         alike += shared.user**2 * found.device * np.outer(here.own, self.where.own)
@@ -207,7 +209,7 @@ class StepLaw(Evidence):
         """
         steps = self._steps(self.where, parameters)
         own = self._own_variance(self.where, steps) + self.noise_sd**2
-        total = self._covariance(self.where, steps, steps)
+        total = self._covariance(self.where, self.likeness, steps, steps)
         np.fill_diagonal(total, own / weights)
         inverse = np.asarray(np.linalg.inv(total), dtype=np.float64)
         curve = steps.shares.T @ inverse @ steps.shares + np.diag(SDS**-2.0)
@@ -237,17 +239,22 @@ class StepLaw(Evidence):
         """Result of `_measured` at the most probable parameters."""
         return self._measured(self._parameters, self.weights)
 
+    @cached_property
+    def _excess(self) -> Floats:
+        """Variance that the weight of each observation adds to it [1]."""
+        measured, *_ = self._at_optimum
+        own = self._own_variance(self.where, measured) + self.noise_sd**2
+        return np.asarray(own * (1.0 / self.weights - 1.0), dtype=np.float64)
+
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, _expected: Floats
     ) -> tuple[Floats, Floats]:
         """Return mean and variance of the log utilization, for steps of known size."""
         measured, inverse, residuals, curve = self._at_optimum
         steps = self._steps(where, self._parameters)
-        of_measured = self._own_variance(self.where, measured) + self.noise_sd**2
         likeness = likeness_of(where, self.where, self.components)
-        excess = of_measured * (1.0 / self.weights - 1.0)
-        far = far_off(where, self.where, likeness, excess, self.weights)
-        cross = self._covariance(where, steps, measured) + likeness.program * far
+        far = self._far_off(where, likeness)
+        cross = self._covariance(where, likeness, steps, measured) + likeness.program * far
         weights = cross @ inverse
         open_shares = steps.shares - weights @ measured.shares
         variance = (
