@@ -48,8 +48,7 @@ def build(folder):
     run(sys.executable, "-c", BUILD.format("build_sdist"), folder, folder=ROOT, home=folder / "h")
     archive = next(folder.glob("*.tar.gz"))
     with tarfile.open(archive) as held:
-        if hasattr(tarfile, "data_filter"):  # Python 3.11.4 and newer
-            held.extraction_filter = tarfile.data_filter
+        held.extraction_filter = getattr(tarfile, "data_filter", None)  # of Python 3.11.4 on
         held.extractall(folder / "source")
     source = next((folder / "source").iterdir())
     run(sys.executable, "-c", BUILD.format("build_wheel"), folder, folder=source, home=folder / "h")

@@ -18,7 +18,6 @@ def fetched(package, place):
     if done.returncode:
         pytest.skip(f"npm cannot fetch {package} here")
     with tarfile.open(next(place.glob("*.tgz"))) as packed:
-        if hasattr(tarfile, "data_filter"):  # Python 3.11.4 and newer
-            packed.extraction_filter = tarfile.data_filter
+        packed.extraction_filter = getattr(tarfile, "data_filter", None)  # of Python 3.11.4 on
         packed.extractall(place)
     return place / "package"
